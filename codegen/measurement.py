@@ -1,0 +1,172 @@
+"""What is measured of a built project, and how it is written down.
+
+Sizes are bytes, counts are per inference. The keys of :meth:`Verification.to_json` are a contract that scripts rely on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ram:
+    """RAM of the built model code. ``io`` (inputs and outputs) and ``scratch`` are parts of ``arena``."""
+
+    arena: int
+    io: int
+    scratch: int
+    stack: int
+    static: int
+
+    @property
+    def total(self) -> int:
+        """What a RAM limit is compared with: arena, stack and static variables."""
+        return self.arena + self.stack + self.static
+
+    def to_json(self) -> dict[str, int]:
+        """The figures under the contract's names."""
+        return {
+            "arena": self.arena,
+            "io": self.io,
+            "scratch": self.scratch,
+            "stack": self.stack,
+            "static": self.static,
+            "total": self.total,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Flash:
+    """Flash of the built model code, with every support routine that the compiler linked for it."""
+
+    code: int
+    constants: int
+
+    @property
+    def total(self) -> int:
+        """What a flash limit is compared with."""
+        return self.code + self.constants
+
+    def to_json(self) -> dict[str, int]:
+        """The figures under the contract's names."""
+        return {"code": self.code, "constants": self.constants, "total": self.total}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMeasurement:
+    """One layer's share of an inference; ``op`` is the operator's kind, for example ``Conv2D``."""
+
+    name: str
+    op: str
+    macs: int
+    instructions: float
+    cycles: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures under the contract's names."""
+        return {
+            "name": self.name,
+            "op": self.op,
+            "macs": self.macs,
+            "instructions": _number(self.instructions),
+            "cycles": _number(self.cycles),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Outcome of building and running a project.
+
+    ``mismatches`` counts the inputs whose outputs are not equal to what is expected, in every byte, wherever the arena lies.
+    ``instructions`` and ``cycles`` are means over the inputs. ``board`` and ``latency_ms`` are None where the project was measured
+    for another core than its board has. ``support_routines`` names what the compiler linked beside the model's own functions.
+    """
+
+    mismatches: int
+    inputs: int
+    instructions: float
+    cycles: float
+    latency_ms: float | None
+    ram: Ram
+    flash: Flash
+    macs: int
+    layers: tuple[LayerMeasurement, ...]
+    core: str
+    board: str | None
+    compiler: str
+    support_routines: tuple[str, ...] = ()
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether every output equals the expected one to the bit."""
+        return self.mismatches == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``nas verify --json`` prints and ``report.json`` keeps as ``built``."""
+        return {
+            "bit_exact": self.bit_exact,
+            "mismatches": self.mismatches,
+            "inputs": self.inputs,
+            "instructions": _number(self.instructions),
+            "cycles": _number(self.cycles),
+            "latency_ms": None if self.latency_ms is None else round(self.latency_ms, 6),
+            "ram": self.ram.to_json(),
+            "flash": self.flash.to_json(),
+            "macs": self.macs,
+            "layers": [layer.to_json() for layer in self.layers],
+            "core": self.core,
+            "board": self.board,
+            "compiler": self.compiler,
+        }
+
+
+def _number(mean: float) -> int | float:
+    """A mean as JSON shows it: without a fraction where it is whole, else to the hundredth."""
+    return int(mean) if float(mean).is_integer() else round(mean, 2)
+
+
+def render(result: Verification) -> str:
+    """The measurement as lines of text for a person, without a trailing newline."""
+    verdict = "bit-exact" if result.bit_exact else "NOT bit-exact"
+    differ = "all equal" if result.bit_exact else f"{result.mismatches} differ"
+    per_mac = f"   ({result.cycles / result.macs:.2f} per MAC)" if result.macs else ""
+    lines = [
+        f"{verdict}: {result.inputs} inputs, {differ}",
+        "",
+        f"core          {result.core}" + (f" on {result.board}" if result.board else ""),
+        f"compiler      {result.compiler}",
+        f"instructions  {result.instructions:,.0f} per inference",
+        f"cycles        {result.cycles:,.0f} per inference{per_mac}",
+    ]
+    if result.latency_ms is not None:
+        lines.append(f"latency       {result.latency_ms:.3f} ms (estimate for the board)")
+    ram, flash = result.ram, result.flash
+    lines += [
+        f"RAM           {ram.total:,} bytes = arena {ram.arena:,} + stack {ram.stack:,} + static {ram.static:,}"
+        f"   (of the arena: input and output {ram.io:,}, scratch {ram.scratch:,})",
+        f"flash         {flash.total:,} bytes = code {flash.code:,} + constants {flash.constants:,}",
+        f"MACs          {result.macs:,}",
+        "",
+    ]
+    return "\n".join([*lines, *_layer_table(result.layers)])
+
+
+def _layer_table(layers: tuple[LayerMeasurement, ...]) -> list[str]:
+    head = ("layer", "operator", "MACs", "instructions", "cycles", "cycles/MAC")
+    rows = [
+        (
+            layer.name,
+            layer.op,
+            f"{layer.macs:,}",
+            f"{layer.instructions:,.0f}",
+            f"{layer.cycles:,.0f}",
+            f"{layer.cycles / layer.macs:.2f}" if layer.macs else "-",
+        )
+        for layer in layers
+    ]
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    return [
+        "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in (head, *rows)
+    ]
