@@ -1,0 +1,133 @@
+"""From an int8 graph to a compiled model: kernels chosen, arena planned, one C function per distinct kernel and spec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from codegen.cores import Core
+from codegen.errors import UserError
+from codegen.graph_file import content_hash
+from codegen.ir import Graph, Op, Reshape, macs
+from codegen.kernels import select
+from codegen.kernels._base import Constant, Kernel
+from codegen.memory_plan import Demand, MemoryPlan, plan
+
+Optimize = Literal["speed", "balanced", "size"]
+OPTIMIZE: tuple[str, ...] = get_args(Optimize)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """An operator, the kernel that will compute it and the spec it was specialized to."""
+
+    op: Op
+    kernel: Kernel[Any]
+    spec: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All that shapes decide: the kernels of the operators that cost anything, in order, and where their data lies."""
+
+    selections: tuple[Selection, ...]
+    plan: MemoryPlan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledLayer:
+    """One call in ``<name>_run``. ``function`` is the C symbol without the model's prefix; layers may share one."""
+
+    op: Op
+    kernel: str
+    spec: Hashable
+    function: str
+    constants: tuple[Constant, ...]
+    macs: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledModel:
+    """Everything the C project is written from.
+
+    ``functions`` maps each function to its C text, in order of first use, with ``NN_`` where the model's prefix goes;
+    ``micro_kernels`` are the headers of ``codegen/kernels/micro`` it calls; ``hash`` identifies the graph's content.
+    """
+
+    graph: Graph
+    name: str
+    core: Core
+    optimize: Optimize
+    plan: MemoryPlan
+    layers: tuple[CompiledLayer, ...]
+    functions: Mapping[str, str]
+    micro_kernels: tuple[str, ...]
+    hash: str
+
+
+def lay_out(graph: Graph, core: Core) -> Layout:
+    """Choose kernels and plan the arena. Works on shape-only graphs, and needs no TVM.
+
+    :raises UserError: if no kernel can compute an operator; the message names it.
+    """
+    selections: list[Selection] = []
+    demands: list[Demand] = []
+    for op in graph.ops:
+        if isinstance(op, Reshape):
+            demands.append(Demand())
+            continue
+        kernel, spec = select(op, graph, core)
+        selections.append(Selection(op, kernel, spec))
+        demands.append(Demand(kernel.scratch_bytes(spec), kernel.overlap(spec)))
+    return Layout(tuple(selections), plan(graph, demands))
+
+
+def distinct(selections: Sequence[Selection]) -> dict[tuple[str, Hashable], str]:
+    """Names of the C functions: one for each kernel and spec that differ, numbered per kernel in order of first use."""
+    names: dict[tuple[str, Hashable], str] = {}
+    count: dict[str, int] = {}
+    for s in selections:
+        key = (s.kernel.name, s.spec)
+        if key not in names:
+            count[s.kernel.name] = count.get(s.kernel.name, 0) + 1
+            names[key] = f"{s.kernel.name}_{count[s.kernel.name]}"
+    return names
+
+
+def compile_graph(graph: Graph, core: Core, *, name: str | None = None, optimize: Optimize = "balanced") -> CompiledModel:
+    """Compile ``graph`` for ``core``; ``name`` (default the graph's) becomes the prefix of every C symbol.
+
+    :raises UserError: if the name is no C identifier, the graph has no data, or an operator has no kernel.
+    """
+    from codegen.tvm_build import build_c  # TVM takes seconds to import
+
+    prefix = graph.name if name is None else name
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", prefix):
+        raise UserError(f"model name {prefix!r}: must be lower-case letters, digits and underscores and begin with a letter")
+    if graph.shape_only:
+        raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
+    layout = lay_out(graph, core)
+    names = distinct(layout.selections)
+    prim_funcs: dict[str, Any] = {}
+    micro_kernels: dict[str, None] = {}
+    layers = []
+    for s in layout.selections:
+        function = names[s.kernel.name, s.spec]
+        if function not in prim_funcs:
+            prim_funcs[function] = s.kernel.prim_func(s.spec)
+            micro_kernels.update(dict.fromkeys(s.kernel.micro_kernels))
+        constants = s.kernel.pack(s.op, graph, s.spec)
+        layers.append(CompiledLayer(s.op, s.kernel.name, s.spec, function, constants, macs(s.op, graph)))
+    return CompiledModel(
+        graph=graph,
+        name=prefix,
+        core=core,
+        optimize=optimize,
+        plan=layout.plan,
+        layers=tuple(layers),
+        functions=build_c(prim_funcs),
+        micro_kernels=tuple(micro_kernels),
+        hash=content_hash(graph),
+    )
