@@ -9,12 +9,98 @@ alone (memory plan, cost models) works on such a graph; executing or compiling n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from codegen.operators import (
+    Add,
+    ArgMax,
+    AveragePool2D,
+    Clamped,
+    Concatenation,
+    Conv2D,
+    DepthwiseConv2D,
+    Dequantize,
+    FullyConnected,
+    HardSwish,
+    LeakyRelu,
+    Logistic,
+    Maximum,
+    MaxPool2D,
+    Mean,
+    Minimum,
+    Mul,
+    Op,
+    Pad,
+    Padding,
+    Pool2D,
+    Quantize,
+    ReduceMax,
+    Reduction,
+    Relu,
+    Relu6,
+    Reshape,
+    ResizeNearestNeighbor,
+    Slice,
+    Softmax,
+    Sub,
+    Sum,
+    Tanh,
+    Transpose,
+    Weighted,
+)
+
+__all__ = [
+    "ITEMSIZE",
+    "Add",
+    "ArgMax",
+    "AveragePool2D",
+    "Clamped",
+    "Concatenation",
+    "Conv2D",
+    "DType",
+    "DepthwiseConv2D",
+    "Dequantize",
+    "FullyConnected",
+    "Graph",
+    "GraphError",
+    "HardSwish",
+    "LeakyRelu",
+    "Logistic",
+    "MaxPool2D",
+    "Maximum",
+    "Mean",
+    "Minimum",
+    "Mul",
+    "Op",
+    "Pad",
+    "Padding",
+    "Pool2D",
+    "Quantization",
+    "Quantize",
+    "ReduceMax",
+    "Reduction",
+    "Relu",
+    "Relu6",
+    "Reshape",
+    "ResizeNearestNeighbor",
+    "Slice",
+    "Softmax",
+    "Sub",
+    "Sum",
+    "Tanh",
+    "Tensor",
+    "Transpose",
+    "Weighted",
+    "macs",
+    "output_shape",
+    "total_macs",
+]
 
 DType = Literal["int8", "int32", "float32"]
 ITEMSIZE: Mapping[str, int] = {"int8": 1, "int32": 4, "float32": 4}
@@ -35,6 +121,12 @@ class Quantization:
     zero_point: int = 0
     axis: int | None = None
 
+    def __post_init__(self) -> None:
+        if not self.scale or not all(0.0 < s < math.inf for s in self.scale):
+            raise GraphError(f"a quantization needs positive, finite scales, got {self.scale[:4]}")
+        if not -128 <= self.zero_point <= 127:
+            raise GraphError(f"zero point {self.zero_point} is outside -128..127")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
@@ -50,9 +142,8 @@ class Tensor:
     def __post_init__(self) -> None:
         if self.data is not None:
             if tuple(self.data.shape) != self.shape or self.data.dtype != np.dtype(self.dtype):
-                raise GraphError(
-                    f"tensor {self.name!r}: data is {self.data.dtype}{list(self.data.shape)}, declared {self.dtype}{list(self.shape)}"
-                )
+                have, declared = f"{self.data.dtype}{list(self.data.shape)}", f"{self.dtype}{list(self.shape)}"
+                raise GraphError(f"tensor {self.name!r}: data is {have}, declared {declared}")
             frozen = self.data.view()
             frozen.flags.writeable = False
             object.__setattr__(self, "data", frozen)
@@ -84,119 +175,6 @@ class Tensor:
         return 0 if self.quantization is None else self.quantization.zero_point
 
 
-@dataclass(frozen=True, slots=True)
-class Padding:
-    """Cells added around the spatial axes; they hold the input's zero point."""
-
-    top: int = 0
-    bottom: int = 0
-    left: int = 0
-    right: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Op:
-    """An operator: reads ``inputs`` (activations, or constants for binary operators), writes the single tensor ``output``."""
-
-    name: str
-    inputs: tuple[str, ...]
-    output: str
-
-    @property
-    def kind(self) -> str:
-        """The operator's name as users see it, for example ``Conv2D``."""
-        return type(self).__name__
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of weight and bias tensors, if the operator has them."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clamped(Op):
-    """An operator with a fused activation, kept as the integer range that its output is clamped to."""
-
-    clamp: tuple[int, int] = (-128, 127)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighted(Clamped):
-    """An operator with weights and an optional int32 bias."""
-
-    weight: str
-    bias: str | None = None
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        return (self.weight,) if self.bias is None else (self.weight, self.bias)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conv2D(Weighted):
-    """Convolution. Input ``(1, H, W, I)``, weight ``(O, kh, kw, I)``, bias ``(O,)``, output ``(1, OH, OW, O)``."""
-
-    strides: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    padding: Padding = Padding()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepthwiseConv2D(Weighted):
-    """Depthwise convolution. Input ``(1, H, W, I)``, weight ``(1, kh, kw, O)`` with ``O = I * multiplier``; output channel ``c``
-    reads input channel ``c // multiplier``."""
-
-    strides: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    padding: Padding = Padding()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FullyConnected(Weighted):
-    """Matrix product. Input viewed as ``(rows, I)``, weight ``(O, I)``, bias ``(O,)``, output of ``rows * O`` elements."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Add(Clamped):
-    """Sum of two tensors of one shape, or of a tensor and one that broadcasts over it, each with its own quantization."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool2D(Clamped):
-    """A window that slides over ``(1, H, W, C)``; cells outside the input are left out. Input and output share one quantization."""
-
-    window: tuple[int, int]
-    strides: tuple[int, int]
-    padding: Padding = Padding()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AveragePool2D(Pool2D):
-    """Rounded mean of the cells inside. With a window of the whole input this is global average pooling."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaxPool2D(Pool2D):
-    """Maximum of the cells inside."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reshape(Op):
-    """The same bytes under another shape; costs nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Softmax(Op):
-    """Softmax over the last axis; output scale 1/256, zero point -128."""
-
-    beta: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArgMax(Op):
-    """Index of the first maximum over the last axis, int32; output shape is the input's without its last axis."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
     """Operators in execution order over named tensors.
@@ -224,10 +202,15 @@ class Graph:
 
     def validate(self) -> Graph:
         """Check order, references and shapes; returns the graph itself."""
-        defined = set(self.inputs) | {t.name for t in self.tensors.values() if t.constant}
         for key, t in self.tensors.items():
             if key != t.name:
                 raise GraphError(f"tensor {t.name!r} is filed under {key!r}")
+            if any(d < 1 for d in t.shape):
+                raise GraphError(f"tensor {t.name!r} has shape {t.shape}; every length must be at least 1")
+        for name in self.inputs:
+            if name not in self.tensors or self[name].constant:
+                raise GraphError(f"graph input {name!r} is no activation of the graph")
+        defined = set(self.inputs) | {t.name for t in self.tensors.values() if t.constant}
         names: set[str] = set()
         for op in self.ops:
             if op.name in names:
@@ -252,8 +235,19 @@ class Graph:
         return self
 
 
-def _windowed(size: int, before: int, after: int, window: int, stride: int) -> int:
-    return (size + before + after - window) // stride + 1
+def _windowed(op: Conv2D | DepthwiseConv2D | Pool2D, x: tuple[int, ...], window: tuple[int, int], channels: int) -> tuple[int, ...]:
+    p = op.padding
+    if min(*op.strides, *window) < 1 or min(p.top, p.bottom, p.left, p.right) < 0:
+        raise GraphError(f"operator {op.name!r}: window, strides and dilation must be at least 1, padding at least 0")
+    rows = (x[1] + p.top + p.bottom - window[0]) // op.strides[0] + 1
+    columns = (x[2] + p.left + p.right - window[1]) // op.strides[1] + 1
+    return (x[0], rows, columns, channels)
+
+
+def _check_bias(op: Weighted, channels: int, graph: Graph) -> None:
+    if op.bias is not None and (graph[op.bias].shape != (channels,) or graph[op.bias].dtype != "int32"):
+        bias = graph[op.bias]
+        raise GraphError(f"operator {op.name!r}: bias {op.bias!r} is {bias.dtype}{list(bias.shape)}, should be int32[{channels}]")
 
 
 def output_shape(op: Op, graph: Graph) -> tuple[int, ...] | None:
@@ -261,6 +255,9 @@ def output_shape(op: Op, graph: Graph) -> tuple[int, ...] | None:
 
     :raises GraphError: if the input shapes do not suit the operator.
     """
+    binary = isinstance(op, Add | Sub | Mul | Maximum | Minimum)
+    if not op.inputs or (len(op.inputs) != (2 if binary else 1) and not isinstance(op, Concatenation)):
+        raise GraphError(f"operator {op.name!r}: {op.kind} cannot take {len(op.inputs)} inputs")
     x = graph[op.inputs[0]].shape
     match op:
         case Conv2D() | DepthwiseConv2D():
@@ -275,14 +272,9 @@ def output_shape(op: Op, graph: Graph) -> tuple[int, ...] | None:
                 out_channels = w[3]
                 if out_channels % x[3]:
                     raise GraphError(f"operator {op.name!r}: {out_channels} channels are no multiple of the input's {x[3]}")
+            _check_bias(op, out_channels, graph)
             kh, kw = ((w[1 + i] - 1) * op.dilation[i] + 1 for i in (0, 1))
-            p = op.padding
-            return (
-                x[0],
-                _windowed(x[1], p.top, p.bottom, kh, op.strides[0]),
-                _windowed(x[2], p.left, p.right, kw, op.strides[1]),
-                out_channels,
-            )
+            return _windowed(op, x, (kh, kw), out_channels)
         case FullyConnected():
             w = graph[op.weight].shape
             if len(w) != 2 or graph[op.inputs[0]].size % w[1]:
@@ -290,22 +282,44 @@ def output_shape(op: Op, graph: Graph) -> tuple[int, ...] | None:
             rows = graph[op.inputs[0]].size // w[1]
             if graph[op.output].size != rows * w[0]:
                 raise GraphError(f"operator {op.name!r}: output {graph[op.output].shape} does not hold {rows} x {w[0]} elements")
+            _check_bias(op, w[0], graph)
             return None
         case Pool2D():
             p = op.padding
-            return (
-                x[0],
-                _windowed(x[1], p.top, p.bottom, op.window[0], op.strides[0]),
-                _windowed(x[2], p.left, p.right, op.window[1], op.strides[1]),
-                x[3],
-            )
-        case Add():
-            return tuple(np.broadcast_shapes(x, graph[op.inputs[1]].shape))
+            if len(x) != 4 or max(p.top, p.bottom) >= op.window[0] or max(p.left, p.right) >= op.window[1]:
+                raise GraphError(f"operator {op.name!r}: needs a 4-D input and padding below the window's size")
+            return _windowed(op, x, op.window, x[3])
+        case Add() | Sub() | Mul() | Maximum() | Minimum():
+            return _broadcast(op, [graph[i].shape for i in op.inputs])
+        case Reduction():
+            if any(not 0 <= a < len(x) for a in op.axes) or list(op.axes) != sorted(set(op.axes)):
+                raise GraphError(f"operator {op.name!r}: cannot reduce axes {op.axes} of {x}")
+            if op.keep_dims:
+                return tuple(1 if a in op.axes else d for a, d in enumerate(x))
+            return tuple(d for a, d in enumerate(x) if a not in op.axes)
+        case Pad():
+            if len(op.amounts) != len(x) or any(n < 0 for pair in op.amounts for n in pair):
+                raise GraphError(f"operator {op.name!r}: cannot pad {x} by {op.amounts}")
+            return tuple(d + before + after for d, (before, after) in zip(x, op.amounts, strict=True))
+        case Transpose():
+            if sorted(op.permutation) != list(range(len(x))):
+                raise GraphError(f"operator {op.name!r}: {op.permutation} does not permute the axes of {x}")
+            return tuple(x[a] for a in op.permutation)
+        case Concatenation():
+            return _concatenated(op, [graph[i].shape for i in op.inputs])
+        case Slice():
+            _check_slice(op, x, graph[op.output].shape)
+            return None
+        case ResizeNearestNeighbor():
+            y = graph[op.output].shape
+            if len(x) != 4 or len(y) != 4:
+                raise GraphError(f"operator {op.name!r}: needs 4-D input and output, got {x} and {y}")
+            return (x[0], y[1], y[2], x[3])
         case Reshape():
             if graph[op.output].size != graph[op.inputs[0]].size:
                 raise GraphError(f"operator {op.name!r}: cannot reshape {x} to {graph[op.output].shape}")
             return None
-        case Softmax():
+        case Softmax() | Relu() | Relu6() | LeakyRelu() | HardSwish() | Logistic() | Tanh() | Quantize() | Dequantize():
             return x
         case ArgMax():
             return x[:-1]
@@ -313,11 +327,36 @@ def output_shape(op: Op, graph: Graph) -> tuple[int, ...] | None:
             return None
 
 
+def _broadcast(op: Op, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    try:
+        return tuple(np.broadcast_shapes(*shapes))
+    except ValueError:
+        raise GraphError(f"operator {op.name!r}: shapes {shapes} do not broadcast") from None
+
+
+def _concatenated(op: Concatenation, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    first, axis = shapes[0], op.axis
+    others = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
+    if not 0 <= axis < len(first) or len(others) != 1 or len({len(s) for s in shapes}) != 1:
+        raise GraphError(f"operator {op.name!r}: shapes {shapes} do not join along axis {axis}")
+    return (*first[:axis], sum(s[axis] for s in shapes), *first[axis + 1 :])
+
+
+def _check_slice(op: Slice, x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    inside = len(op.begin) == len(op.size) == len(op.strides) == len(x) and all(
+        n > 0 and 0 <= b < d and 0 <= b + (n - 1) * s < d for b, n, s, d in zip(op.begin, op.size, op.strides, x, strict=True)
+    )
+    if not inside:
+        raise GraphError(f"operator {op.name!r}: begin {op.begin}, size {op.size}, strides {op.strides} leave {x}")
+    if [d for d in op.size if d != 1] != [d for d in y if d != 1]:
+        raise GraphError(f"operator {op.name!r}: a slice of {op.size} does not fill output {y}")
+
+
 def macs(op: Op, graph: Graph) -> int:
     """Multiply-accumulates of one inference; padding cells count, as is usual."""
     match op:
         case Conv2D():
-            o, kh, kw, i = graph[op.weight].shape
+            _, kh, kw, i = graph[op.weight].shape
             return graph[op.output].size * kh * kw * i
         case DepthwiseConv2D():
             return graph[op.output].size * graph[op.weight].shape[1] * graph[op.weight].shape[2]
