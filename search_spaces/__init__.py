@@ -1,0 +1,6 @@
+"""Families of networks that a search chooses from: parameters, shape-only graphs and torch modules."""
+
+from search_spaces._base import Architecture, Choice, SearchSpace, Suggest
+from search_spaces.image import ImageSpace
+
+__all__ = ["Architecture", "Choice", "ImageSpace", "SearchSpace", "Suggest"]

@@ -1,0 +1,158 @@
+"""What a search space is.
+
+A space names its parameters with their choices and *decodes* an assignment of them into an architecture. Decoding asks for one
+parameter after the other, in the manner of Optuna's define-by-run trials; a parameter that makes no difference in the context of
+the earlier ones (the stride of a 2x2 map, the settings of a stage that does not exist) is not asked for: it is *inactive*.
+Sampling, mutation and crossover all follow from decoding, so a family of networks only describes itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from codegen.errors import UserError
+from codegen.ir import Graph
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Choice = int | str
+Suggest = Callable[[str], Choice]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One network of a space, without weights.
+
+    Two architectures are equal when they describe the same ``network``, whichever parameters led to it.
+    """
+
+    network: tuple[tuple[Any, ...], ...]
+    """Canonical description of the network: the space, then one tuple of JSON values per block, in order."""
+    values: tuple[tuple[str, Choice], ...] = field(compare=False)
+    """The active parameters in the order of decoding."""
+
+    @cached_property
+    def id(self) -> str:
+        """Short hexadecimal hash of ``network``."""
+        return hashlib.blake2b(json.dumps(self.network).encode(), digest_size=8).hexdigest()
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Choice]:
+        """The active parameters by name."""
+        return dict(self.values)
+
+
+class SearchSpace(ABC):
+    """A family of networks for one input shape and number of outputs."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The family with what it was made for, for example ``image(8x8x1,10)``."""
+
+    @abstractmethod
+    def choices(self) -> Mapping[str, tuple[Choice, ...]]:
+        """Every parameter with its choices, in the order of decoding. Integers ascend. It is offered whole or not at all."""
+
+    @abstractmethod
+    def decode(self, suggest: Suggest) -> Architecture:
+        """Ask ``suggest`` for the value of each active parameter, in order, and return the architecture that comes of them."""
+
+    @abstractmethod
+    def smallest(self) -> Architecture:
+        """The network with the least memory and work; what it needs, every network of the space needs."""
+
+    @abstractmethod
+    def graph(self, architecture: Architecture) -> Graph:
+        """The shape-only int8 graph, operator by operator what the trained network is imported as. Does not need torch."""
+
+    @abstractmethod
+    def module(self, architecture: Architecture) -> nn.Module:
+        """The float network with fresh weights: float32 ``(N, C, H, W)`` → logits ``(N, classes)``."""
+
+    def complete(self, name: str, known: Mapping[str, Choice], rng: np.random.Generator) -> Choice:
+        """Value of parameter ``name`` where a change made it active; ``known`` holds what is decided and what the parents had."""
+        options = self.choices()[name]
+        return options[int(rng.integers(len(options)))]
+
+    def params(self, architecture: Architecture) -> dict[str, Choice]:
+        """The active parameters, flat, of JSON types."""
+        return dict(architecture.values)
+
+    def from_params(self, params: Mapping[str, Choice]) -> Architecture:
+        """The architecture with these parameters; inactive ones may be present and are left aside.
+
+        :raises UserError: if an active parameter is missing or has no such choice.
+        """
+        choices = self.choices()
+
+        def suggest(name: str) -> Choice:
+            if name not in params:
+                raise UserError(f"search space {self.name}: parameter {name} is missing")
+            if params[name] not in choices[name]:
+                raise UserError(f"search space {self.name}: {name} cannot be {params[name]!r}; choose one of {list(choices[name])}")
+            return params[name]
+
+        return self.decode(suggest)
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """A random architecture: every active parameter uniformly from its choices."""
+        choices = self.choices()
+        draws = iter(rng.random(len(choices)).tolist())
+
+        def suggest(name: str) -> Choice:
+            options = choices[name]
+            return options[int(next(draws) * len(options))]
+
+        return self.decode(suggest)
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A different architecture one step away: one number moves to a neighbouring choice, or one name to another."""
+        choices = self.choices()
+        parent = architecture.parameters
+        names = [name for name in parent if len(choices[name]) > 1]
+        while True:
+            name = names[int(rng.integers(len(names)))]
+            options = choices[name]
+            at = options.index(parent[name])
+            if isinstance(parent[name], str):
+                candidates = [i for i in range(len(options)) if i != at]
+            else:
+                candidates = [i for i in (at - 1, at + 1) if 0 <= i < len(options)]
+            changed = {**parent, name: options[candidates[int(rng.integers(len(candidates)))]]}
+            child = self.decode(self._completing(changed, rng))
+            if child != architecture:
+                return child
+
+    def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
+        """An architecture whose groups of parameters (the name up to ``_``: a stage, the stem, …) come from either parent."""
+        sources: dict[str, Mapping[str, Choice]] = {}
+        merged: dict[str, Choice] = {}
+        for name in self.choices():
+            group = name.split("_", 1)[0]
+            if group not in sources:
+                sources[group] = (a, b)[int(rng.integers(2))].parameters
+            for parent in (sources[group], a.parameters, b.parameters):
+                if name in parent:
+                    merged[name] = parent[name]
+                    break
+        return self.decode(self._completing(merged, rng))
+
+    def _completing(self, wanted: dict[str, Choice], rng: np.random.Generator) -> Suggest:
+        """A suggest function that follows ``wanted`` and completes what is missing there."""
+
+        def suggest(name: str) -> Choice:
+            if name not in wanted:
+                wanted[name] = self.complete(name, wanted, rng)
+            return wanted[name]
+
+        return suggest
