@@ -1,0 +1,115 @@
+"""Training of float classifiers: a small loop, reproducible by its seed (on one thread, see ``torch.set_num_threads``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nas.augmentation import ImageAugmentation
+from nas.datasets import Dataset
+from search_spaces import Architecture, SearchSpace
+
+OnEpoch = Callable[[int, "float | None"], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. The learning rate follows one cycle: it rises linearly, then falls as a cosine to zero."""
+
+    epochs: int = 12
+    batch_size: int = 32
+    learning_rate: float = 1e-2
+    """Peak of the cycle, for AdamW."""
+    weight_decay: float = 1e-2
+    warm_up: float = 0.2
+    """Fraction of the steps over which the learning rate rises."""
+    label_smoothing: float = 0.05
+    augment: bool = True
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """``accuracy`` (0..1) on the validation data after the last epoch, None without such data; ``curve`` has it after each epoch."""
+
+    accuracy: float | None
+    curve: tuple[float, ...]
+    seconds: float
+
+
+def build_module(space: SearchSpace, architecture: Architecture, seed: int) -> nn.Module:
+    """The architecture's float network, with initial weights that depend on ``seed`` alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return space.module(architecture)
+
+
+def device() -> torch.device:
+    """The accelerator, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def tensors(dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """Inputs as ``(N, C, H, W)`` and labels, on the :func:`device`."""
+    return torch.from_numpy(dataset.x).permute(0, 3, 1, 2).contiguous().to(device()), torch.from_numpy(dataset.y).to(device())
+
+
+def train(
+    module: nn.Module,
+    train_set: Dataset,
+    validation_set: Dataset | None,
+    recipe: Recipe,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> TrainingResult:
+    """Train ``module`` in place; it ends in evaluation mode, on the :func:`device`.
+
+    ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
+    """
+    start = time.perf_counter()
+    generator = torch.Generator().manual_seed(seed)
+    x, y = tensors(train_set)
+    module.to(x.device)
+    batches = len(x) // min(recipe.batch_size, len(x))
+    # Normalisation and biases are not decayed: shrinking them limits what the network can express, not its complexity.
+    weights = [p for p in module.parameters() if p.ndim > 1]
+    others = [p for p in module.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}], lr=recipe.learning_rate
+    )
+    steps = recipe.epochs * batches
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False)
+    augmentation = ImageAugmentation() if recipe.augment and train_set.kind == "image" else None
+    curve: list[float] = []
+    for epoch in range(1, recipe.epochs + 1):
+        module.train()
+        order = torch.randperm(len(x), generator=generator)
+        for indices in order[: batches * recipe.batch_size].split(recipe.batch_size):
+            batch = x[indices]
+            if augmentation is not None:
+                batch = augmentation(batch, generator)
+            optimizer.zero_grad()
+            loss = cross_entropy(module(batch), y[indices], label_smoothing=recipe.label_smoothing)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        accuracy = None if validation_set is None else evaluate(module, validation_set)
+        if accuracy is not None:
+            curve.append(accuracy)
+        if on_epoch is not None:
+            on_epoch(epoch, accuracy)
+    module.eval()
+    return TrainingResult(curve[-1] if curve else None, tuple(curve), time.perf_counter() - start)
+
+
+def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> float:
+    """Fraction of ``dataset`` that ``module`` classifies right (in evaluation mode, which it is left in)."""
+    x, y = tensors(dataset)
+    module.to(x.device).eval()
+    with torch.no_grad():
+        hits = sum(int((module(xs).argmax(1) == ys).sum()) for xs, ys in zip(x.split(batch_size), y.split(batch_size), strict=True))
+    return hits / len(y)
