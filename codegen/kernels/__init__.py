@@ -1,0 +1,49 @@
+"""The kernels, in order of preference, and how one is chosen for an operator."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import UserError
+from codegen.ir import Graph, Op
+from codegen.kernels._base import Constant, Kernel
+
+if TYPE_CHECKING:
+    from codegen.cores import Core
+
+__all__ = ["KERNELS", "MICRO", "Constant", "Kernel", "library_hash", "select"]
+
+MICRO = Path(__file__).parent / "micro"
+"""Folder of the micro-kernel headers."""
+
+KERNELS: tuple[Kernel[Any], ...] = ()
+"""Every kernel, the first that can compute an operator is taken."""
+
+
+def select(op: Op, graph: Graph, core: Core) -> tuple[Kernel[Any], Hashable]:
+    """The kernel for ``op`` on ``core`` and its spec.
+
+    :raises UserError: where no kernel computes this operator.
+    """
+    for kernel in KERNELS:
+        spec = kernel.specialize(op, graph, core)
+        if spec is not None:
+            return kernel, spec
+    raise UserError(f"graph {graph.name!r}: no kernel computes operator {op.name!r} ({op.kind}) on {core.name}")
+
+
+@cache
+def library_hash() -> str:
+    """Hash of all that decides what C comes of a spec: this package's sources and the lowering. 64 hexadecimal digits."""
+    here = Path(__file__).parent
+    files = sorted([*here.rglob("*.py"), *MICRO.glob("*.h"), here.parent / "tvm_build.py"])
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(here.parent).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,272 @@
+"""The one place that talks to TVM's lowering: scheduled TIR functions in, the text of plain C99 functions out.
+
+TVM's own build ends in its packed calling convention, where every call passes boxed arguments through a runtime. Here the same
+lowering passes run without that last step: buffer parameters become raw pointers, and what TVM's C printer makes of the result is
+a function a microcontroller can call directly. Two things are added to TVM's passes:
+
+* Buffers of storage scope :data:`SCRATCH_SCOPE` are lifted out of the function. The caller provides their memory as one ``void *``
+  parameter called ``scratch``; buffers that are never alive together share it. All other buffers stay on the stack and must be small.
+* The C signature is written from what the function does: ``const`` where a parameter is only read, ``restrict`` where the function
+  declares (attribute :data:`RESTRICT`, see :func:`annotate`) that nothing else points there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tvm
+
+SCRATCH_SCOPE = "global.scratch"
+"""Storage scope of a TIR buffer that lives in the caller's scratch memory."""
+RESTRICT = "codegen.restrict"
+PREFIX = "NN_"
+"""Token in front of every symbol in the printed C; the project writer replaces it by the model's own prefix."""
+_ALIGN = 4
+_STACK_LIMIT = 256
+_BYTES = {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4}
+
+
+class BuildError(RuntimeError):
+    """A TIR function that this pipeline cannot turn into freestanding C; a mistake in a kernel, not of the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """A pointer of the printed function's signature."""
+
+    name: str
+    dtype: str
+    written: bool
+    restrict: bool
+
+    def declaration(self) -> str:
+        const = "" if self.written else "const "
+        return f"{const}{self.dtype}_t *{'restrict ' if self.restrict else ''}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A buffer inside scratch, ``offset`` bytes from its start."""
+
+    name: str
+    dtype: str
+    offset: int
+    nbytes: int
+
+    def declaration(self) -> str:
+        start = "scratch" if self.offset == 0 else f"(void *)((int8_t *)scratch + {self.offset})"
+        return f"{self.dtype}_t *{self.name} = {start};"
+
+
+@dataclass(frozen=True, slots=True)
+class _Lowered:
+    """A function whose buffers are raw pointers, with what its C signature says."""
+
+    func: tvm.tirx.PrimFunc
+    parameters: tuple[_Parameter, ...]
+    parts: tuple[_Part, ...]
+
+
+def annotate(func: tvm.tirx.PrimFunc, restrict: Iterable[str]) -> tvm.tirx.PrimFunc:
+    """``func`` with the names of the parameters that share no memory with another one (its constants)."""
+    return func.with_attr(RESTRICT, sorted(restrict))
+
+
+def build_c(prim_funcs: Mapping[str, tvm.tirx.PrimFunc]) -> dict[str, str]:
+    """C99 text of each function, keyed as given: ``void NN_<name>(const int8_t *x, ..., int8_t *y) {...}``.
+
+    The text needs ``<stdint.h>`` and the micro-kernels it calls. It depends on the function only, not on which others share the
+    build; equal functions give equal text.
+
+    :raises BuildError: for a function that needs more than 256 bytes of stack buffers, or is left with a call into TVM's runtime.
+    """
+    if not prim_funcs:
+        return {}
+    import tvm
+
+    lowered = {name: _lower(PREFIX + name, prim_funcs[name]) for name in sorted(prim_funcs)}
+    module = _late_passes()(tvm.IRModule({name: low.func for name, low in lowered.items()}))
+    source = tvm.get_global_func("target.build.c")(module, tvm.target.Target({"kind": "c"})).inspect_source()
+    return {name: _function_text(source, PREFIX + name, lowered[name]) for name in prim_funcs}
+
+
+def scratch_bytes(func: tvm.tirx.PrimFunc) -> int:
+    """Bytes behind the ``scratch`` parameter of the C of ``func``; 0 if it has none."""
+    return max((part.offset + part.nbytes for part in _lower("f", func).parts), default=0)
+
+
+def _early_passes() -> Any:
+    """From scheduled blocks to flat loops over one-dimensional buffers."""
+    import tvm
+    from tvm import s_tir, tirx
+
+    blocks, flat = s_tir.transform, tirx.transform
+    return tvm.ir.transform.Sequential(
+        [
+            blocks.CanonicalizeLoop(),
+            flat.LowerInitBlock() if hasattr(flat, "LowerInitBlock") else blocks.LowerInitBlock(),
+            blocks.PlanAndUpdateBufferAllocationLocation(),
+            blocks.ConvertBlocksToOpaque(),
+            blocks.CompactBufferAllocation(),
+            blocks.LowerMatchBuffer(),
+            blocks.StmtSimplify(),
+            blocks.LowerOpaqueBlock(),
+            flat.FlattenBuffer(),
+            flat.NarrowDataType(32),
+        ]
+    )
+
+
+def _late_passes() -> Any:
+    """From flat loops to what the C printer takes. No common subexpressions: the C compiler finds them, the reader would not."""
+    import tvm
+    from tvm import s_tir, tirx
+
+    blocks, flat = s_tir.transform, tirx.transform
+    return tvm.ir.transform.Sequential(
+        [
+            blocks.LoopPartition(),
+            flat.VectorizeLoop(True),
+            flat.StorageRewrite(),
+            blocks.HoistIfThenElse(),
+            flat.UnrollLoop(),
+            blocks.RenormalizeSplitPattern(),
+            flat.StmtSimplify(),
+            flat.RemoveNoOp(),
+            blocks.RewriteUnsafeSelect(),
+            flat.LowerTVMBuiltin(),
+            flat.LowerIntrin(),
+        ]
+    )
+
+
+def _lower(symbol: str, func: tvm.tirx.PrimFunc) -> _Lowered:
+    """Early passes, then buffer parameters and lifted scratch buffers become raw pointers."""
+    import tvm
+    from tvm import tirx
+
+    written = {buffer.name for buffer in _written_buffers(func.body)}
+    restrict = set((func.attrs or {}).get(RESTRICT, []))
+    target = tvm.target.Target({"kind": "c"})
+    attributed = func.with_attr("global_symbol", symbol).with_attr("target", target)
+    flat = _early_passes()(tvm.IRModule({symbol: attributed}))[symbol]
+
+    parameters: list[_Parameter] = []
+    pointers, declarations = [], []
+
+    def pointer_to(buffer: Any) -> None:
+        pointer = tvm.ir.Var(buffer.name, tirx.buffer.buffer_data_pointer_type(buffer))
+        pointers.append(pointer)
+        declarations.append(tirx.DeclBuffer(buffer, data=pointer))
+
+    for buffer in flat.params:
+        parameters.append(_Parameter(buffer.name, str(buffer.dtype), buffer.name in written, buffer.name in restrict))
+        pointer_to(buffer)
+    parts: list[_Part] = []
+    taken = {p.name for p in parameters} | {"scratch"}
+    for buffer, offset in _scratch_layout(flat.body, 0):
+        name = buffer.name
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        parts.append(_Part(name, str(buffer.dtype), offset, _nbytes(buffer)))
+        pointers.append(tvm.ir.Var(name, tirx.buffer.buffer_data_pointer_type(buffer)))
+        declarations.append(tirx.DeclBuffer(buffer, data=pointers[-1]))
+    body = tirx.SeqStmt([*declarations, _without_scratch(flat.body)])
+    lifted = tirx.PrimFunc(pointers, body, ret_type=None, attrs=flat.attrs)
+    return _Lowered(lifted.with_attr("tirx.noalias", False), tuple(parameters), tuple(parts))
+
+
+def _children(stmt: Any) -> Iterator[Any]:
+    for field in ("seq", "body", "then_case", "else_case", "block", "init"):
+        child = getattr(stmt, field, None)
+        if child is not None:
+            yield from child if field == "seq" else (child,)
+
+
+def _written_buffers(stmt: Any) -> Iterator[Any]:
+    """Buffers that the blocks below ``stmt`` declare to write."""
+    for region in getattr(stmt, "writes", ()):
+        yield region.source
+    for child in _children(stmt):
+        yield from _written_buffers(child)
+
+
+def _nbytes(buffer: Any) -> int:
+    size = _BYTES[str(buffer.dtype)]
+    for extent in buffer.shape:
+        size *= int(extent)
+    return size
+
+
+def _is_scratch(stmt: Any) -> bool:
+    from tvm import tirx
+
+    if not isinstance(stmt, tirx.AllocBuffer):
+        return False
+    if stmt.buffer.scope() == SCRATCH_SCOPE:
+        return True
+    if _nbytes(stmt.buffer) > _STACK_LIMIT:
+        raise BuildError(f"buffer {stmt.buffer.name!r} takes {_nbytes(stmt.buffer)} bytes of stack: give it the scope {SCRATCH_SCOPE!r}")
+    return False
+
+
+def _scratch_layout(stmt: Any, start: int) -> Iterator[tuple[Any, int]]:
+    """Scratch buffers and their offsets: those of one statement list follow each other, those of its branches start after them."""
+    from tvm import tirx
+
+    members = list(stmt.seq) if isinstance(stmt, tirx.SeqStmt) else [stmt]
+    for member in members:
+        if _is_scratch(member):
+            yield member.buffer, start
+            start += -(-_nbytes(member.buffer) // _ALIGN) * _ALIGN
+    for member in members:
+        for child in _children(member):
+            yield from _scratch_layout(child, start)
+
+
+def _without_scratch(stmt: Any) -> Any:
+    """``stmt`` less its allocations of scratch buffers."""
+    from tvm import tirx
+
+    match stmt:
+        case tirx.SeqStmt():
+            return tirx.SeqStmt([_without_scratch(s) for s in stmt.seq if not _is_scratch(s)])
+        case tirx.For():
+            body = _without_scratch(stmt.body)
+            return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body, stmt.thread_binding, stmt.annotations)
+        case tirx.IfThenElse():
+            otherwise = None if stmt.else_case is None else _without_scratch(stmt.else_case)
+            return tirx.IfThenElse(stmt.condition, _without_scratch(stmt.then_case), otherwise)
+        case tirx.AttrStmt():
+            return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _without_scratch(stmt.body))
+        case _:
+            return stmt
+
+
+def _function_text(source: str, symbol: str, lowered: _Lowered) -> str:
+    """The function's part of TVM's printed module, under its own signature and with plainer expressions."""
+    found = re.search(rf"^[^\n;]*\b{symbol}\([^;{{}}]*\) {{\n(.*?)^}}\n", source, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise BuildError(f"TVM printed no function {symbol}")
+    body = found.group(1)
+    if runtime := re.search(r"\bTVM\w+|__tvm\w+", body):
+        raise BuildError(f"{symbol} still calls TVM's runtime: {runtime.group()}")
+    names = [p.declaration() for p in lowered.parameters]
+    if lowered.parts:
+        names.insert(-1, "void *restrict scratch")
+    lines = [f"void {symbol}({', '.join(names)}) {{"]
+    lines += [f"  {part.declaration()}" for part in lowered.parts]
+    lines += [_plainer(line) for line in body.splitlines() if line.strip() and line.strip() != ";"]
+    return "\n".join([*lines, "}", ""])
+
+
+def _plainer(line: str) -> str:
+    """``(&(x[(i * 4)]))`` as ``&x[i * 4]``, ``x[(i)]`` as ``x[i]``: brackets that TVM prints to be safe."""
+    line = re.sub(r"\(&\((\w+)(\[[^][]*\])\)\)", r"&\1\2", line)
+    line = re.sub(r"(?<=[\[(,]) ?\(([^()]*)\)(?=[\]),])", r"\1", line)
+    return line
