@@ -10,12 +10,33 @@ All array functions take and return int64 arrays that hold int32 values.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from codegen.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, GraphError, Op, Weighted
+from codegen.ir import (
+    Add,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    GraphError,
+    HardSwish,
+    LeakyRelu,
+    Logistic,
+    Mean,
+    Mul,
+    Op,
+    Quantize,
+    Relu,
+    Softmax,
+    Sub,
+    Sum,
+    Tanh,
+    Weighted,
+)
 
 Int64 = NDArray[np.int64]
 Activation = Literal["none", "relu", "relu6", "relu_n1_to_1"]
@@ -109,27 +130,68 @@ def activation_range(activation: Activation, scale: float, zero_point: int) -> t
 
 
 def multipliers(op: Op, graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Requantisation parameters ``(q, e)`` of an operator, both int32.
+    """Requantisation parameters ``(q, e)`` of an operator, both int32 arrays, by TensorFlow Lite Micro's rules.
 
-    ========================== ====================================================================
-    operator                   entries
-    ========================== ====================================================================
-    Conv2D, DepthwiseConv2D,   one per output channel
-    FullyConnected
-    Add                        first operand, second operand, output
-    ========================== ====================================================================
+    ======================================= ===============================================================
+    operator                                entries
+    ======================================= ===============================================================
+    Conv2D, DepthwiseConv2D, FullyConnected one per output channel
+    Add, Sub                                first operand, second operand, output
+    Mul, Sum, Relu, Quantize (from int8)    one
+    Mean                                    one; the division by the number of cells is part of it
+    LeakyRelu                               values from zero up, negative values
+    HardSwish                               output, gate (see :mod:`codegen.reference.activations`)
+    Softmax, Logistic, Tanh                 input to fixed point
+    ======================================= ===============================================================
 
-    :raises GraphError: if a tensor lacks its quantization or the operator does not requantise.
+    :raises GraphError: if a tensor lacks its quantization, or the operator does not requantise or not with these scales.
     """
+    if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
+        return quantized_multipliers(_weighted_factors(op, graph))
+    si, so = graph[op.inputs[0]].scale, graph[op.output].scale
     match op:
-        case Conv2D() | DepthwiseConv2D() | FullyConnected():
-            return quantized_multipliers(_weighted_factors(op, graph))
-        case Add():
-            s1, s2, so = graph[op.inputs[0]].scale, graph[op.inputs[1]].scale, graph[op.output].scale
-            twice = 2.0 * max(s1, s2)
-            return quantized_multipliers([s1 / twice, s2 / twice, twice / (2.0**ADD_LEFT_SHIFT * so)])
+        case Add() | Sub():
+            # Add's quotients are float64, Sub's float32: the two kernels of TFLite differ in this.
+            real = np.float64 if isinstance(op, Add) else np.float32
+            s1, s2, s_out = real(si), real(graph[op.inputs[1]].scale), real(so)
+            twice = real(2) * max(s1, s2)
+            return quantized_multipliers([s1 / twice, s2 / twice, twice / (real(2**ADD_LEFT_SHIFT) * s_out)])
+        case Mul():
+            return quantized_multipliers(si * graph[op.inputs[1]].scale / so)
+        case Mean():
+            return _mean_multiplier(op, graph)
+        case Sum() | Quantize():
+            return quantized_multipliers(si / so)
+        case Relu():
+            return quantized_multipliers(np.float32(si) / np.float32(so))
+        case LeakyRelu():
+            if not 0.0 <= op.alpha < np.inf:
+                raise GraphError(f"operator {op.name!r}: alpha {op.alpha} is negative or not finite")
+            positive = np.float32(si) / np.float32(so)
+            return quantized_multipliers([positive, np.float32(si) * np.float32(op.alpha) / np.float32(so)])
+        case HardSwish():
+            fine = np.float32(si) / np.float32(128)
+            q, e = quantized_multipliers([fine / np.float32(so), fine / np.float32(3 / 32768)])
+            if e[0] > 0:
+                raise GraphError(f"operator {op.name!r}: HardSwish needs an input scale below 128 times the output scale")
+            return q, e
+        case Softmax():
+            q, e = quantized_multipliers(min(float(np.float32(op.beta)) * si * 2.0**26, float(INT32_MAX)))
+            if e[0] < 0 or op.beta <= 0:
+                raise GraphError(f"operator {op.name!r}: Softmax cannot represent beta {op.beta} with input scale {si}")
+            return q, e
+        case Logistic() | Tanh():
+            return quantized_multipliers(si * 2.0**27)
         case _:
             raise GraphError(f"operator {op.name!r} ({op.kind}) has no requantisation parameters")
+
+
+def _mean_multiplier(op: Mean, graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    x = graph[op.inputs[0]]
+    q, e = quantized_multiplier(x.scale / graph[op.output].scale)
+    count = math.prod(x.shape[a] for a in op.axes)
+    bits = min(count.bit_length() - 1, 32, 31 + e)
+    return np.array([(q << bits) // count], dtype=np.int32), np.array([e - bits], dtype=np.int32)
 
 
 def _weighted_factors(op: Weighted, graph: Graph) -> NDArray[np.float64]:
