@@ -1,0 +1,55 @@
+"""Intervals from the errors on held-out networks: split conformal prediction with normalised scores.
+
+Each held-out network gives a score, its error divided by the *spread* that the model itself expects for that network; the interval
+of a new network is its prediction plus or minus its spread times a quantile of the scores. The rank of the quantile is the one
+with a finite-sample guarantee (Lei et al. 2018, https://doi.org/10.1080/01621459.2017.1307116, section 2.2 and 5.2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from cost_models.prediction import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Conformal:
+    """``scores``: absolute errors of held-out networks divided by their spread, ascending."""
+
+    scores: tuple[float, ...]
+
+    @staticmethod
+    def of(scores: Iterable[float]) -> Conformal:
+        """From scores in any order."""
+        return Conformal(tuple(sorted(float(f"{s:.5g}") for s in scores)))
+
+    def quantile(self, confidence: float) -> float:
+        """Factor for the spread at ``confidence`` (0 to 1, both excluded).
+
+        Where so few networks were held out that no score has the rank, the largest is continued with the tail of a normal
+        distribution.
+        """
+        n = len(self.scores)
+        if n == 0:
+            return 3.0 * NormalDist().inv_cdf((1 + confidence) / 2)
+        rank = math.ceil((n + 1) * confidence)
+        if rank <= n:
+            return self.scores[rank - 1]
+        reached = NormalDist().inv_cdf((1 + n / (n + 1)) / 2)
+        return self.scores[-1] * NormalDist().inv_cdf((1 + confidence) / 2) / reached
+
+    def interval(self, value: float, spread: float, confidence: float) -> Interval:
+        """The interval around ``value``; never below 0."""
+        half = spread * self.quantile(confidence)
+        return Interval(value, max(0.0, value - half), value + half)
+
+    def coverage(self, confidence: float) -> float:
+        """Share of the networks that are inside the interval which the *other* networks give: coverage on unseen networks."""
+        n = len(self.scores)
+        inside = sum(
+            score <= Conformal((*self.scores[:i], *self.scores[i + 1 :])).quantile(confidence) for i, score in enumerate(self.scores)
+        )
+        return inside / n if n else math.nan

@@ -1,0 +1,217 @@
+"""Operators to calibrate on: random ones with their corners, and those of given networks, each as a graph of one operator.
+
+Everything here is shape-only; :func:`cost_models.random_weights.fill` makes a graph that can be compiled and run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from codegen.ir import (
+    Add,
+    ArgMax,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    MaxPool2D,
+    Op,
+    Padding,
+    Softmax,
+    Tensor,
+    Weighted,
+    macs,
+    output_shape,
+)
+
+MAX_MACS = 1_500_000
+MAX_BYTES = 64 * 1024
+USUAL_CHANNELS = (1, 2, 3, 4, 6, 8, 8, 10, 12, 16, 16, 20, 24, 24, 32, 32, 40, 48, 64, 64, 80, 96, 128)
+KINDS = {
+    "conv": 0.24,
+    "pointwise": 0.22,
+    "depthwise": 0.22,
+    "dense": 0.12,
+    "add": 0.06,
+    "average_pool": 0.03,
+    "global_pool": 0.03,
+    "max_pool": 0.04,
+    "softmax": 0.02,
+    "argmax": 0.02,
+}
+
+
+def sample_operator(rng: np.random.Generator) -> Graph:
+    """One random operator as a shape-only graph of its own, at most ``MAX_MACS`` and ``MAX_BYTES`` for each of its tensors.
+
+    Sizes are drawn evenly on a logarithmic scale, so that small layers, where fixed costs rule, are as frequent as large ones.
+    """
+    kinds = tuple(KINDS)
+    while True:
+        kind = kinds[rng.choice(len(kinds), p=list(KINDS.values()))]
+        graph = _draw(kind, rng)
+        if graph is None or macs(graph.ops[0], graph) > MAX_MACS:
+            continue
+        if all(t.nbytes <= MAX_BYTES for t in graph.tensors.values()):
+            return graph
+
+
+def split(graph: Graph) -> tuple[Graph, ...]:
+    """Each operator of ``graph`` as a shape-only graph of its own."""
+    singles = []
+    for op in graph.ops:
+        names = dict.fromkeys((*op.inputs, *op.parameters, op.output))
+        tensors = {name: replace(graph[name], data=None) for name in names}
+        inputs = tuple(dict.fromkeys(name for name in op.inputs if not graph[name].constant))
+        singles.append(Graph(op.name, tensors, (op,), inputs, (op.output,)))
+    return tuple(singles)
+
+
+def bundle(graphs: Sequence[Graph], name: str) -> Graph:
+    """One graph that holds all ``graphs`` side by side; operator and tensor names get the prefix ``op<index>_``."""
+    tensors: dict[str, Tensor] = {}
+    ops: list[Op] = []
+    inputs: list[str] = []
+    outputs: list[str] = []
+    for index, graph in enumerate(graphs):
+        prefix = f"op{index}_"
+        for t in graph.tensors.values():
+            tensors[prefix + t.name] = replace(t, name=prefix + t.name)
+        for op in graph.ops:
+            renamed = replace(op, name=prefix + op.name, inputs=tuple(prefix + i for i in op.inputs), output=prefix + op.output)
+            if isinstance(renamed, Weighted):
+                bias = None if renamed.bias is None else prefix + renamed.bias
+                renamed = replace(renamed, weight=prefix + renamed.weight, bias=bias)
+            ops.append(renamed)
+        inputs += [prefix + i for i in graph.inputs]
+        outputs += [prefix + o for o in graph.outputs]
+    return Graph(name, tensors, tuple(ops), tuple(inputs), tuple(outputs))
+
+
+def _log_uniform(rng: np.random.Generator, low: int, high: int) -> int:
+    return int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
+
+
+def _channels(rng: np.random.Generator) -> int:
+    return int(rng.choice(USUAL_CHANNELS)) if rng.random() < 0.8 else _log_uniform(rng, 1, 160)
+
+
+def _map_size(rng: np.random.Generator) -> tuple[int, int]:
+    height = _log_uniform(rng, 1, 64)
+    shape = rng.random()
+    if shape < 0.75:
+        return height, height
+    return (1, height) if shape < 0.82 else (height, _log_uniform(rng, 1, 64))
+
+
+def _window(rng: np.random.Generator) -> tuple[int, int]:
+    size = int(rng.choice((1, 2, 3, 3, 3, 3, 3, 5, 5, 7)))
+    shape = rng.random()
+    if shape < 0.9:
+        return size, size
+    return (1, size) if shape < 0.95 else (size, int(rng.choice((1, 3, 4, 5, 8, 10))))
+
+
+def _strides(rng: np.random.Generator) -> tuple[int, int]:
+    shape = rng.random()
+    if shape < 0.65:
+        return 1, 1
+    return (2, 2) if shape < 0.95 else ((2, 1) if shape < 0.98 else (1, 2))
+
+
+def _same(size: int, window: int, stride: int) -> tuple[int, int]:
+    """TFLite's SAME: output is ceil(size / stride), the odd cell comes last."""
+    total = max((-(-size // stride) - 1) * stride + window - size, 0)
+    return total // 2, total - total // 2
+
+
+def _padding(rng: np.random.Generator, size: tuple[int, int], window: tuple[int, int], strides: tuple[int, int]) -> Padding:
+    style = rng.random()
+    if style < 0.2:
+        return Padding()
+    if style < 0.6:
+        return Padding(*_same(size[0], window[0], strides[0]), *_same(size[1], window[1], strides[1]))
+    return Padding(window[0] // 2, window[0] // 2, window[1] // 2, window[1] // 2)
+
+
+def _graph(op: Op, tensors: Sequence[Tensor]) -> Graph | None:
+    """Closes the graph with the output that ``op`` makes; None where the window does not fit into the input."""
+    graph = Graph(op.name, {t.name: t for t in tensors}, (op,), op.inputs, (op.output,))
+    shape = output_shape(op, graph)
+    if shape is None or min(shape, default=1) < 1:
+        return None
+    dtype = "int32" if isinstance(op, ArgMax) else "int8"
+    return replace(graph, tensors={**graph.tensors, "y": Tensor("y", shape, dtype)}).validate()  # type: ignore[arg-type]
+
+
+def _draw(kind: str, rng: np.random.Generator) -> Graph | None:
+    match kind:
+        case "conv" | "pointwise" | "depthwise":
+            return _convolution(kind, rng)
+        case "dense":
+            taken, made = _log_uniform(rng, 4, 1024), _log_uniform(rng, 1, 256)
+            rows = 1 if rng.random() < 0.9 else _log_uniform(rng, 2, 16)
+            tensors = [Tensor("x", (rows, taken)), *_parameters((made, taken), made, rng)]
+            op = FullyConnected(name="dense", inputs=("x",), output="y", weight="w", bias="b" if len(tensors) == 3 else None)
+            return Graph("dense", {t.name: t for t in (*tensors, Tensor("y", (rows, made)))}, (op,), ("x",), ("y",)).validate()
+        case "add":
+            shape = (1, *_map_size(rng), _channels(rng))
+            add = Add(name="add", inputs=("a", "b"), output="y")
+            return _graph(add, [Tensor("a", shape), Tensor("b", shape)])
+        case "softmax":
+            return _graph(Softmax(name="softmax", inputs=("x",), output="y"), [Tensor("x", (1, _log_uniform(rng, 2, 128)))])
+        case "argmax":
+            return _graph(ArgMax(name="argmax", inputs=("x",), output="y"), [Tensor("x", (1, _log_uniform(rng, 2, 128)))])
+        case _:
+            return _pool(kind, rng)
+
+
+def _parameters(weight: tuple[int, ...], channels: int, rng: np.random.Generator) -> list[Tensor]:
+    parameters = [Tensor("w", weight, constant=True)]
+    if rng.random() < 0.95:
+        parameters.append(Tensor("b", (channels,), "int32", constant=True))
+    return parameters
+
+
+def _convolution(kind: str, rng: np.random.Generator) -> Graph | None:
+    size, taken, made = _map_size(rng), _channels(rng), _channels(rng)
+    window = (1, 1) if kind == "pointwise" else _window(rng)
+    strides = _strides(rng)
+    dilation = (2, 2) if max(window) > 1 and rng.random() < 0.04 else (1, 1)
+    reach = ((window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1)
+    padding = _padding(rng, size, reach, strides)
+    if kind == "depthwise":
+        made = taken * (1 if rng.random() < 0.9 else int(rng.choice((2, 4))))
+        weight: tuple[int, ...] = (1, *window, made)
+    else:
+        weight = (made, *window, taken)
+    tensors = [Tensor("x", (1, *size, taken)), *_parameters(weight, made, rng)]
+    operator = DepthwiseConv2D if kind == "depthwise" else Conv2D
+    op = operator(
+        name=kind,
+        inputs=("x",),
+        output="y",
+        weight="w",
+        bias="b" if len(tensors) == 3 else None,
+        strides=strides,
+        dilation=dilation,
+        padding=padding,
+    )
+    return _graph(op, tensors)
+
+
+def _pool(kind: str, rng: np.random.Generator) -> Graph | None:
+    size, channels = _map_size(rng), _channels(rng)
+    operator = MaxPool2D if kind == "max_pool" else AveragePool2D
+    if kind == "global_pool":
+        window, strides, padding = size, size, Padding()
+    else:
+        window = tuple(int(n) for n in rng.choice((2, 2, 3), size=2)) if rng.random() < 0.2 else (2, 2)  # type: ignore[assignment]
+        strides = window if rng.random() < 0.7 else (1, 1)
+        padding = Padding() if rng.random() < 0.6 else Padding(0, window[0] - 1, 0, window[1] - 1)
+    op = operator(name=kind, inputs=("x",), output="y", window=window, strides=strides, padding=padding)
+    return _graph(op, [Tensor("x", (1, *size, channels))])

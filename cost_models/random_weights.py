@@ -1,0 +1,97 @@
+"""Random weights and quantization for a shape-only graph, so that it can be compiled, run and measured before any training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.ir import (
+    Add,
+    ArgMax,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Op,
+    Pool2D,
+    Quantization,
+    Reshape,
+    Softmax,
+    Tensor,
+    Weighted,
+)
+
+ACTIVATION_SCALE = 0.05
+
+
+def fill(graph: Graph, rng: np.random.Generator) -> Graph:
+    """``graph`` with random int8 weights, int32 biases and quantization of the magnitudes that trained networks have.
+
+    Outputs of weighted operators get the zero point -128 (as after a ReLU) in half of the cases; requantisation multipliers are
+    such that most outputs fall inside the int8 range.
+    """
+    tensors = dict(graph.tensors)
+    for name in graph.inputs:
+        tensors[name] = replace(tensors[name], quantization=_activation(rng, 0.3))
+    for op in graph.ops:
+        for name in op.inputs:
+            if tensors[name].constant and tensors[name].data is None:
+                data = rng.integers(-128, 128, tensors[name].shape, dtype=np.int8)
+                tensors[name] = replace(tensors[name], data=data, quantization=_activation(rng, 0.0))
+        if isinstance(op, Weighted):
+            _fill_weights(op, tensors, rng)
+        tensors[op.output] = replace(tensors[op.output], quantization=_output(op, tensors, rng))
+    return replace(graph, tensors=tensors).validate()
+
+
+def random_input(tensor: Tensor, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Values over the whole int8 range in the tensor's shape."""
+    return rng.integers(-128, 128, tensor.shape, dtype=np.int8)
+
+
+def _activation(rng: np.random.Generator, relu: float) -> Quantization:
+    zero_point = -128 if rng.random() < relu else int(rng.integers(-100, 101))
+    return Quantization((float(np.float32(ACTIVATION_SCALE * rng.uniform(0.5, 1.5))),), zero_point)
+
+
+def _terms(op: Op, weight: Tensor) -> int:
+    """Products that one output value sums."""
+    match op:
+        case Conv2D() | FullyConnected():
+            return weight.size // weight.shape[0]
+        case DepthwiseConv2D():
+            return weight.shape[1] * weight.shape[2]
+        case _:
+            return 1
+
+
+def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Generator) -> None:
+    weight = tensors[op.weight]
+    axis = 3 if isinstance(op, DepthwiseConv2D) else 0
+    channels = weight.shape[axis]
+    # Output values spread with the square root of the number of terms; this keeps them inside int8 at the output's scale.
+    typical = 1.0 / (60.0 * np.sqrt(_terms(op, weight)))
+    scales = tuple(float(s) for s in (typical * rng.uniform(0.4, 1.0, channels)).astype(np.float32))
+    data = rng.integers(-127, 128, weight.shape, dtype=np.int8)
+    tensors[op.weight] = replace(weight, data=data, quantization=Quantization(scales, 0, axis))
+    if op.bias is not None:
+        values = rng.integers(-2000, 2001, tensors[op.bias].shape, dtype=np.int32)
+        taken = tensors[op.inputs[0]].scale
+        bias_scales = tuple(float(np.float32(taken * s)) for s in scales)
+        tensors[op.bias] = replace(tensors[op.bias], data=values, quantization=Quantization(bias_scales, 0, 0))
+
+
+def _output(op: Op, tensors: dict[str, Tensor], rng: np.random.Generator) -> Quantization | None:
+    match op:
+        case Pool2D() | Reshape():
+            return tensors[op.inputs[0]].quantization
+        case Softmax():
+            return Quantization((1 / 256,), -128)
+        case ArgMax():
+            return None
+        case Add():
+            return _activation(rng, 0.3)
+        case _:
+            return _activation(rng, 0.5)

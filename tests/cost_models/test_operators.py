@@ -1,0 +1,55 @@
+import numpy as np
+
+from codegen.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph
+from cost_models.operators import KINDS, MAX_BYTES, MAX_MACS, bundle, sample_operator, split
+from cost_models.random_weights import fill
+
+
+def sampled(count: int, seed: int = 0) -> list[Graph]:
+    rng = np.random.default_rng(seed)
+    return [sample_operator(rng) for _ in range(count)]
+
+
+def test_samples_hold_every_kind_and_the_corners() -> None:
+    graphs = sampled(400)
+    assert {g.name for g in graphs} == set(KINDS)
+    convolutions = [g.ops[0] for g in graphs if isinstance(g.ops[0], Conv2D | DepthwiseConv2D)]
+    assert any(g["x"].shape[3] % 4 for g in graphs if isinstance(g.ops[0], Conv2D))
+    assert any(g["x"].shape[1] == 1 for g in graphs if isinstance(g.ops[0], Conv2D))
+    assert any(op.padding.top != op.padding.bottom for op in convolutions)
+    assert any(op.strides == (2, 2) for op in convolutions)
+    assert any(op.dilation != (1, 1) for op in convolutions)
+    for g in graphs:
+        assert all(t.nbytes <= MAX_BYTES for t in g.tensors.values())
+        work = g["y"].size * g["w"].size // g["w"].shape[0] if isinstance(g.ops[0], Conv2D | FullyConnected) else 0
+        assert work <= MAX_MACS
+
+
+def test_same_seed_same_operators() -> None:
+    assert [(g.ops, g.tensors) for g in sampled(30)] != [(g.ops, g.tensors) for g in sampled(30, seed=1)]
+    first, second = sampled(30), sampled(30)
+    assert [(g.ops, {n: t.shape for n, t in g.tensors.items()}) for g in first] == [
+        (g.ops, {n: t.shape for n, t in g.tensors.items()}) for g in second
+    ]
+
+
+def test_bundle_and_split_are_inverse() -> None:
+    graphs = sampled(20)
+    parts = split(bundle(graphs, "bundle").validate())
+    assert [[t.shape for t in p.tensors.values()] for p in parts] == [[t.shape for t in g.tensors.values()] for g in graphs]
+    assert [type(p.ops[0]) for p in parts] == [type(g.ops[0]) for g in graphs]
+
+
+def test_filled_operators_give_outputs_inside_int8() -> None:
+    from codegen.reference import run
+
+    graph = fill(bundle(sampled(24), "bundle"), np.random.default_rng(0))
+    assert not graph.shape_only
+    rng = np.random.default_rng(1)
+    outputs = run(graph, {name: rng.integers(-128, 128, graph[name].shape, dtype=np.int8) for name in graph.inputs})
+    for op in graph.ops:
+        values = outputs[op.output]
+        if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) and values.size >= 200:
+            saturated = np.mean((values == -128) | (values == 127))
+            assert saturated < 0.75, op.name
+            assert len(np.unique(values)) > 20, op.name
