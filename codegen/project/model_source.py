@@ -1,0 +1,108 @@
+"""The interface header, the run function and the constants, as files of the project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codegen.project.borders import borders, declaration, definition
+from codegen.project.c_text import C_TYPES, comment_text, initializer, shape_text
+from codegen.project.rendering import render
+
+if TYPE_CHECKING:
+    from codegen.compile import CompiledLayer, CompiledModel
+    from codegen.kernels._base import Constant
+
+ARENA_ALIGN = 8
+"""Alignment in bytes that ``<m>_run`` demands of the arena."""
+
+
+def header(model: CompiledModel, version: str) -> str:
+    """``include/<m>.h``."""
+    sides = borders(model.graph, model.plan.offsets)
+    first_output = next(b for b in sides if b.direction == "output")
+    return render(
+        "model.h",
+        m=model.name,
+        M=model.name.upper(),
+        version=version,
+        hash=model.hash,
+        arena_bytes=model.plan.arena_bytes,
+        arena_align=ARENA_ALIGN,
+        first_input=next(b.label for b in sides if b.direction == "input"),
+        first_output=first_output.label,
+        first_output_type=f"const {first_output.c_type}",
+        borders="\n".join(declaration(b, model.name).rstrip("\n") + "\n" for b in sides),
+    )
+
+
+def _constant_symbol(model: CompiledModel, index: int, constant: Constant) -> str:
+    return f"{model.name}_layer{index:02d}_{constant.name}"
+
+
+def _describe(model: CompiledModel, layer: CompiledLayer) -> str:
+    graph = model.graph
+    shapes = ", ".join(shape_text(graph[name].shape) for name in layer.op.inputs)
+    work = f", {layer.macs:,} MACs" if layer.macs else ""
+    return f"{comment_text(layer.op.name)}: {layer.op.kind} {shapes} -> {shape_text(graph[layer.op.output].shape)}{work}"
+
+
+def _call(model: CompiledModel, index: int, layer: CompiledLayer) -> str:
+    def at(offset: int) -> str:
+        return f"{model.name}_at(arena, {offset})"
+
+    plan = model.plan
+    arguments = [at(plan.offsets[name]) for name in layer.op.inputs if not model.graph[name].constant]
+    arguments += [_constant_symbol(model, index, constant) for constant in layer.constants]
+    if layer.op.name in plan.scratch:
+        arguments.append(at(plan.scratch[layer.op.name]))
+    arguments.append(at(plan.offsets[layer.op.output]))
+    call = f"    {model.name}_{layer.function}({', '.join(arguments)});"
+    if len(call) > 120:
+        call = f"    {model.name}_{layer.function}(\n        " + ",\n        ".join(arguments) + ");"
+    return f"    /* {_describe(model, layer)} */\n{call}\n"
+
+
+def run_source(model: CompiledModel) -> str:
+    """``src/<m>.c``: accessors and the straight line of layer calls."""
+    return render(
+        "model.c",
+        m=model.name,
+        M=model.name.upper(),
+        accessors="\n".join(definition(b, model.name) for b in borders(model.graph, model.plan.offsets)),
+        layers="\n".join(_call(model, i, layer) for i, layer in enumerate(model.layers)),
+    )
+
+
+def _constant_declaration(model: CompiledModel, index: int, constant: Constant) -> str:
+    c_type = C_TYPES[constant.data.dtype.name]
+    return f"const {c_type} {_constant_symbol(model, index, constant)}[{constant.data.size}]"
+
+
+def weights_header(model: CompiledModel) -> str:
+    """``src/<m>_weights.h``: declarations of the constants and where they go."""
+    lines = []
+    for i, layer in enumerate(model.layers):
+        if layer.constants:
+            lines.append(f"/* {_describe(model, layer)} */")
+            lines += [f"extern {_constant_declaration(model, i, constant)};" for constant in layer.constants]
+    return render("weights.h", m=model.name, M=model.name.upper(), declarations="\n".join(lines))
+
+
+def weights_source(model: CompiledModel) -> str:
+    """``src/<m>_weights.c``: the constants."""
+    blocks = []
+    upper = model.name.upper()
+    for i, layer in enumerate(model.layers):
+        for constant in layer.constants:
+            shape = shape_text(constant.data.shape) or "1"
+            blocks.append(
+                f"/* {comment_text(layer.op.name)}: {constant.name}, {shape} */\n"
+                f"{upper}_WEIGHTS_SECTION {upper}_WEIGHTS_ALIGN\n"
+                f"{_constant_declaration(model, i, constant)} = {initializer(constant.data)};\n"
+            )
+    return render("weights.c", m=model.name, M=upper, bytes=constant_bytes(model), definitions="\n".join(blocks))
+
+
+def constant_bytes(model: CompiledModel) -> int:
+    """Bytes of all constants, without the padding between them."""
+    return sum(constant.data.nbytes for layer in model.layers for constant in layer.constants)

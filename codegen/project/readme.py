@@ -1,0 +1,93 @@
+"""``README.md`` of the exported project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from codegen.project.borders import Border, borders
+from codegen.project.c_text import float_literal, shape_text
+from codegen.project.model_source import ARENA_ALIGN, constant_bytes
+from codegen.project.rendering import render
+
+if TYPE_CHECKING:
+    from codegen.boards.board import Board
+    from codegen.compile import CompiledModel
+
+
+def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], support_routines: Sequence[str] | None) -> str:
+    """``README.md``. ``support_routines`` is what the compiler linked beside the model, None where it was not built yet."""
+    sides = borders(model.graph, model.plan.offsets)
+    return render(
+        "README.md",
+        m=model.name,
+        M=model.name.upper(),
+        board_title=board.description,
+        core=model.core.title,
+        layer_count="1 layer" if len(model.layers) == 1 else f"{len(model.layers)} layers",
+        macs=f"{sum(layer.macs for layer in model.layers):,}",
+        example=_example(model.name, sides),
+        borders="\n".join(_border_row(border, model.name) for border in sides),
+        arena_align=ARENA_ALIGN,
+        figures=_figures(model, board, report),
+        support=_support(support_routines),
+        micro_row=f"| `src/{model.name}_micro.h` | their innermost computations |\n" if model.micro_kernels else "",
+    )
+
+
+def _example(name: str, sides: Sequence[Border]) -> str:
+    lines = [f"{b.c_type} *{b.label} = {name}_{b.label}(&arena);" for b in sides if b.direction == "input"]
+    for b in sides:
+        if b.direction == "input":
+            real = f"{name}_quantize_{b.label}(value[i])" if b.tensor.quantization is not None else "value[i]"
+            lines.append(f"for (size_t i = 0; i < {name.upper()}_{b.label.upper()}_SIZE; ++i) {b.label}[i] = {real};")
+    lines.append(f"if ({name}_run(&arena) != 0) {{ /* the arena is null or misaligned */ }}")
+    lines += [f"const {b.c_type} *{b.label} = {name}_{b.label}(&arena);" for b in sides if b.direction == "output"]
+    return "\n".join(lines)
+
+
+def _border_row(border: Border, name: str) -> str:
+    tensor = border.tensor
+    scale, zero_point = "", ""
+    if tensor.dtype == "int8" and tensor.quantization is not None:
+        scale, zero_point = float_literal(tensor.scale).rstrip("f"), str(tensor.zero_point)
+    return f"| `{name}_{border.label}` | `{border.c_type}` | {shape_text(tensor.shape)} | {scale} | {zero_point} |"
+
+
+def _figures(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> str:
+    built = report.get("built")
+    if built is None:
+        return (
+            f"| | bytes |\n|---|---|\n| arena | {model.plan.arena_bytes:,} |\n| constants | {constant_bytes(model):,} |\n\n"
+            "`nas verify .` builds the project and measures stack, code and time."
+        )
+    ram, flash = built["ram"], built["flash"]
+    rows = [
+        ("RAM", f"{ram['total']:,} bytes", f"arena {ram['arena']:,}, stack {ram['stack']:,}, static variables {ram['static']:,}"),
+        ("of the arena", "", f"input and output {ram['io']:,}, scratch {ram['scratch']:,}"),
+        (
+            "flash",
+            f"{flash['total']:,} bytes",
+            f"code {flash['code']:,}, constants {flash['constants']:,}; support routines included",
+        ),
+        ("instructions", f"{built['instructions']:,.0f}", "per inference"),
+        ("cycles", f"{built['cycles']:,.0f}", "per inference, of the emulated core without memory stalls"),
+    ]
+    if built["latency_ms"] is not None:
+        clock = f"{board.clock_hz / 1e6:g} MHz"
+        rows.append(("time", f"{built['latency_ms']:.3f} ms", f"estimate for the board at {clock}, stalls of its memory included"))
+    table = "\n".join(f"| {name} | {value} | {note} |" for name, value, note in rows)
+    return f"Built with {built['compiler']} for {built['core']} and run in an emulator:\n\n| | | |\n|---|---|---|\n{table}"
+
+
+def _support(routines: Sequence[str] | None) -> str:
+    always = (
+        "A compiler may call `memcpy`, `memset` and its own support routines (64-bit arithmetic, division); "
+        "nothing else is left undefined."
+    )
+    if routines is None:
+        return always
+    if not routines:
+        return f"{always} The build above needed none of them."
+    names = ", ".join(f"`{name}`" for name in routines)
+    return f"{always} The build above linked {names}, counted in its flash."

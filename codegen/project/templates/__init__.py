@@ -1,0 +1,1 @@
+"""Templates of the exported project, one per file kind. ``@name@`` is replaced; everything else is the file as it is written."""

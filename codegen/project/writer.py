@@ -1,0 +1,143 @@
+"""Write the exported project: all files into a directory beside the target, then one rename."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import UserError
+from codegen.project import kernel_source, model_source
+from codegen.project.borders import borders
+from codegen.project.readme import readme
+from codegen.project.rendering import render
+from codegen.project.report import report_json, report_text
+from codegen.project.vectors import choose, self_test_source, vector_count, vectors_header
+from codegen.samples import Arrays
+
+if TYPE_CHECKING:
+    from codegen.boards.board import Board
+    from codegen.compile import CompiledModel
+    from codegen.measurement import Verification
+
+_BUILD_TYPES = {"speed": "Release", "balanced": "RelWithDebInfo", "size": "MinSizeRel"}  # CMake's names for -O3, -O2 and -Os
+_RUNS_ON_MPS2_AN386 = ("cortex-m0plus", "cortex-m3", "cortex-m4")  # whose instructions the Cortex-M4 of that board has
+
+
+def write_project(
+    model: CompiledModel,
+    directory: Path,
+    *,
+    board: Board,
+    report: Mapping[str, Any],
+    vectors: Arrays | None = None,
+    built: Verification | None = None,
+) -> None:
+    """Write ``model`` as a C project into ``directory``, which must not exist or be empty; all of it or nothing.
+
+    :param report: keys of ``report.json`` beside those known here (limits, predicted, test, trial and so on).
+    :param vectors: inputs ``(n, *sample shape)``, int8 or float32, per name where there are several; the first few become
+        ``test/vectors.h``.
+    :param built: what was measured of this very model, for ``report.json`` and the README.
+    :raises UserError: if the directory is not empty or cannot be written.
+    """
+    check_target(directory)
+    files = project_files(model, board=board, report=report, vectors=vectors, built=built)
+    target = directory.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be written ({error.strerror}); choose another directory") from None
+    try:
+        _write_all(files, model, staging)
+        if target.is_dir():
+            target.rmdir()  # empty, as checked; not every system renames over a directory
+        staging.rename(target)
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be written ({error.strerror}); nothing was left behind") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_target(directory: Path) -> None:
+    """Check that a project may be written to ``directory``.
+
+    :raises UserError: if it is a file, or a directory that is not empty.
+    """
+    try:
+        if directory.is_dir():
+            if any(directory.iterdir()):
+                raise UserError(f"{directory}: the directory is not empty; choose another one or empty it")
+        elif directory.exists() or directory.is_symlink():
+            raise UserError(f"{directory}: exists and is not a directory; choose another one")
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be read ({error.strerror}); choose another directory") from None
+
+
+def project_files(
+    model: CompiledModel,
+    *,
+    board: Board,
+    report: Mapping[str, Any],
+    vectors: Arrays | None = None,
+    built: Verification | None = None,
+) -> dict[str, str]:
+    """Every text file of the project: path → content. Equal arguments give equal text."""
+    from codegen.toolchain import ZigCompiler
+
+    name, names = model.name, {"m": model.name, "M": model.name.upper()}
+    inputs = choose(model.graph, vectors)
+    count = vector_count(inputs)
+    full_report = report_json(model, board, report, ZigCompiler().identity, built)
+    files = {
+        f"include/{name}.h": model_source.header(model, _generator_version()),
+        f"src/{name}.c": model_source.run_source(model),
+        f"src/{name}_kernels.h": kernel_source.prototypes(name, model.functions),
+        f"src/{name}_kernels.c": kernel_source.kernels(name, model.functions, micro=bool(model.micro_kernels)),
+        f"src/{name}_weights.h": model_source.weights_header(model),
+        f"src/{name}_weights.c": model_source.weights_source(model),
+        "test/vectors.h": vectors_header(model, inputs),
+        f"test/{name}_self_test.h": render("self_test.h", **names),
+        f"test/{name}_self_test.c": self_test_source(model, borders(model.graph, model.plan.offsets)),
+        "test/test_host.c": render("test_host.c", **names, count=count),
+        "test/mps2_an386/main.c": render("mps2_an386_main.c", **names, count=count),
+        "test/mps2_an386/startup.c": render("mps2_an386_startup.c", **names),
+        "test/mps2_an386/semihosting.h": render("semihosting.h", **names),
+        "test/mps2_an386/linker.ld": render("mps2_an386_linker.ld", **names),
+        "cmake/arm-none-eabi.cmake": render("arm-none-eabi.cmake", cpu=_emulated_cpu(model)),
+        "CMakeLists.txt": render("CMakeLists.txt", **names, build_type=_BUILD_TYPES[model.optimize]),
+        "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
+        "report.json": report_text(full_report),
+    }
+    if model.micro_kernels:
+        files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
+    return files
+
+
+def _write_all(files: Mapping[str, str], model: CompiledModel, staging: Path) -> None:
+    from codegen.graph_file import save
+
+    for path, text in sorted(files.items()):
+        target = staging / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", newline="\n")
+    save(model.graph, staging / "model.safetensors")
+    mask = os.umask(0)
+    os.umask(mask)
+    staging.chmod(0o777 & ~mask)  # as if made by mkdir; mkdtemp lets only the owner in
+
+
+def _emulated_cpu(model: CompiledModel) -> str:
+    return model.core.gcc_cpu if model.core.name in _RUNS_ON_MPS2_AN386 else "cortex-m4"
+
+
+def _generator_version() -> str:
+    try:
+        return version("mcu-nas")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"

@@ -1,0 +1,188 @@
+"""Build an exported project for its core, run it in the emulator, compare it with the network it came from, measure it.
+
+The directory is all that is asked: the C sources are compiled as they are, the expected outputs come from ``model.safetensors`` by
+the numpy reference, so an edited project is found out.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from codegen.errors import UserError
+from codegen.graph_file import content_hash, load
+from codegen.ir import Graph
+from codegen.measurement import Flash, LayerMeasurement, Ram, Verification
+from codegen.project.report import Project, read_project
+from codegen.project.vectors import expected_outputs, read_inputs
+from codegen.samples import Arrays, fit_inputs, fit_outputs
+
+if TYPE_CHECKING:
+    from codegen.boards.board import Board
+    from codegen.compile import CompiledModel
+    from codegen.cores import Core
+    from codegen.elf import Elf
+    from codegen.emulator import Execution
+
+
+def measure(
+    directory: Path, *, inputs: Arrays | None = None, expect: Arrays | None = None, core: str | None = None
+) -> Verification:
+    """Verify the exported project in ``directory``.
+
+    :param inputs: int8 as it is, float32 through ``<m>_quantize_input``; the project's own vectors if not given.
+    :param expect: expected outputs of the C type's dtype; the numpy reference's if not given.
+    :param core: another core to build for and run on than the project was exported for.
+    :raises UserError: if the directory is no exported project, it does not compile, or an array does not fit the network.
+    :raises codegen.emulator.StrayAccess: if the code touches memory that is not its own.
+    """
+    from codegen.cores import find_core
+
+    project = read_project(directory)
+    graph = _read_graph(directory, project)
+    given = _own_vectors(directory, project, graph) if inputs is None else fit_inputs(graph, inputs, "--inputs")
+    if expect is None:
+        wanted = expected_outputs(graph, given)
+    else:
+        wanted = fit_outputs(graph, expect, len(next(iter(given.values()))), "--expect")
+    return _measure(directory, project, graph, find_core(core or project.core), given, wanted)
+
+
+def measure_model(
+    model: CompiledModel, *, board: Board, inputs: Arrays | None = None, expect: Arrays | None = None
+) -> Verification:
+    """Measure a compiled model before it is exported, as :func:`measure` does, in a temporary directory."""
+    from codegen.project.writer import write_project
+
+    with tempfile.TemporaryDirectory(prefix="project-") as scratch:
+        directory = Path(scratch) / model.name
+        write_project(model, directory, board=board, report={})
+        return measure(directory, inputs=inputs, expect=expect)
+
+
+@dataclass(frozen=True, slots=True)
+class _Symbols:
+    """What the linker starts from and the emulator calls."""
+
+    run: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        return (self.run, *self.inputs, *self.outputs)
+
+
+def _symbols(project: Project, graph: Graph) -> _Symbols:
+    def labels(kind: str, count: int) -> tuple[str, ...]:
+        return (f"{project.name}_{kind}",) if count == 1 else tuple(f"{project.name}_{kind}_{i}" for i in range(count))
+
+    return _Symbols(f"{project.name}_run", labels("input", len(graph.inputs)), labels("output", len(graph.outputs)))
+
+
+def _read_graph(directory: Path, project: Project) -> Graph:
+    path = directory / "model.safetensors"
+    if not path.is_file():
+        raise UserError(f"{path}: is missing; export the project again")
+    graph = load(path)
+    if content_hash(graph) != project.model_hash:
+        raise UserError(f"{path}: is not the network that report.json names; export the project again")
+    return graph
+
+
+def _own_vectors(directory: Path, project: Project, graph: Graph) -> dict[str, NDArray[Any]]:
+    path = directory / "test" / "vectors.h"
+    try:
+        return read_inputs(path.read_text(encoding="utf-8"), project.name, graph)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); give --inputs or export the project again") from None
+
+
+def _build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path) -> Elf:
+    from codegen import elf
+    from codegen.toolchain import CompileError, ZigCompiler
+
+    sources = sorted((directory / "src").glob("*.c"))
+    if not sources:
+        raise UserError(f"{directory / 'src'}: holds no C sources; export the project again")
+    include_dirs = [directory / "include", directory / "src"]
+    try:
+        ZigCompiler().link(
+            sources, include_dirs=include_dirs, core=core, optimize=project.optimize, roots=list(roots), output=output
+        )
+    except CompileError as error:
+        first = next((line for line in str(error).splitlines() if "error" in line), str(error).splitlines()[0])
+        raise UserError(f"{directory}: does not compile for {core.name}: {first}") from error
+    program = elf.read(output)
+    forbidden = elf.forbidden_opcodes(program, core)
+    if forbidden:
+        raise UserError(f"{directory}: the build uses instructions that {core.name} lacks: {forbidden[0]}")
+    return program
+
+
+def _measure(
+    directory: Path,
+    project: Project,
+    graph: Graph,
+    core: Core,
+    inputs: Mapping[str, NDArray[Any]],
+    expected: Mapping[str, NDArray[Any]],
+) -> Verification:
+    from codegen.emulator import ModelInterface, execute
+    from codegen.toolchain import ZigCompiler
+
+    symbols = _symbols(project, graph)
+    interface = ModelInterface(
+        run=symbols.run,
+        inputs=tuple((s, graph[name].nbytes) for s, name in zip(symbols.inputs, graph.inputs, strict=True)),
+        outputs=tuple((s, graph[name].nbytes) for s, name in zip(symbols.outputs, graph.outputs, strict=True)),
+        arena_bytes=project.arena_bytes,
+        arena_align=project.arena_align,
+        layers=tuple((layer.name, layer.function) for layer in project.layers),
+    )
+    count = len(next(iter(inputs.values())))
+    stimuli = [[inputs[name][i].tobytes() for name in graph.inputs] for i in range(count)]
+    wanted = [tuple(expected[name][i].tobytes() for name in graph.outputs) for i in range(count)]
+    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+        program = _build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
+        # An arena that begins at a page's start shows accesses before it, one that ends at a page's end those behind it.
+        executions = [execute(program.path, core, interface, stimuli, arena_at=where) for where in ("start", "end")]
+    unequal = [any(tuple(e.outputs[i]) != wanted[i] for e in executions) for i in range(count)]
+    return _verification(project, core, program, executions, sum(unequal), count, ZigCompiler().identity)
+
+
+def _verification(
+    project: Project, core: Core, program: Elf, executions: Sequence[Execution], mismatches: int, count: int, compiler: str
+) -> Verification:
+    first = executions[0]
+    flash = Flash(program.code, program.constants + program.initial_data)
+    own_board = core.name == project.core
+    return Verification(
+        mismatches=mismatches,
+        inputs=count,
+        instructions=first.instructions,
+        cycles=first.cycles,
+        latency_ms=project.board.latency_ms(first.cycles, flash.constants) if own_board else None,
+        ram=Ram(
+            arena=project.arena_bytes,
+            io=project.io_bytes,
+            scratch=project.scratch_bytes,
+            stack=max(e.stack_bytes for e in executions),
+            static=program.static,
+        ),
+        flash=flash,
+        macs=sum(layer.macs for layer in project.layers),
+        layers=tuple(
+            LayerMeasurement(layer.name, layer.op, layer.macs, profile.instructions, profile.cycles)
+            for layer, profile in zip(project.layers, first.layers, strict=True)
+        ),
+        core=core.name,
+        board=project.board.name if own_board else None,
+        compiler=compiler,
+        support_routines=tuple(sorted({f.name for f in program.functions if not f.name.startswith(f"{project.name}_")})),
+    )
