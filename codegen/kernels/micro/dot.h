@@ -1,0 +1,199 @@
+/* Dot products of one to three patches (gather.h) with the weights of one or two output channels, added to sums[pixel][channel].
+ *
+ * Weights of two channels: per pair of cells (ka, kb) in the patch's order the four bytes c0 ka, c1 ka, c0 kb, c1 kb. Weights of one
+ * channel: in the order of the cells. `depth` cells, a multiple of four. Sums wrap in no case that the packed constants allow.
+ * Needs dsp.h. */
+#ifndef NN_DOT_H
+#define NN_DOT_H
+
+#include <stdint.h>
+
+#if NN_HAS_DSP
+
+/* Two cells of three pixels and two channels: x and e hold the weights, p, q and r the pixels. */
+#define NN_STEP_3X2(w, a0, a1, a2)                                                                                              \
+    "ldr %[x], [%[w], #" #w "]\n\t"                                                                                             \
+    "ldr %[p], [%[a], #" #a0 "]\n\t"                                                                                            \
+    "ldr %[q], [%[a], #" #a1 "]\n\t"                                                                                            \
+    "ldr %[r], [%[a], #" #a2 "]\n\t"                                                                                            \
+    "sxtb16 %[e], %[x]\n\t"                                                                                                     \
+    "sxtb16 %[x], %[x], ror #8\n\t"                                                                                             \
+    "smlad %[s0], %[e], %[p], %[s0]\n\t"                                                                                        \
+    "smlad %[s1], %[x], %[p], %[s1]\n\t"                                                                                        \
+    "smlad %[s2], %[e], %[q], %[s2]\n\t"                                                                                        \
+    "smlad %[s3], %[x], %[q], %[s3]\n\t"                                                                                        \
+    "smlad %[s4], %[e], %[r], %[s4]\n\t"                                                                                        \
+    "smlad %[s5], %[x], %[r], %[s5]\n\t"
+
+#define NN_LOOP_3X2(steps, w_bytes, a_bytes)                                                                                    \
+    __asm__ volatile("1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
+                     "add %[a], #" #a_bytes "\n\t"                                                                              \
+                     "cmp %[w], %[end]\n\t"                                                                                     \
+                     "bne 1b\n\t"                                                                                               \
+                     : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
+                       [s4] "+r"(s4), [s5] "+r"(s5), [x] "=&r"(x), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)       \
+                     : [end] "r"(end)                                                                                           \
+                     : "cc", "memory")
+
+NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5];
+    uint32_t x, e, p, q, r;
+    const int8_t *end = weights + 2 * depth;
+#if !defined(__OPTIMIZE_SIZE__)
+    if (depth >= 16) {
+        end = weights + 2 * (depth & ~15);
+        NN_LOOP_3X2(NN_STEP_3X2(0, 0, 4, 8) NN_STEP_3X2(4, 12, 16, 20) NN_STEP_3X2(8, 24, 28, 32) NN_STEP_3X2(12, 36, 40, 44)
+                        NN_STEP_3X2(16, 48, 52, 56) NN_STEP_3X2(20, 60, 64, 68) NN_STEP_3X2(24, 72, 76, 80)
+                            NN_STEP_3X2(28, 84, 88, 92),
+                    32, 96);
+        end += 2 * (depth & 15);
+    }
+    if ((depth & 15) != 0)
+#endif
+    {
+        NN_LOOP_3X2(NN_STEP_3X2(0, 0, 4, 8) NN_STEP_3X2(4, 12, 16, 20), 8, 24);
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+    sums[4] = s4;
+    sums[5] = s5;
+}
+
+/* Four cells of two pixels and two channels: x and y hold weights, p, q, r and t the pixels. */
+#define NN_STEP_2X2(w0, w1, a0, a1, a2, a3)                                                                                     \
+    "ldr %[x], [%[w], #" #w0 "]\n\t"                                                                                            \
+    "ldr %[y], [%[w], #" #w1 "]\n\t"                                                                                            \
+    "ldr %[p], [%[a], #" #a0 "]\n\t"                                                                                            \
+    "ldr %[q], [%[a], #" #a1 "]\n\t"                                                                                            \
+    "ldr %[r], [%[a], #" #a2 "]\n\t"                                                                                            \
+    "ldr %[t], [%[a], #" #a3 "]\n\t"                                                                                            \
+    "sxtb16 %[e], %[x]\n\t"                                                                                                     \
+    "sxtb16 %[x], %[x], ror #8\n\t"                                                                                             \
+    "smlad %[s0], %[e], %[p], %[s0]\n\t"                                                                                        \
+    "smlad %[s1], %[x], %[p], %[s1]\n\t"                                                                                        \
+    "smlad %[s2], %[e], %[q], %[s2]\n\t"                                                                                        \
+    "smlad %[s3], %[x], %[q], %[s3]\n\t"                                                                                        \
+    "sxtb16 %[e], %[y]\n\t"                                                                                                     \
+    "sxtb16 %[y], %[y], ror #8\n\t"                                                                                             \
+    "smlad %[s0], %[e], %[r], %[s0]\n\t"                                                                                        \
+    "smlad %[s1], %[y], %[r], %[s1]\n\t"                                                                                        \
+    "smlad %[s2], %[e], %[t], %[s2]\n\t"                                                                                        \
+    "smlad %[s3], %[y], %[t], %[s3]\n\t"
+
+#define NN_LOOP_2X2(steps, w_bytes, a_bytes)                                                                                    \
+    __asm__ volatile("1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
+                     "add %[a], #" #a_bytes "\n\t"                                                                              \
+                     "cmp %[w], %[end]\n\t"                                                                                     \
+                     "bne 1b\n\t"                                                                                               \
+                     : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
+                       [x] "=&r"(x), [y] "=&r"(y), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)         \
+                     : [end] "r"(end)                                                                                           \
+                     : "cc", "memory")
+
+NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    uint32_t x, y, e, p, q, r, t;
+    const int8_t *end = weights + 2 * depth;
+#if !defined(__OPTIMIZE_SIZE__)
+    if (depth >= 16) {
+        end = weights + 2 * (depth & ~15);
+        NN_LOOP_2X2(NN_STEP_2X2(0, 4, 0, 4, 8, 12) NN_STEP_2X2(8, 12, 16, 20, 24, 28) NN_STEP_2X2(16, 20, 32, 36, 40, 44)
+                        NN_STEP_2X2(24, 28, 48, 52, 56, 60),
+                    32, 64);
+        end += 2 * (depth & 15);
+    }
+    if ((depth & 15) != 0)
+#endif
+    {
+        NN_LOOP_2X2(NN_STEP_2X2(0, 4, 0, 4, 8, 12), 8, 16);
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
+/* The other shapes: two cells, or four of one channel, at a time. They compute the last pixels and the last channel. */
+static inline void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
+{
+    for (; depth > 0; depth -= 4) {
+        const uint32_t first = NN_load_word(weights);
+        if (channels == 2) {
+            const uint32_t second = NN_load_word(weights + 4);
+            for (int32_t i = 0; i < pixels; ++i) {
+                const uint32_t near = NN_load_word(patch + 2 * i);
+                const uint32_t far = NN_load_word(patch + 2 * (pixels + i));
+                sums[2 * i] = NN_smlad(NN_sxtb16(first), near, sums[2 * i]);
+                sums[2 * i + 1] = NN_smlad(NN_sxtb16_odd(first), near, sums[2 * i + 1]);
+                sums[2 * i] = NN_smlad(NN_sxtb16(second), far, sums[2 * i]);
+                sums[2 * i + 1] = NN_smlad(NN_sxtb16_odd(second), far, sums[2 * i + 1]);
+            }
+        } else {
+            for (int32_t i = 0; i < pixels; ++i) {
+                sums[i] = NN_smlad(NN_sxtb16(first), NN_load_word(patch + 2 * i), sums[i]);
+                sums[i] = NN_smlad(NN_sxtb16_odd(first), NN_load_word(patch + 2 * (pixels + i)), sums[i]);
+            }
+        }
+        weights += 4 * channels;
+        patch += 4 * pixels;
+    }
+}
+
+#else
+
+static inline void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
+{
+    for (; depth > 0; depth -= 4) {
+        for (int32_t i = 0; i < pixels; ++i) {
+            const int16_t *const near = patch + 2 * i;
+            const int16_t *const far = near + 2 * pixels;
+            for (int32_t c = 0; c < channels; ++c) {
+                if (channels == 2) {
+                    sums[2 * i + c] += near[0] * weights[c] + near[1] * weights[2 + c] + far[0] * weights[4 + c] + far[1] * weights[6 + c];
+                } else {
+                    sums[i] += near[0] * weights[0] + far[0] * weights[1] + near[1] * weights[2] + far[1] * weights[3];
+                }
+            }
+        }
+        weights += 4 * channels;
+        patch += 4 * pixels;
+    }
+}
+
+NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    NN_dot_pixels(sums, patch, weights, depth, 3, 2);
+}
+
+NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    NN_dot_pixels(sums, patch, weights, depth, 2, 2);
+}
+
+#endif
+
+NN_MICRO void NN_dot_1x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    NN_dot_pixels(sums, patch, weights, depth, 1, 2);
+}
+
+NN_MICRO void NN_dot_3x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    NN_dot_pixels(sums, patch, weights, depth, 3, 1);
+}
+
+NN_MICRO void NN_dot_2x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    NN_dot_pixels(sums, patch, weights, depth, 2, 1);
+}
+
+NN_MICRO void NN_dot_1x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+{
+    NN_dot_pixels(sums, patch, weights, depth, 1, 1);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* One function per instruction of the DSP extension that compilers do not form by themselves. Each is a name for one instruction,
+ * so that the micro-kernels below it read as C. */
+#ifndef NN_DSP_H
+#define NN_DSP_H
+
+#include <stdint.h>
+
+/* Where speed counts every call is expanded in place, with its constants; where size counts all layers share one body. */
+#if defined(__OPTIMIZE_SIZE__)
+#define NN_MICRO static __attribute__((noinline, unused))
+#else
+#define NN_MICRO static inline __attribute__((always_inline))
+#endif
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define NN_HAS_DSP 1
+
+/* Four bytes from any address. */
+static inline uint32_t NN_load_word(const void *from)
+{
+    uint32_t word;
+    __builtin_memcpy(&word, from, 4);
+    return word;
+}
+
+/* Four bytes to any address. */
+static inline void NN_store_word(void *to, uint32_t word)
+{
+    __builtin_memcpy(to, &word, 4);
+}
+
+/* Bytes 0 and 2 as two signed halfwords. */
+static inline uint32_t NN_sxtb16(uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(x));
+    return r;
+}
+
+/* Bytes 1 and 3 as two signed halfwords. */
+static inline uint32_t NN_sxtb16_odd(uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(x));
+    return r;
+}
+
+/* Bytes 0 and 2, added to the halfwords of base. */
+static inline uint32_t NN_sxtab16(uint32_t base, uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(r) : "r"(base), "r"(x));
+    return r;
+}
+
+/* Bytes 1 and 3, added to the halfwords of base. */
+static inline uint32_t NN_sxtab16_odd(uint32_t base, uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(r) : "r"(base), "r"(x));
+    return r;
+}
+
+/* sum + both products of halfwords. */
+static inline int32_t NN_smlad(uint32_t a, uint32_t b, int32_t sum)
+{
+    int32_t r;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
+    return r;
+}
+#else
+#define NN_HAS_DSP 0
+#endif
+
+#endif

@@ -1,0 +1,100 @@
+/* Gathering: the input cells under one output pixel, as 16-bit numbers with the zero point taken off, into a patch.
+ *
+ * A patch holds `pixels` output pixels side by side. Of each group of four input cells k0..k3, a pixel has the pairs (k0, k2) and
+ * (k1, k3): what sign extension of a word's bytes gives. The pairs of the pixels alternate: pair 0 of pixel 0, pair 0 of pixel 1,
+ * ..., pair 1 of pixel 0, ... `patch` points to the first pair of the pixel in question. Needs dsp.h. */
+#ifndef NN_GATHER_H
+#define NN_GATHER_H
+
+#include <stdint.h>
+
+/* The patch of `cells` cells at x. The last group is filled up with zeros. */
+NN_MICRO void NN_expand(int16_t *patch, const int8_t *x, int32_t cells, int32_t pixels, int32_t zero_point)
+{
+#if NN_HAS_DSP
+    const uint32_t offset = (uint32_t)(-zero_point & 0xFFFF) * UINT32_C(0x10001);
+    for (; cells >= 8; cells -= 8) {
+        const uint32_t first = NN_load_word(x);
+        const uint32_t second = NN_load_word(x + 4);
+        NN_store_word(patch, NN_sxtab16(offset, first));
+        NN_store_word(patch + 2 * pixels, NN_sxtab16_odd(offset, first));
+        NN_store_word(patch + 4 * pixels, NN_sxtab16(offset, second));
+        NN_store_word(patch + 6 * pixels, NN_sxtab16_odd(offset, second));
+        patch += 8 * pixels;
+        x += 8;
+    }
+    if (cells >= 4) {
+        const uint32_t word = NN_load_word(x);
+        NN_store_word(patch, NN_sxtab16(offset, word));
+        NN_store_word(patch + 2 * pixels, NN_sxtab16_odd(offset, word));
+        patch += 4 * pixels;
+        x += 4;
+        cells -= 4;
+    }
+#else
+    for (; cells >= 4; cells -= 4) {
+        patch[0] = (int16_t)(x[0] - zero_point);
+        patch[1] = (int16_t)(x[2] - zero_point);
+        patch[2 * pixels] = (int16_t)(x[1] - zero_point);
+        patch[2 * pixels + 1] = (int16_t)(x[3] - zero_point);
+        patch += 4 * pixels;
+        x += 4;
+    }
+#endif
+    if (cells > 0) {
+        patch[0] = (int16_t)(x[0] - zero_point);
+        patch[1] = (int16_t)(cells > 2 ? x[2] - zero_point : 0);
+        patch[2 * pixels] = (int16_t)(cells > 1 ? x[1] - zero_point : 0);
+        patch[2 * pixels + 1] = 0;
+    }
+}
+
+/* The patch of `cells` cells outside the input; a multiple of four. */
+NN_MICRO void NN_clear(int16_t *patch, int32_t cells, int32_t pixels)
+{
+    for (; cells > 0; cells -= 4) {
+        patch[0] = 0;
+        patch[1] = 0;
+        patch[2 * pixels] = 0;
+        patch[2 * pixels + 1] = 0;
+        patch += 4 * pixels;
+    }
+}
+
+/* A segment of a window's row: cells outside the input, inside, and outside again; all three multiples of four. */
+NN_MICRO void NN_gather(int16_t *patch, const int8_t *x, int32_t before, int32_t inside, int32_t after, int32_t pixels, int32_t zero_point)
+{
+    NN_clear(patch, before, pixels);
+    patch += before * pixels;
+    NN_expand(patch, x, inside, pixels, zero_point);
+    patch += inside * pixels;
+    NN_clear(patch, after, pixels);
+}
+
+/* `cells` times the zero point. */
+NN_MICRO void NN_fill(int8_t *cells_at, int32_t cells, int32_t zero_point)
+{
+    for (; cells > 0; --cells) {
+        *cells_at++ = (int8_t)zero_point;
+    }
+}
+
+/* A segment of a window's row of any length, as bytes; cells outside the input become the zero point. */
+NN_MICRO void NN_copy(int8_t *window, const int8_t *x, int32_t before, int32_t inside, int32_t after, int32_t zero_point)
+{
+    NN_fill(window, before, zero_point);
+    window += before;
+#if NN_HAS_DSP
+    for (; inside >= 4; inside -= 4) {
+        NN_store_word(window, NN_load_word(x));
+        window += 4;
+        x += 4;
+    }
+#endif
+    for (; inside > 0; --inside) {
+        *window++ = *x++;
+    }
+    NN_fill(window, after, zero_point);
+}
+
+#endif

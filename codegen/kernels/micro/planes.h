@@ -1,0 +1,52 @@
+/* Input rows as planes: from channels-last rows to one contiguous row per channel, with cells around it for the padding. */
+#ifndef NN_PLANES_H
+#define NN_PLANES_H
+
+#include "lanes.h"
+
+/* to[c * pitch + i] = from[i * channels + c] */
+NN_SHARED void NN_planar_row(int8_t *to, const int8_t *from, int32_t width, int32_t channels, int32_t pitch)
+{
+    int32_t c = 0;
+#if defined(NN_DSP)
+    for (; c + 4 <= channels; c += 4) {
+        int8_t *plane = to + c * pitch;
+        const int8_t *cell = from + c;
+        int32_t i = 0;
+        for (; i + 4 <= width; i += 4) {
+            const uint32_t w0 = NN_load_lanes(cell), w1 = NN_load_lanes(cell + channels);
+            const uint32_t w2 = NN_load_lanes(cell + 2 * channels), w3 = NN_load_lanes(cell + 3 * channels);
+            const uint32_t even = 0x00FF00FFU;
+            /* Cells 0 and 2, 1 and 3 side by side: channels 0, 1 first, then channels 2, 3. */
+            uint32_t a = (w0 & 0xFFFFU) | w2 << 16, b = (w1 & 0xFFFFU) | w3 << 16;
+            NN_store_lanes(plane + i, (a & even) | (b & even) << 8);
+            NN_store_lanes(plane + i + pitch, (a >> 8 & even) | (b & ~even));
+            a = w0 >> 16 | (w2 & 0xFFFF0000U);
+            b = w1 >> 16 | (w3 & 0xFFFF0000U);
+            NN_store_lanes(plane + i + 2 * pitch, (a & even) | (b & even) << 8);
+            NN_store_lanes(plane + i + 3 * pitch, (a >> 8 & even) | (b & ~even));
+            cell += 4 * channels;
+        }
+        for (; i < width; i++) {
+            for (int32_t k = 0; k < 4; k++)
+                plane[k * pitch + i] = cell[k];
+            cell += channels;
+        }
+    }
+#endif
+    for (; c < channels; c++) {
+        const int8_t *cell = from + c;
+        for (int32_t i = 0; i < width; i++, cell += channels)
+            to[c * pitch + i] = *cell;
+    }
+}
+
+/* The first cells of every row become value. */
+NN_SHARED void NN_fill_cells(int8_t *to, int32_t value, int32_t cells, int32_t rows, int32_t pitch)
+{
+    for (; rows > 0; rows--, to += pitch)
+        for (int32_t i = 0; i < cells; i++)
+            to[i] = (int8_t)value;
+}
+
+#endif
