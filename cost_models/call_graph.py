@@ -41,15 +41,32 @@ class CallGraph:
         found: dict[str, tuple[int, set[str], set[str]]] = {}
         for name, low, high in self._elf.code_ranges():
             frame, calls, jumps = found.get(name, (0, set(), set()))
+            loaded: dict[int, int] = {}  # register → the constant that the instruction before loaded into it
             for address, first, second in _instructions(self._elf.read(low, high - low), low):
-                frame += _taken(first, second)
+                if second is None and first & 0xFF87 == 0x4485:  # ADD SP, Rm
+                    frame += self._dropped(name, loaded.get(first >> 3 & 0xF))
+                else:
+                    frame += _taken(first, second)
+                loaded = self._literal(address, first, second)
                 target, returns = _branch(address, first, second)
-                callee = starts.get(target)
+                callee = None if target is None else starts.get(target)
                 if callee is not None and callee != name:
                     (calls if returns else jumps).add(callee)
             found[name] = (frame, calls, jumps)
         sizes = {symbol.name: symbol.size for symbol in self._elf.functions}
         return {n: Function(sizes[n], frame, frozenset(calls), frozenset(jumps)) for n, (frame, calls, jumps) in found.items()}
+
+    def _literal(self, address: int, first: int, second: int | None) -> dict[int, int]:
+        """What LDR Rt, [PC, #imm8 * 4] loads: Armv6-M moves the stack pointer far by such a constant."""
+        if second is not None or first & 0xF800 != 0x4800:
+            return {}
+        at = (address + 4 & ~3) + 4 * (first & 0xFF)
+        return {first >> 8 & 7: int.from_bytes(self._elf.read(at, 4), "little", signed=True)}
+
+    def _dropped(self, name: str, step: int | None) -> int:
+        if step is None:
+            raise ValueError(f"{self._elf.path.name}: {name} moves the stack pointer by an unknown amount")
+        return max(0, -step)
 
     def depth(self, name: str, _path: tuple[str, ...] = ()) -> int:
         """Bytes of stack that ``name`` and all that it calls may take."""
@@ -94,8 +111,6 @@ def _taken(first: int, second: int | None) -> int:
             return 4 * (first & 0x1FF).bit_count()
         if first & 0xFF80 == 0xB080:  # SUB SP, #imm7 * 4
             return 4 * (first & 0x7F)
-        if first & 0xFF87 == 0x4485 and first != 0x44ED:  # ADD SP, Rm
-            raise ValueError("a function moves the stack pointer by a register")
         return 0
     if first == 0xE92D:  # STMDB SP!
         return 4 * second.bit_count()

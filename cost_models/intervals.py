@@ -31,10 +31,12 @@ class Conformal:
 
         Where so few networks were held out that no score has the rank, the largest is continued with the tail of a normal
         distribution.
+
+        :raises ValueError: without any score.
         """
         n = len(self.scores)
         if n == 0:
-            return 3.0 * NormalDist().inv_cdf((1 + confidence) / 2)
+            raise ValueError("an interval needs errors of held-out networks")
         rank = math.ceil((n + 1) * confidence)
         if rank <= n:
             return self.scores[rank - 1]
@@ -47,9 +49,7 @@ class Conformal:
         return Interval(value, max(0.0, value - half), value + half)
 
     def coverage(self, confidence: float) -> float:
-        """Share of the networks that are inside the interval which the *other* networks give: coverage on unseen networks."""
+        """Share of the networks that are inside the interval which the *other* networks (two or more in all) give."""
         n = len(self.scores)
-        inside = sum(
-            score <= Conformal((*self.scores[:i], *self.scores[i + 1 :])).quantile(confidence) for i, score in enumerate(self.scores)
-        )
-        return inside / n if n else math.nan
+        others = (Conformal((*self.scores[:i], *self.scores[i + 1 :])) for i in range(n))
+        return sum(score <= other.quantile(confidence) for score, other in zip(self.scores, others, strict=True)) / n

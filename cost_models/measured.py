@@ -11,9 +11,9 @@ from typing import Any
 class MeasuredLayer:
     """One layer of a built program.
 
-    ``shape`` identifies the operator with its shapes, whatever its weights and quantization; ``work`` and ``code_features`` are what
-    the models see of it. ``cycles`` and ``instructions`` are means per call, ``code`` the bytes of its function alone, ``stack``
-    the bytes that function and all that it calls take, ``calls`` the routines outside of the function that it needs.
+    ``shape`` identifies the operator with its shapes, whatever its weights and quantization; ``work`` and ``code_features`` are
+    what the models see of it. ``cycles`` and ``instructions`` are means per call, ``code`` the bytes of its function alone,
+    ``stack`` the bytes that function and all that it calls take, ``calls`` the routines outside of the function that it needs.
     """
 
     shape: str

@@ -1,0 +1,149 @@
+"""Cost-model files: versioned JSON with a checksum over everything else in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from codegen.cores import CORES
+from codegen.errors import UserError
+from cost_models.card import Card
+from cost_models.intervals import Conformal
+from cost_models.model import CostModel, KernelCosts, RunCosts
+from cost_models.regression import Linear
+
+FORMAT = 1
+DEFAULT_OPTIMIZE = "balanced"
+
+
+def save(model: CostModel, path: Path) -> Path:
+    """Write ``model`` to ``path`` in one step; the same model always gives the same bytes. Returns ``path``."""
+    content = _to_json(model)
+    content["checksum"] = _checksum(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def load_cost_model(source: str | Path, *, optimize: str = DEFAULT_OPTIMIZE) -> CostModel:
+    """The shipped model of a core (``cortex-m4``), or the model in a file (a path).
+
+    :raises UserError: if the core has no shipped model for ``optimize``, or the file cannot be read, is not a cost model, is of
+        another format, was cut short or was edited.
+    """
+    if str(source) in CORES:
+        shipped = resources.files("cost_models").joinpath("data", f"{source}-{optimize}.json")
+        if not shipped.is_file():
+            raise UserError(
+                f"core {source}: no cost model for --optimize {optimize} comes with this version; "
+                f"make one with 'nas calibrate --board BOARD --out FILE'"
+            )
+        return _parse(shipped.read_text(encoding="utf-8"), shipped.name)
+    path = Path(source)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise UserError(f"cost model {path}: cannot be read ({reason}); give a file that 'nas calibrate' wrote") from None
+    return _parse(text, str(path))
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    body = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _parse(text: str, where: str) -> CostModel:
+    remedy = "make it anew with 'nas calibrate'"
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"cost model {where}: cut short or not JSON (line {error.lineno}); {remedy}") from None
+    if not isinstance(content, dict) or "format" not in content or "checksum" not in content:
+        raise UserError(f"cost model {where}: not a cost model; {remedy}")
+    if content["format"] != FORMAT:
+        newer = isinstance(content["format"], int) and content["format"] > FORMAT
+        advice = "update this program or calibrate again" if newer else remedy
+        raise UserError(f"cost model {where}: is of format {content['format']!r}, this version reads format {FORMAT}; {advice}")
+    if content["checksum"] != _checksum(content):
+        raise UserError(f"cost model {where}: was edited or damaged after it was written (checksum differs); {remedy}")
+    return _from_json(content)
+
+
+def _to_json(model: CostModel) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "core": model.core,
+        "board": model.board,
+        "optimize": model.optimize,
+        "compiler": model.compiler,
+        "kernel_library": model.kernel_library,
+        "samples": model.samples,
+        "seed": model.seed,
+        "kernels": {
+            name: {
+                "cycles": dict(costs.cycles.coefficients),
+                "cycles_spread": costs.cycles_spread,
+                "code": dict(costs.code.coefficients),
+                "code_spread": costs.code_spread,
+                "stack": costs.stack,
+                "calls": list(costs.calls),
+            }
+            for name, costs in model.kernels.items()
+        },
+        "run": {
+            "cycles": dict(model.run.cycles.coefficients),
+            "code": dict(model.run.code.coefficients),
+            "code_spread": model.run.code_spread,
+            "stack": model.run.stack,
+        },
+        "routines": dict(model.routines),
+        "residuals": {"cycles": list(model.cycles_scores.scores), "flash": list(model.flash_scores.scores)},
+        "card": model.card.to_json(),
+    }
+
+
+def _from_json(content: dict[str, Any]) -> CostModel:
+    return CostModel(
+        core=content["core"],
+        board=content["board"],
+        optimize=content["optimize"],
+        compiler=content["compiler"],
+        kernel_library=content["kernel_library"],
+        samples=content["samples"],
+        seed=content["seed"],
+        kernels={
+            name: KernelCosts(
+                cycles=Linear(costs["cycles"]),
+                cycles_spread=costs["cycles_spread"],
+                code=Linear(costs["code"]),
+                code_spread=costs["code_spread"],
+                stack=costs["stack"],
+                calls=tuple(costs["calls"]),
+            )
+            for name, costs in content["kernels"].items()
+        },
+        run=RunCosts(
+            cycles=Linear(content["run"]["cycles"]),
+            code=Linear(content["run"]["code"]),
+            code_spread=content["run"]["code_spread"],
+            stack=content["run"]["stack"],
+        ),
+        routines=content["routines"],
+        cycles_scores=Conformal(tuple(content["residuals"]["cycles"])),
+        flash_scores=Conformal(tuple(content["residuals"]["flash"])),
+        card=Card.from_json(content["card"]),
+    )

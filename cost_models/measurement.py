@@ -1,0 +1,148 @@
+"""Builds a graph the way an exported project is built, runs it in the emulator and takes it apart function by function."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codegen import elf
+from codegen.cache import cache_dir
+from codegen.compile import CompiledModel, Optimize, compile_graph, lay_out
+from codegen.cores import Core
+from codegen.emulator import Execution, ModelInterface, execute
+from codegen.ir import Clamped, Graph, Op, Weighted
+from codegen.project import kernel_source, model_source
+from codegen.project.borders import borders
+from codegen.toolchain import ZigCompiler
+from cost_models.call_graph import CallGraph
+from cost_models.code_features import code_features
+from cost_models.measured import MeasuredLayer, MeasuredProgram
+from cost_models.model import run_features
+from cost_models.random_weights import random_input
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A compiled graph, its program and how to call it."""
+
+    model: CompiledModel
+    program: Path
+    interface: ModelInterface
+
+
+def build(graph: Graph, core: Core, optimize: Optimize, directory: Path) -> Built:
+    """Compile and link ``graph`` inside ``directory``: the sources of the exported project, without its tests."""
+    model = compile_graph(graph, core, name="m", optimize=optimize)
+    for name, text in _sources(model).items():
+        (directory / name).write_text(text, encoding="utf-8")
+    sides = borders(model.graph, model.plan.offsets)
+    accessors = {side: [(f"m_{b.label}", b.tensor.nbytes) for b in sides if b.direction == side] for side in ("input", "output")}
+    roots = ["m_run", *(symbol for side in accessors.values() for symbol, _ in side)]
+    program = ZigCompiler().link(
+        [directory / name for name in ("m.c", "m_kernels.c", "m_weights.c")],
+        include_dirs=[directory],
+        core=core,
+        optimize=optimize,
+        roots=roots,
+        output=directory / "m.elf",
+    )
+    interface = ModelInterface(
+        run="m_run",
+        inputs=tuple(accessors["input"]),
+        outputs=tuple(accessors["output"]),
+        arena_bytes=model.plan.arena_bytes,
+        arena_align=model_source.ARENA_ALIGN,
+        layers=tuple((layer.op.name, f"m_{layer.function}") for layer in model.layers),
+    )
+    return Built(model, program, interface)
+
+
+def measure(graph: Graph, core: Core, optimize: Optimize, rng: np.random.Generator) -> MeasuredProgram:
+    """Build ``graph`` and run it once on random inputs."""
+    with tempfile.TemporaryDirectory(prefix="measure-", dir=cache_dir()) as directory:
+        built = build(graph, core, optimize, Path(directory))
+        inputs = [[random_input(graph[name], rng).tobytes() for name in graph.inputs]]
+        execution = execute(built.program, core, built.interface, inputs)
+        return _take_apart(built, execution)
+
+
+def shape_key(op: Op, graph: Graph) -> str:
+    """Identifies an operator with its shapes and settings, whatever the names, weights and quantization."""
+    shapes = [graph[name].shape for name in (*op.inputs, *op.parameters, op.output)]
+    unnamed: dict[str, Any] = {"name": "", "output": "", "inputs": ("",) * len(op.inputs)}
+    if isinstance(op, Clamped):
+        unnamed["clamp"] = (0, 0)
+    if isinstance(op, Weighted):
+        unnamed["weight"], unnamed["bias"] = "", None if op.bias is None else ""
+    anonymous = replace(op, **unnamed)
+    return hashlib.sha256(f"{anonymous!r}{shapes}".encode()).hexdigest()[:16]
+
+
+def _sources(model: CompiledModel) -> Mapping[str, str]:
+    micro = bool(model.micro_kernels)
+    files = {
+        "m.h": model_source.header(model, "0"),
+        "m.c": model_source.run_source(model),
+        "m_kernels.h": kernel_source.prototypes("m", model.functions),
+        "m_kernels.c": kernel_source.kernels("m", model.functions, micro=micro),
+        "m_weights.h": model_source.weights_header(model),
+        "m_weights.c": model_source.weights_source(model),
+    }
+    if micro:
+        files["m_micro.h"] = kernel_source.micro_header("m", model.micro_kernels)
+    return files
+
+
+def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
+    model = built.model
+    program = elf.read(built.program)
+    calls = CallGraph(program)
+    layout = lay_out(model.graph, model.core)
+    kernels = {s.op.name: s for s in layout.selections}
+    own = {f"m_{layer.function}" for layer in model.layers}
+    routines: dict[str, int] = {}
+    layers = []
+    *profiles, outside = execution.layers  # what lies between the layers comes last
+    for layer, profile in zip(model.layers, profiles, strict=True):
+        symbol = f"m_{layer.function}"
+        reached = sorted(calls.reached(symbol) - own)
+        routines.update((name.removeprefix("m_"), calls.functions[name].size) for name in reached)
+        selection = kernels[layer.op.name]
+        layers.append(
+            MeasuredLayer(
+                shape=shape_key(layer.op, model.graph),
+                kernel=layer.kernel,
+                macs=layer.macs,
+                work=dict(selection.kernel.work(selection.spec)),
+                code_features=code_features(selection.kernel, selection.spec),
+                cycles=profile.cycles,
+                instructions=profile.instructions,
+                code=calls.functions[symbol].size,
+                stack=calls.depth(symbol),
+                scratch=selection.kernel.scratch_bytes(selection.spec),
+                calls=tuple(name.removeprefix("m_") for name in reached),
+            )
+        )
+    functions = sum(calls.functions[symbol].size for symbol in own)
+    return MeasuredProgram(
+        layers=tuple(layers),
+        run_features=run_features(layout, model.graph),
+        run_cycles=outside.cycles,
+        run_code=program.code - functions - sum(routines.values()),
+        run_stack=calls.functions["m_run"].frame,
+        routines=routines,
+        arena=model.plan.arena_bytes,
+        stack=execution.stack_bytes,
+        static=program.static,
+        code=program.code,
+        constants=program.constants,
+        cycles=execution.cycles,
+        instructions=execution.instructions,
+        macs=sum(layer.macs for layer in layers),
+    )
