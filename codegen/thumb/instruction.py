@@ -1,0 +1,91 @@
+"""A decoded instruction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+SP, LR, PC = 13, 14, 15
+
+
+class Kind(Enum):
+    """What an instruction does, as far as its timing depends on it."""
+
+    DATA = auto()
+    MULTIPLY = auto()
+    MULTIPLY_ADD = auto()
+    MULTIPLY_LONG = auto()
+    MULTIPLY_ADD_LONG = auto()
+    DSP = auto()
+    DIVIDE = auto()
+    LOAD = auto()
+    STORE = auto()
+    LOAD_MULTIPLE = auto()
+    STORE_MULTIPLE = auto()
+    LOAD_DOUBLE = auto()
+    STORE_DOUBLE = auto()
+    BRANCH = auto()
+    COMPARE_BRANCH = auto()
+    CALL = auto()
+    BRANCH_REGISTER = auto()
+    CALL_REGISTER = auto()
+    TABLE_BRANCH = auto()
+    IF_THEN = auto()
+    HINT = auto()
+    BARRIER = auto()
+    SYSTEM = auto()
+    TRAP = auto()
+
+
+Level = Literal["armv6-m", "armv7-m", "dsp"]
+"""The least that a core must have: Armv6-M, Armv7-M, or Armv7-M with the DSP extension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction. Sets of registers are bit masks (bit ``n`` is register ``n``).
+
+    ``size`` is 2 or 4 bytes. ``writeback`` is the part of ``writes`` that only updates an address. ``address_registers`` are those that an address is computed from, ``count`` how many registers a
+    multiple or double transfer moves. ``register_offset`` marks ``[Rn, Rm]`` addressing. A division's ``operands`` are the numbers
+    of the dividend and divisor registers. ``it_length`` is the number of instructions that an IT governs; ``condition`` (14:
+    always) is filled in for those.
+    """
+
+    address: int
+    size: int
+    opcode: int
+    mnemonic: str
+    kind: Kind
+    writes: int = 0
+    writeback: int = 0
+    address_registers: int = 0
+    count: int = 0
+    register_offset: bool = False
+    operands: tuple[int, int] = (0, 0)
+    it_length: int = 0
+    condition: int = 14
+    level: Level = "armv6-m"
+
+    @property
+    def writes_pc(self) -> bool:
+        """Whether the instruction may jump."""
+        return bool(self.writes >> PC & 1)
+
+    @property
+    def loaded(self) -> int:
+        """Registers that a load fills from memory."""
+        return self.writes & ~self.writeback
+
+    def __str__(self) -> str:
+        digits = 4 if self.size == 2 else 8
+        return f"{self.mnemonic} ({self.opcode:0{digits}x}) at {self.address:#010x}"
+
+
+class UnknownInstruction(Exception):  # noqa: N818 - names what was met, not an error of ours
+    """An opcode that the decoder does not know; the message names opcode and address."""
+
+    def __init__(self, address: int, opcode: int, size: int) -> None:
+        self.address = address
+        self.opcode = opcode
+        super().__init__(f"unknown instruction {opcode:0{size * 2}x} at {address:#010x}")
