@@ -58,11 +58,11 @@ def round_half_away(value: ArrayLike) -> NDArray[np.float64]:
 def quantized_multipliers(real: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """``(q, e)`` arrays of non-negative float64 factors; factors below 2**-32 become ``(0, 0)``.
 
-    :raises ValueError: for a factor that is negative, infinite or not a number.
+    :raises ValueError: for a factor that is negative, 2**31 or more, or not a number.
     """
     factors = np.atleast_1d(np.asarray(real, dtype=np.float64))
-    if not np.all(np.isfinite(factors)) or np.any(factors < 0):
-        raise ValueError("a requantisation factor must be finite and not negative")
+    if not np.all((factors >= 0) & (factors < 2.0**31)):
+        raise ValueError(f"a requantisation factor must lie in [0, 2**31), got {factors.ravel()[:4].tolist()}")
     mantissa, exponent = np.frexp(factors)
     q = round_half_away(mantissa * 2.0**31).astype(np.int64)
     e = exponent.astype(np.int64)
@@ -71,6 +71,26 @@ def quantized_multipliers(real: ArrayLike) -> tuple[NDArray[np.int32], NDArray[n
     e = np.where(carried, e + 1, e)
     vanished = (e < -31) | (q == 0)
     return np.where(vanished, 0, q).astype(np.int32), np.where(vanished, 0, e).astype(np.int32)
+
+
+REQUANTIZING = (
+    Add,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    HardSwish,
+    LeakyRelu,
+    Logistic,
+    Mean,
+    Mul,
+    Quantize,
+    Relu,
+    Softmax,
+    Sub,
+    Sum,
+    Tanh,
+)
+"""Operators that :func:`multipliers` knows."""
 
 
 def quantized_multiplier(real: float) -> tuple[int, int]:
@@ -115,7 +135,8 @@ def activation_range(activation: Activation, scale: float, zero_point: int) -> t
     """Integer range ``(low, high)`` that a fused activation leaves of an int8 output with this quantization."""
 
     def quantized(real: float) -> int:
-        steps = np.float32(real) / np.float32(scale)
+        with np.errstate(over="ignore"):  # beyond float32 counts as infinite
+            steps = np.float32(real) / np.float32(scale)
         return int(np.clip(round_half_away(np.clip(steps, -1024, 1024)) + zero_point, -128, 127))
 
     match activation:
@@ -146,6 +167,16 @@ def multipliers(op: Op, graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int
 
     :raises GraphError: if a tensor lacks its quantization, or the operator does not requantise or not with these scales.
     """
+    try:
+        with np.errstate(over="ignore"):
+            return _multipliers(op, graph)
+    except GraphError:
+        raise
+    except ValueError as error:
+        raise GraphError(f"operator {op.name!r}: {error}") from error
+
+
+def _multipliers(op: Op, graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
         return quantized_multipliers(_weighted_factors(op, graph))
     si, so = graph[op.inputs[0]].scale, graph[op.output].scale
@@ -181,7 +212,8 @@ def multipliers(op: Op, graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int
                 raise GraphError(f"operator {op.name!r}: Softmax cannot represent beta {op.beta} with input scale {si}")
             return q, e
         case Logistic() | Tanh():
-            return quantized_multipliers(si * 2.0**27)
+            # From 2**31 on every input but the zero point is saturated, so the cap changes nothing.
+            return quantized_multipliers(min(si * 2.0**27, float(INT32_MAX)))
         case _:
             raise GraphError(f"operator {op.name!r} ({op.kind}) has no requantisation parameters")
 

@@ -117,7 +117,7 @@ def _saturating_function(op: Logistic | Tanh, graph: Graph, x: Int64) -> tuple[I
     centred = x - graph[op.inputs[0]].zero_point
     q, e = multipliers(op, graph)
     radius = math.floor(15 * 2.0 ** (27 - int(e[0])))
-    beyond = (centred >= radius).astype(np.int64) - (centred <= -radius)
+    beyond = np.where(centred <= -radius, -1, np.where(centred >= radius, 1, 0))
     return requantize(np.where(beyond == 0, centred, 0), q, e), beyond
 
 

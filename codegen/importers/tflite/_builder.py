@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from codegen.importers.tflite._flatbuffer import FlatBuffer
 from codegen.importers.tflite._schema import ACTIVATIONS, DTYPES, PADDINGS, FileModel, FileOperator, FileTensor
-from codegen.ir import Graph, GraphError, Op, Padding, Quantization, Tensor, Weighted
-from codegen.requantize import INT32_MAX, INT32_MIN, Activation, accumulator_range, activation_range
+from codegen.ir import Graph, GraphError, Op, Padding, Quantization, Tensor, Weighted, output_shape
+from codegen.requantize import INT32_MAX, INT32_MIN, REQUANTIZING, Activation, accumulator_range, activation_range, multipliers
 
 _FUSED: dict[str, Activation] = {"NONE": "none", "RELU": "relu", "RELU_N1_TO_1": "relu_n1_to_1", "RELU6": "relu6"}
 _SAME_SCALE = 1e-6
@@ -46,10 +46,18 @@ class GraphBuilder:
         ).validate()
 
     def append(self, op: Op) -> None:
-        """Add an operator."""
+        """Add an operator.
+
+        :raises GraphError: if its operands' shapes do not suit it, or its scales have no requantisation parameters.
+        :raises UnsupportedError: if its sums can overflow.
+        """
         self._ops.append(op)
+        graph = Graph("", self._tensors, (), (), ())
+        output_shape(op, graph)  # its checks
+        if isinstance(op, REQUANTIZING) and graph[op.inputs[0]].dtype == "int8":
+            multipliers(op, graph)
         if isinstance(op, Weighted):
-            self._check_accumulator(op)
+            self._check_accumulator(op, graph)
 
     def operands(self, op: FileOperator, least: int, most: int | None = None) -> list[FileTensor | None]:
         """The operator's inputs padded with None to ``most`` entries; it must have exactly one output."""
@@ -80,6 +88,7 @@ class GraphBuilder:
             raise UnsupportedError(f"tensor {tensor.name!r} is a variable that lives between calls")
         dtype = self._dtype(tensor)
         quantization = None
+        _check_shape(tensor)
         if dtype == "int8":
             if len(tensor.scales) != 1 or len(tensor.zero_points) != 1:
                 raise UnsupportedError(f"tensor {tensor.name!r} is int8 without one scale and one zero point")
@@ -94,8 +103,10 @@ class GraphBuilder:
             raise UnsupportedError(f"weight {tensor.name!r} is no int8 constant")
         if any(tensor.zero_points) or not tensor.scales:
             raise UnsupportedError(f"weight {tensor.name!r} is not symmetrically quantized")
+        _check_shape(tensor)
         per_channel = len(tensor.scales) > 1
-        if per_channel and (tensor.axis != axis or len(tensor.scales) != tensor.shape[axis]):
+        channels = tensor.shape[axis] if axis < len(tensor.shape) else 0
+        if per_channel and (tensor.axis != axis or len(tensor.scales) != channels):
             raise UnsupportedError(f"weight {tensor.name!r} has {len(tensor.scales)} scales along axis {tensor.axis}")
         quantization = _quantization(tensor, tensor.scales, 0, axis if per_channel else None)
         return self._add_constant(Tensor(name, tensor.shape, "int8", quantization, self.constant(tensor)))
@@ -158,10 +169,9 @@ class GraphBuilder:
                 return "float32"
         raise UnsupportedError(f"tensor {tensor.name!r} is {tensor.type}; only fully int8-quantized models can be imported")
 
-    def _check_accumulator(self, op: Weighted) -> None:
-        weight = self._tensors[op.weight]
-        self._buffer.charge(weight.nbytes)
-        low, high = accumulator_range(op, Graph("", self._tensors, (), (), ()))
+    def _check_accumulator(self, op: Weighted, graph: Graph) -> None:
+        self._buffer.charge(graph[op.weight].nbytes)
+        low, high = accumulator_range(op, graph)
         if low.min() < INT32_MIN or high.max() > INT32_MAX:
             raise UnsupportedError("its sums can exceed 32 bits")
 
@@ -180,6 +190,11 @@ def padding(op: FileOperator, field: int, size: tuple[int, int], window: tuple[i
         total = max(0, (-(-length // stride) - 1) * stride + extent - length)
         sides += [total // 2, total - total // 2]
     return Padding(*sides)
+
+
+def _check_shape(tensor: FileTensor) -> None:
+    if any(d < 1 for d in tensor.shape):
+        raise UnsupportedError(f"tensor {tensor.name!r} has shape {list(tensor.shape)}; every length must be known and at least 1")
 
 
 def _quantization(tensor: FileTensor, scales: tuple[float, ...], zero_point: int, axis: int | None = None) -> Quantization:
