@@ -40,8 +40,9 @@ class Elf:
     """A linked program; sizes in bytes.
 
     ``code`` counts executable sections with their literal pools, ``constants`` read-only sections, ``static`` writable ones (data
-    and bss; what ``data`` costs in flash is :attr:`initial_data`). ``symbols`` holds functions and objects by name, ``undefined``
-    the names that nothing defines, ``mapping`` the borders between code (True) and data (False) inside code, by address.
+    and bss; what data costs in flash is ``initial_data``). ``symbols`` holds functions and objects by name, ``undefined`` the
+    names that nothing defines, ``text`` the executable sections as ``(start, end)``, ``mapping`` the borders between code (True)
+    and data (False) inside code, by address.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Elf:
     symbols: Mapping[str, Symbol]
     undefined: tuple[str, ...]
     segments: tuple[Segment, ...]
+    text: tuple[tuple[int, int], ...]
     mapping: tuple[tuple[int, bool], ...]
 
     @cached_property
@@ -83,19 +85,23 @@ class Elf:
                 return segment.data[offset : offset + size]
         raise ValueError(f"{self.path.name}: nothing is loaded at {address:#010x}")
 
-    def code_ranges(self) -> Iterator[tuple[str, int, int]]:
-        """``(function, start, end)`` of every stretch of instructions inside a function, literal pools and tables left out."""
-        borders = [address for address, _ in self.mapping]
+    def instruction_ranges(self) -> Iterator[tuple[int, int]]:
+        """``(start, end)`` of every stretch of instructions, literal pools and tables left out, in address order."""
         kinds = dict(self.mapping)
+        for start, end in self.text:
+            inside = [address for address, _ in self.mapping if start < address < end]
+            for low, high in pairwise([start, *inside, end]):
+                if kinds.get(low, True):
+                    yield low, high
+
+    def code_ranges(self) -> Iterator[tuple[str, int, int]]:
+        """``(function, start, end)`` of every stretch of instructions inside a function."""
+        stretches = list(self.instruction_ranges())
         for function in self.functions:
             start, end = function.address, function.address + function.size
-            cuts = [start, *(b for b in borders if start < b < end), end]
-            before = [b for b in borders if b <= start]
-            is_code = kinds[before[-1]] if before else True
-            for low, high in pairwise(cuts):
-                is_code = kinds.get(low, is_code)
-                if is_code and low < high:
-                    yield function.name, low, high
+            for low, high in stretches:
+                if max(start, low) < min(end, high):
+                    yield function.name, max(start, low), min(end, high)
 
 
 def read(path: Path) -> Elf:
@@ -120,7 +126,12 @@ def read(path: Path) -> Elf:
             for s in image.iter_segments()
             if s["p_type"] == "PT_LOAD" and s["p_memsz"]
         )
-    return Elf(path, code, constants, static, initial, symbols, undefined, segments, mapping)
+        text = tuple(
+            (s["sh_addr"], s["sh_addr"] + s["sh_size"])
+            for s in image.iter_sections()
+            if s["sh_flags"] & (_ALLOCATE | _EXECUTE) == _ALLOCATE | _EXECUTE and s["sh_size"]
+        )
+    return Elf(path, code, constants, static, initial, symbols, undefined, segments, text, mapping)
 
 
 def _sizes(image: Any) -> tuple[int, int, int, int]:

@@ -1,0 +1,139 @@
+"""Run a built model: outputs, instructions, cycles, stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from codegen import elf as elf_file
+from codegen.cores import Core
+from codegen.emulator.interface import RUN_LAYER, Execution, ExecutionFault, LayerProfile, ModelInterface
+from codegen.emulator.machine import Machine
+from codegen.emulator.profiler import Profiler
+from codegen.emulator.program import Program
+from codegen.thumb import Instruction, Kind
+
+_MUST_ALIGN = {Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE, Kind.LOAD_DOUBLE, Kind.STORE_DOUBLE}
+
+
+def execute(
+    elf: Path,
+    core: Core,
+    interface: ModelInterface,
+    inputs: Sequence[Sequence[bytes]],
+    *,
+    arena_at: Literal["start", "end"] = "start",
+) -> Execution:
+    """Run the model once for each of ``inputs`` (the bytes of every input tensor, in the interface's order).
+
+    Arena and stack hold garbage before each inference. The first inference is run a second time, slowly, to find unaligned
+    accesses: their cycles are taken to be the same in every inference.
+
+    :raises ValueError: if ``inputs`` is empty or does not suit the interface, or the interface names a symbol that ``elf`` lacks.
+    :raises StrayAccess: if the model touches memory that is not its own.
+    :raises ExecutionFault: if it faults, returns an error, overwrites what surrounds the arena, accesses memory unaligned where the
+        core cannot, or calls its layers in another order.
+    :raises codegen.thumb.UnknownInstruction: for an opcode that the decoder does not know.
+    :raises codegen.emulator.timing.UntimedInstruction: for an executed instruction without a published time.
+    """
+    _check(interface, inputs)
+    program = Program(elf_file.read(elf), core)
+    missing = [s for s in _symbols(interface) if s not in program.elf.symbols]
+    if missing:
+        raise ValueError(f"{elf}: lacks the symbols {', '.join(missing)}")
+    aligned = Machine(program, interface, arena_at=arena_at, memory_hook=True)
+    _infer_all(aligned, interface, inputs[:1])
+    _check_alignment(program, aligned.profiler)
+    machine = Machine(program, interface, arena_at=arena_at, memory_hook=False)
+    outputs, stack = _infer_all(machine, interface, inputs)
+    n = len(inputs)
+    unaligned = [cycles * n for cycles in aligned.profiler.unaligned_cycles]
+    layers = _layer_profiles(program, interface, machine.profiler, unaligned, n)
+    return Execution(outputs, sum(p.instructions for p in layers), sum(p.cycles for p in layers), layers, stack)
+
+
+def _check(interface: ModelInterface, inputs: Sequence[Sequence[bytes]]) -> None:
+    if not inputs:
+        raise ValueError("no inputs to run the model on")
+    expected = tuple(size for _, size in interface.inputs)
+    for number, tensors in enumerate(inputs):
+        found = tuple(len(t) for t in tensors)
+        if found != expected:
+            raise ValueError(f"input {number} has {found} bytes, the model takes {expected}")
+
+
+def _symbols(interface: ModelInterface) -> list[str]:
+    return [interface.run, *(s for s, _ in (*interface.inputs, *interface.outputs)), *(s for _, s in interface.layers)]
+
+
+def _infer_all(
+    machine: Machine, interface: ModelInterface, inputs: Sequence[Sequence[bytes]]
+) -> tuple[tuple[tuple[bytes, ...], ...], int]:
+    """Outputs of every inference and the deepest stack in bytes."""
+    machine.prepare()
+    places = [[_tensor(machine, interface, *t) for t in ts] for ts in (interface.inputs, interface.outputs)]
+    outputs, stack = [], 0
+    for tensors in inputs:
+        machine.prepare()
+        for address, data in zip(places[0], tensors, strict=True):
+            machine.write(address, data)
+        machine.profiler.start()
+        status = machine.call(interface.run)
+        machine.profiler.stop()
+        if status:
+            raise ExecutionFault(f"{interface.run} returned {status - (status >> 31 << 32)}")
+        _check_order(interface, machine.profiler)
+        machine.check_canaries()
+        stack = max(stack, machine.stack_used())
+        outputs.append(tuple(machine.read(address, size) for address, (_, size) in zip(places[1], interface.outputs, strict=True)))
+    return tuple(outputs), stack
+
+
+def _tensor(machine: Machine, interface: ModelInterface, accessor: str, size: int) -> int:
+    address = machine.call(accessor)
+    offset = address - machine.arena
+    if offset < 0 or offset + size > interface.arena_bytes:
+        raise ExecutionFault(f"{accessor} gives {size} bytes at offset {offset} of an arena of {interface.arena_bytes} bytes")
+    return address
+
+
+def _check_order(interface: ModelInterface, profiler: Profiler) -> None:
+    done, layers = profiler.finished_layers, interface.layers
+    if profiler.unexpected_layer or done != len(layers):
+        expected = f"{layers[done][1]} for layer {layers[done][0]!r}" if done < len(layers) else "no further layer"
+        raise ExecutionFault(f"{interface.run} called {done} of {len(layers)} layers as stated; next was to be {expected}")
+    if profiler.resized_block:
+        raise ExecutionFault(f"the emulator cut the block at {profiler.resized_block:#010x} in two ways; its counts mean nothing")
+
+
+def _check_alignment(program: Program, profiler: Profiler) -> None:
+    for address in profiler.unaligned:
+        instruction = program.instructions[address]
+        if instruction.kind in _MUST_ALIGN or not program.core.unaligned_access or "ex" in instruction.mnemonic:
+            where = program.elf.function_at(address)
+            raise ExecutionFault(f"unaligned access by {instruction} in {where}, which faults on a {program.core.title}")
+
+
+def _layer_profiles(
+    program: Program, interface: ModelInterface, profiler: Profiler, unaligned: Sequence[int], inferences: int
+) -> tuple[LayerProfile, ...]:
+    names = [*(name for name, _ in interface.layers), RUN_LAYER]
+    instructions = [0] * len(names)
+    cycles = [extra + more for extra, more in zip(profiler.extra_cycles, unaligned, strict=True)]
+    timing = program.timing
+    blocks = [(count, program.block(count.start, count.size)) for count in profiler.blocks()]
+    # A block that ends without a branch (the emulator cuts long ones) goes on in the next one with its pipeline filled.
+    continued: dict[tuple[int, int], tuple[int, Instruction]] = {}
+    for count, body in blocks:
+        if not body[-1].writes_pc:
+            behind = (count.layer, count.start + count.size)
+            already, _ = continued.get(behind, (0, None))
+            continued[behind] = (already + count.executed, body[-1])
+    for count, body in blocks:
+        instructions[count.layer] += count.executed * len(body)
+        carried, previous = continued.get((count.layer, count.start), (0, None))
+        cycles[count.layer] += (count.executed - carried) * timing.block(body, None)
+        cycles[count.layer] += carried * timing.block(body, previous) if carried else 0
+        cycles[count.layer] += count.taken * timing.jump(body[-1]) if count.taken else 0
+    return tuple(LayerProfile(name, i / inferences, c / inferences) for name, i, c in zip(names, instructions, cycles, strict=True))
