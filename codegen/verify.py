@@ -179,10 +179,15 @@ def _verification(
         macs=sum(layer.macs for layer in project.layers),
         layers=tuple(
             LayerMeasurement(layer.name, layer.op, layer.macs, profile.instructions, profile.cycles)
-            for layer, profile in zip(project.layers, first.layers, strict=True)
+            for layer, profile in zip(project.layers, first.layers[:-1], strict=True)  # the last is the run function itself
         ),
         core=core.name,
         board=project.board.name if own_board else None,
         compiler=compiler,
-        support_routines=tuple(sorted({f.name for f in program.functions if not f.name.startswith(f"{project.name}_")})),
+        support_routines=_support_routines(program, project.name),
     )
+
+
+def _support_routines(program: Elf, name: str) -> tuple[str, ...]:
+    """Functions that are not the model's own, under their last names: the compiler's library qualifies them."""
+    return tuple(sorted({f.name.rpartition(".")[2] for f in program.functions if not f.name.startswith(f"{name}_")}))
