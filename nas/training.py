@@ -34,7 +34,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """``accuracy`` (0..1) on the validation data after the last epoch, None without such data; ``curve`` has it after each epoch."""
+    """``accuracy`` (0..1) on the validation data after the last epoch, None without such data; ``curve``: after each epoch."""
 
     accuracy: float | None
     curve: tuple[float, ...]
@@ -82,19 +82,21 @@ def train(
         [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}], lr=recipe.learning_rate
     )
     steps = recipe.epochs * batches
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False
+    )
     augmentation = ImageAugmentation() if recipe.augment and train_set.kind == "image" else None
     curve: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
         module.train()
         order = torch.randperm(len(x), generator=generator)
-        for indices in order[: batches * recipe.batch_size].split(recipe.batch_size):
+        for indices in torch.split(order[: batches * recipe.batch_size], recipe.batch_size):
             batch = x[indices]
             if augmentation is not None:
                 batch = augmentation(batch, generator)
             optimizer.zero_grad()
             loss = cross_entropy(module(batch), y[indices], label_smoothing=recipe.label_smoothing)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         accuracy = None if validation_set is None else evaluate(module, validation_set)
@@ -111,5 +113,5 @@ def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> floa
     x, y = tensors(dataset)
     module.to(x.device).eval()
     with torch.no_grad():
-        hits = sum(int((module(xs).argmax(1) == ys).sum()) for xs, ys in zip(x.split(batch_size), y.split(batch_size), strict=True))
-    return hits / len(y)
+        logits = torch.cat([module(batch) for batch in torch.split(x, batch_size)])
+    return float((logits.argmax(1) == y).double().mean())

@@ -33,7 +33,8 @@ class ImageSpace(SearchSpace):
     """Classifiers of images ``(H, W, C)`` into ``classes``.
 
     Parameters: ``stem_channels``, ``stem_kernel``, ``stem_stride``, ``stages``, then for each stage ``i`` from 1
-    ``stage<i>_block``, ``_channels``, ``_depth`` (blocks), ``_kernel``, ``_stride`` and (inverted residuals only) ``_expansion``, and ``head``.
+    ``stage<i>_block``, ``_channels``, ``_depth`` (blocks), ``_kernel``, ``_stride`` and (inverted residuals only) ``_expansion``,
+    then ``head``.
 
     :raises UserError: for images under 4x4 or fewer than two classes.
     """

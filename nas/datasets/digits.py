@@ -19,5 +19,6 @@ def load() -> tuple[Dataset, Dataset]:
     x = (pixels / 16).astype(np.float32).reshape(-1, 8, 8, 1)
     y = labels.astype(np.int64)
     classes = tuple(str(digit) for digit in range(10))
-    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2, stratify=y, random_state=0)
-    return Dataset("digits", "image", (8, 8, 1), classes, x_train, y_train), Dataset("digits", "image", (8, 8, 1), classes, x_test, y_test)
+    whole = Dataset("digits", "image", (8, 8, 1), classes, x, y)
+    train, test = train_test_split(np.arange(len(y)), test_size=0.2, stratify=y, random_state=0)
+    return whole.subset(train), whole.subset(test)

@@ -1,0 +1,230 @@
+"""The int8 network in float arithmetic: whole numbers as the integer program has them, gradients passed straight through.
+
+The scheme is TFLite's (https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_spec): activations
+int8 with a scale and a zero point per tensor, weights symmetric in -127..127 with a scale per output channel, biases int32 with
+scale ``input * weight``, requantisation with double rounding. Pooling keeps the quantization of its input. Training of it:
+B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from codegen.importers._trace import Step
+
+
+@dataclass
+class Value:
+    """An activation: real numbers ``x * scale``.
+
+    Under quantization ``x`` holds the whole numbers ``q - zero_point``, q in -128..127; otherwise the scale is 1.
+    """
+
+    x: Tensor
+    scale: Tensor
+    zero_point: Tensor
+
+
+class Observer(nn.Module):
+    """Tracks the range of an activation and gives the int8 grid over it.
+
+    The range is that of everything seen or, with ``momentum``, a moving average of the batches' extremes. It always includes
+    zero, which is exactly on the grid.
+    """
+
+    low: Tensor
+    high: Tensor
+    seen: Tensor
+
+    def __init__(self, momentum: float | None = None) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.observing = False
+        self.rounding = False
+        self.register_buffer("low", torch.zeros(()))
+        self.register_buffer("high", torch.zeros(()))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, real: Tensor, least_scale: Tensor | float, round_: Callable[[Tensor], Tensor], clamp: Clamp) -> Value:
+        """Observe ``real`` and, under quantization, put it on the grid.
+
+        :param least_scale: bound from below on the scale, that keeps the requantisation in its domain.
+        :param round_: the whole numbers (before clamping) that the integer program gets, for a scale.
+        :param clamp: the fused activation.
+        """
+        if self.observing:
+            self._observe(real.detach())
+        if not self.rounding:
+            return Value(real, torch.ones_like(self.low), torch.zeros_like(self.low))
+        scale = ((self.high - self.low) / 255).clamp(min=least_scale)
+        zero_point = torch.clamp(torch.round(-128 - self.low / scale), -128, 127)
+        low, high = clamp(scale, zero_point)
+        smooth = torch.clamp(real / scale, low, high)
+        with torch.no_grad():
+            whole = torch.clamp(round_(scale), low, high)
+        return Value(smooth + (whole - smooth).detach(), scale, zero_point)
+
+    def _observe(self, x: Tensor) -> None:
+        low, high = torch.aminmax(x)
+        low, high = low.clamp(max=0), high.clamp(min=0)
+        if self.momentum is None:
+            low, high = torch.minimum(low, self.low), torch.maximum(high, self.high)
+        elif self.seen:
+            low, high = torch.lerp(self.low, low, self.momentum), torch.lerp(self.high, high, self.momentum)
+        self.low.copy_(low)
+        self.high.copy_(high)
+        self.seen.fill_(True)
+
+
+Clamp = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Input(Observer):
+    """The network's input, on a grid over the exact range of the data."""
+
+    def forward(self, x: Tensor) -> Value:  # type: ignore[override]
+        """Ties go away from zero, as programs convert real inputs; they are common in images of few levels."""
+        return super().forward(x, 1e-9, lambda scale: _round_away(x / scale), lambda _, zero: (-128 - zero, 127 - zero))
+
+
+class Layer(nn.Module):
+    """A step of the traced network; computes its :class:`Value` from those of its inputs."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+        self.observer = Observer(momentum=0.1)
+
+    def activate(self, x: Tensor) -> Tensor:
+        """The fused activation on real numbers."""
+        if self.step.activation == "relu6":
+            return functional.relu6(x)
+        return functional.relu(x) if self.step.activation == "relu" else x
+
+    def clamp(self, scale: Tensor, zero_point: Tensor) -> tuple[Tensor, Tensor]:
+        """The fused activation as the range of ``q - zero_point``."""
+        low, high = -128 - zero_point, 127 - zero_point
+        if self.step.activation != "none":
+            low = torch.clamp(low, min=0)
+        if self.step.activation == "relu6":
+            high = torch.minimum(high, _round_away(6 / scale))
+        return low, high
+
+
+class Weighted(Layer):
+    """Convolution, depthwise convolution or linear layer."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step)
+        assert step.weight is not None
+        assert step.bias is not None
+        self.weight = nn.Parameter(step.weight.clone())
+        self.bias = nn.Parameter(step.bias.clone())
+
+    def weight_scale(self, input_scale: Tensor) -> Tensor:
+        """One scale per output channel; a channel of (nearly) no weights takes one at which its bias still fits 24 bits."""
+        largest = self.weight.detach().abs().amax(tuple(range(1, self.weight.ndim)))
+        return torch.maximum(largest / 127, self.bias.detach().abs() / (input_scale * 2**23)).clamp(min=1e-9)
+
+    def whole_weight(self, scale: Tensor) -> Tensor:
+        """The weights in -127..127."""
+        scaled = self.weight / scale.reshape(-1, *[1] * (self.weight.ndim - 1))
+        return _straight_through(scaled, lambda w: torch.clamp(torch.round(w), -127, 127))
+
+    def whole_bias(self, bias_scale: Tensor) -> Tensor:
+        """The bias in steps of the accumulator."""
+        return _straight_through(self.bias / bias_scale, torch.round)
+
+    def forward(self, value: Value) -> Value:
+        if not self.observer.rounding:
+            result: Value = self.observer(self.activate(self._sums(value.x, self.weight, self.bias)), 0.0, _no_rounding, self.clamp)
+            return result
+        scale = self.weight_scale(value.scale)
+        unit = value.scale * scale
+        sums = self._sums(value.x, self.whole_weight(scale), self.whole_bias(unit))
+        unit = unit if self.step.kind == "linear" else unit.reshape(-1, 1, 1)
+        # The least scale keeps the factor below one half, so that the requantisation shifts right.
+        real = self.activate(sums * unit)
+        result = self.observer(real, 2.01 * unit.max(), lambda output: _requantize(sums.detach(), unit / output), self.clamp)
+        return result  # noqa: RET504 - the annotation above makes it a Value
+
+    def _sums(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        step, p = self.step, self.step.padding
+        if step.kind == "linear":
+            return functional.linear(x.flatten(1), weight, bias)
+        padding: tuple[int, int] = (p.top, p.left)
+        if (p.bottom, p.right) != padding:
+            x, padding = functional.pad(x, (p.left, p.right, p.top, p.bottom)), (0, 0)
+        groups = x.shape[1] if step.kind == "depthwise" else 1
+        return functional.conv2d(x, weight, bias, step.strides, padding, step.dilation, groups)
+
+
+class Sum(Layer):
+    """Elementwise sum of two values."""
+
+    def forward(self, a: Value, b: Value) -> Value:
+        real = a.x * a.scale + b.x * b.scale
+        least = torch.maximum(a.scale, b.scale) * 2**-10
+        result: Value = self.observer(self.activate(real), least, lambda scale: _round_away(real / scale), self.clamp)
+        return result
+
+
+class Pool(Layer):
+    """Average or maximum over windows; cells outside the map are left out."""
+
+    def forward(self, value: Value) -> Value:
+        step, p = self.step, self.step.padding
+        padding = (p.left, p.right, p.top, p.bottom)
+        if step.kind == "max_pool":
+            x = functional.max_pool2d(functional.pad(value.x, padding, value=-torch.inf), step.window, step.strides)
+        else:
+            x = functional.avg_pool2d(functional.pad(value.x, padding), step.window, step.strides)
+            if any(padding):
+                inside = functional.pad(torch.ones_like(value.x[:1, :1]), padding)
+                x = x / functional.avg_pool2d(inside, step.window, step.strides)
+            if self.observer.rounding:
+                x = _straight_through(x + value.zero_point, _round_away) - value.zero_point
+        if self.observer.rounding:
+            return Value(torch.clamp(x, *self.clamp(value.scale, value.zero_point)), value.scale, value.zero_point)
+        return Value(self.activate(x), value.scale, value.zero_point)
+
+
+class Flatten(Layer):
+    """The same value as a vector."""
+
+    def forward(self, value: Value) -> Value:
+        return Value(value.x.flatten(1), value.scale, value.zero_point)
+
+
+def _requantize(sums: Tensor, factor: Tensor) -> Tensor:
+    """``sums * factor`` as the integer program rounds it: to whole numbers times a power of two, then to whole numbers."""
+    mantissa, exponent = torch.frexp(factor)
+    return _round_away(torch.ldexp(torch.floor(sums * mantissa + 0.5), exponent))
+
+
+def _straight_through(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    return x + (function(x) - x).detach()
+
+
+def _round_away(x: Tensor) -> Tensor:
+    return torch.sign(x) * torch.floor(torch.abs(x) + 0.5)
+
+
+def _no_rounding(scale: Tensor) -> Tensor:
+    raise AssertionError("asked for whole numbers while computing in float")
+
+
+LAYERS: Mapping[str, type[Layer]] = {
+    "convolution": Weighted,
+    "depthwise": Weighted,
+    "linear": Weighted,
+    "add": Sum,
+    "average_pool": Pool,
+    "max_pool": Pool,
+    "flatten": Flatten,
+}

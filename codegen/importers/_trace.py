@@ -1,0 +1,356 @@
+"""From a torch module to a plain list of steps that each become one operator.
+
+The module is traced symbolically; batch normalisation, activations and explicit padding are folded into the operator that they
+belong to, and what does nothing at inference (dropout, identity) disappears. Shapes here are torch's ``(N, C, H, W)``.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import operator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional
+
+from codegen.errors import UserError
+from codegen.ir import Padding
+
+Activation = Literal["none", "relu", "relu6"]
+Kind = Literal["convolution", "depthwise", "linear", "add", "average_pool", "max_pool", "flatten"]
+
+_NO_PADDING = Padding()
+
+
+@dataclass
+class Step:
+    """One operator. ``inputs`` are numbers of earlier values: 0 is the network's input, ``i + 1`` the output of step ``i``."""
+
+    kind: Kind
+    name: str
+    inputs: tuple[int, ...]
+    shape: tuple[int, ...]
+    """Of the output, with a batch axis of 1."""
+    activation: Activation = "none"
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    window: tuple[int, int] = (1, 1)
+    strides: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: Padding = _NO_PADDING
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What a traced node stands for: the value ``number``, under a padding not yet applied, or flattened."""
+
+    number: int
+    shared: bool
+    """Whether another node reads it too, so that nothing may be folded into the step that makes it."""
+    padding: Padding | None = None
+    flat: bool = False
+
+
+def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> list[Step]:
+    """Steps of ``module`` in evaluation mode on one input of ``(H, W, C)``; the last one makes the output.
+
+    :raises UserError: naming the first operation that has no int8 form here.
+    """
+    height, width, channels = input_shape
+    module = copy.deepcopy(module).cpu().eval()
+    try:
+        graph = fx.Tracer().trace(module)
+    except Exception as error:  # whatever the traced code does with a value that is not there yet
+        raise UserError(f"the network cannot be traced: {error}") from error
+    traced = fx.GraphModule(module, graph)
+    ShapeProp(traced).propagate(torch.zeros(1, channels, height, width))
+    return _Reader(traced, (height, width)).read()
+
+
+@dataclass
+class _Reader:
+    traced: fx.GraphModule
+    input_size: tuple[int, int]
+    steps: list[Step] = field(default_factory=list)
+    values: dict[fx.Node, _Value] = field(default_factory=dict)
+
+    def read(self) -> list[Step]:
+        for node in self.traced.graph.nodes:
+            if node.op == "placeholder":
+                if self.values:
+                    raise UserError(f"the network takes a second input, {node.target!r}; one is supported")
+                self.values[node] = _Value(0, len(node.users) > 1)
+            elif node.op == "output":
+                return self._finish(node)
+            elif node.op == "call_module":
+                self._module(node, self.traced.get_submodule(str(node.target)))
+            elif node.op in ("call_function", "call_method"):
+                self._function(node)
+            else:
+                raise UserError(f"the network reads its own tensor {node.target!r} outside of a layer; that is not supported")
+        raise AssertionError("a traced graph ends in an output")
+
+    def _finish(self, node: fx.Node) -> list[Step]:
+        result = node.args[0]
+        if not isinstance(result, fx.Node):
+            raise UserError("the network returns several values; one is supported")
+        value = self._value(result, result)
+        if value.flat:
+            self._append(result, Step("flatten", "flatten", (value.number,), ()))
+            value = self.values[result]
+        if value.number != len(self.steps) or not self.steps:
+            raise UserError("the network's output is not that of its last layer")
+        return self.steps
+
+    # Values and steps
+
+    def _value(self, node: fx.Node, source: Any) -> _Value:
+        """The value of ``source``, which ``node`` reads, without padding."""
+        if not isinstance(source, fx.Node) or source not in self.values:
+            raise self._unsupported(node, "reads something that is not a layer's output")
+        value = self.values[source]
+        if value.padding is not None:
+            raise self._unsupported(node, "follows a padding that only a convolution can take in")
+        return value
+
+    def _append(self, node: fx.Node, step: Step) -> None:
+        taken = {s.name for s in self.steps} | {"input"}
+        name, count = step.name, 1
+        while step.name in taken:
+            step.name = f"{name}_{count}"
+            count += 1
+        step.shape = _shape(node)
+        self.steps.append(step)
+        self.values[node] = _Value(len(self.steps), len(node.users) > 1)
+
+    def _alias(self, node: fx.Node, source: fx.Node, **changes: Any) -> None:
+        """``node`` is ``source`` under another form."""
+        value = self.values[source]
+        self.values[node] = replace(value, shared=value.shared or len(node.users) > 1, **changes)
+
+    def _foldable(self, node: fx.Node) -> Step | None:
+        """The step whose output ``node`` alone reads."""
+        source = node.args[0]
+        value = self._value(node, source)
+        return None if value.shared or value.number == 0 else self.steps[value.number - 1]
+
+    def _unsupported(self, node: fx.Node, why: str = "has no int8 form here") -> UserError:
+        target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        kind = type(self.traced.get_submodule(target)).__name__ if node.op == "call_module" else "operation"
+        return UserError(f"cannot import {kind} {target!r} of the network: it {why}")
+
+    # Layers
+
+    def _module(self, node: fx.Node, layer: nn.Module) -> None:
+        match layer:
+            case nn.Conv2d():
+                self._convolution(node, layer)
+            case nn.Linear():
+                self._linear(node, layer)
+            case nn.BatchNorm2d() | nn.BatchNorm1d():
+                self._normalisation(node, layer)
+            case nn.ReLU():
+                self._activation(node, "relu")
+            case nn.ReLU6():
+                self._activation(node, "relu6")
+            case nn.AvgPool2d():
+                self._average_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
+            case nn.MaxPool2d():
+                self._max_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode)
+            case nn.AdaptiveAvgPool2d():
+                self._global_pool(node, layer.output_size)
+            case nn.Flatten():
+                self._flatten(node)
+            case nn.ZeroPad2d():
+                left, right, top, bottom = layer.padding
+                self._pad(node, Padding(top, bottom, left, right))
+            case nn.Dropout() | nn.Dropout2d() | nn.Identity():
+                self._alias(node, node.all_input_nodes[0])
+            case _:
+                raise self._unsupported(node)
+
+    def _function(self, node: fx.Node) -> None:
+        target: Any = node.target
+        if target in (operator.add, operator.iadd, torch.add, "add", "add_"):
+            self._add(node)
+        elif target in (functional.relu, torch.relu, "relu", "relu_"):
+            self._activation(node, "relu")
+        elif target is functional.relu6:
+            self._activation(node, "relu6")
+        elif target in (torch.flatten, "flatten", "view", "reshape", torch.reshape):
+            self._flatten(node)
+        elif target in (torch.mean, "mean"):
+            self._mean(node)
+        elif target is functional.adaptive_avg_pool2d:
+            self._global_pool(node, node.args[1] if len(node.args) > 1 else node.kwargs["output_size"])
+        elif target is functional.dropout:
+            self._alias(node, node.all_input_nodes[0])
+        elif target in ("size", getattr, operator.getitem):
+            pass  # batch size handed to a reshape
+        else:
+            raise self._unsupported(node)
+
+    def _convolution(self, node: fx.Node, layer: nn.Conv2d) -> None:
+        value = self.values[node.all_input_nodes[0]]
+        if layer.padding_mode != "zeros":
+            raise self._unsupported(node, f"pads with {layer.padding_mode!r}; only zeros are supported")
+        depthwise = layer.groups > 1
+        if depthwise and layer.groups != layer.in_channels:
+            raise self._unsupported(node, f"has {layer.groups} groups; only 1 and one per input channel are supported")
+        kernel, strides, dilation = _pair(layer.kernel_size), _pair(layer.stride), _pair(layer.dilation)
+        before = _padding_before(layer.padding, kernel, dilation)
+        given = value.padding or _NO_PADDING
+        top, left = given.top + before[0], given.left + before[1]
+        # After the map, only the cells that the last window reaches count as padding.
+        size, out = self._size(value.number), _shape(node)[2:]
+        bottom, right = ((out[i] - 1) * strides[i] + (kernel[i] - 1) * dilation[i] + 1 - size[i] - (top, left)[i] for i in (0, 1))
+        step = Step(
+            "depthwise" if depthwise else "convolution",
+            _name(str(node.target)),
+            (value.number,),
+            (),
+            weight=layer.weight.detach().clone(),
+            bias=torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach().clone(),
+            strides=strides,
+            dilation=dilation,
+            padding=Padding(top, max(0, bottom), left, max(0, right)),
+        )
+        self._append(node, step)
+
+    def _size(self, number: int) -> tuple[int, ...]:
+        """Height and width of a value."""
+        return self.input_size if number == 0 else self.steps[number - 1].shape[2:]
+
+    def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
+        source = node.all_input_nodes[0]
+        value = self._value(node, source)
+        if len(_shape(source)) != 2:
+            raise self._unsupported(node, "works on the last axis of a map; flatten the map before it")
+        bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach().clone()
+        weight = layer.weight.detach().clone()
+        self._append(node, Step("linear", _name(str(node.target)), (value.number,), (), weight=weight, bias=bias))
+
+    def _normalisation(self, node: fx.Node, layer: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+        step = self._foldable(node)
+        if step is None or step.weight is None or step.bias is None or step.activation != "none":
+            raise self._unsupported(node, "does not directly follow a convolution or linear layer of its own")
+        if layer.running_mean is None or layer.running_var is None:
+            raise self._unsupported(node, "has no running statistics")
+        factor = torch.rsqrt(layer.running_var + layer.eps)
+        if layer.affine:
+            factor = factor * layer.weight.detach()
+        step.weight = step.weight * factor.reshape(-1, *[1] * (step.weight.ndim - 1))
+        step.bias = (step.bias - layer.running_mean) * factor
+        if layer.affine:
+            step.bias = step.bias + layer.bias.detach()
+        self._alias(node, node.all_input_nodes[0])
+
+    def _activation(self, node: fx.Node, activation: Activation) -> None:
+        step = self._foldable(node)
+        if step is None:
+            raise self._unsupported(node, "does not follow a layer whose output it alone reads, so it cannot be fused")
+        if step.activation != "relu6":
+            step.activation = activation
+        self._alias(node, node.all_input_nodes[0])
+
+    def _add(self, node: fx.Node) -> None:
+        if len(node.args) != 2 or node.kwargs.get("alpha", 1) != 1:
+            raise self._unsupported(node, "is not a plain sum of two maps")
+        a, b = (self._value(node, source) for source in node.args)
+        if a.flat or b.flat or len({_shape(source) for source in node.all_input_nodes}) != 1:
+            raise self._unsupported(node, "sums values of different shapes")
+        scope = _name(next(reversed(node.meta["nn_module_stack"]), "")) if node.meta.get("nn_module_stack") else ""
+        name = scope if scope.endswith("add") else f"{scope}_add".lstrip("_")
+        self._append(node, Step("add", name, (a.number, b.number), ()))
+
+    def _average_pool(self, node: fx.Node, window: Any, strides: Any, padding: Any, ceil_mode: bool, count_padding: bool) -> None:
+        if count_padding and _pair(padding) != (0, 0):
+            raise self._unsupported(node, "counts padding cells; set count_include_pad=False")
+        self._pool(node, "average_pool", window, strides, padding, ceil_mode)
+
+    def _max_pool(self, node: fx.Node, window: Any, strides: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
+        if _pair(dilation) != (1, 1):
+            raise self._unsupported(node, "is dilated")
+        self._pool(node, "max_pool", window, strides, padding, ceil_mode)
+
+    def _pool(self, node: fx.Node, kind: Kind, window: Any, strides: Any, padding: Any, ceil_mode: bool) -> None:
+        source = node.all_input_nodes[0]
+        value = self._value(node, source)
+        shape, size = _shape(source), _shape(node)
+        (kh, kw), (sh, sw), (top, left) = _pair(window), _pair(strides), _pair(padding)
+        reach = (size[2] - 1) * sh + kh - shape[2] - top, (size[3] - 1) * sw + kw - shape[3] - left
+        if ceil_mode and (reach[0] > top or reach[1] > left):
+            raise self._unsupported(node, "lets windows hang over the edge; set ceil_mode=False")
+        name = _name(str(node.target)) if node.op == "call_module" else "pool"
+        step = Step(kind, name, (value.number,), (), window=(kh, kw), strides=(sh, sw))
+        step.padding = Padding(top, max(0, reach[0]), left, max(0, reach[1]))
+        self._append(node, step)
+
+    def _global_pool(self, node: fx.Node, output_size: Any, name: str | None = None) -> None:
+        if _pair(output_size) != (1, 1):
+            raise self._unsupported(node, f"pools to {output_size}; only 1 is supported")
+        source = node.all_input_nodes[0]
+        value, window = self._value(node, source), _shape(source)[2:]
+        name = name or (_name(str(node.target)) if node.op == "call_module" else "pool")
+        step = Step("average_pool", name, (value.number,), (), window=_pair(window), strides=_pair(window))
+        self._append(node, step)
+
+    def _mean(self, node: fx.Node) -> None:
+        source = node.all_input_nodes[0]
+        axes: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+        if not isinstance(axes, (tuple, list)) or len(_shape(source)) != 4 or {a % 4 for a in axes} != {2, 3}:
+            raise self._unsupported(node, "is not a mean over height and width")
+        self._global_pool(node, 1, "mean")
+        step = self.steps[-1]
+        if len(step.shape) == 2:
+            step.shape = (*step.shape, 1, 1)
+            self._alias(node, node, flat=True)
+
+    def _flatten(self, node: fx.Node) -> None:
+        source = node.all_input_nodes[0]
+        self._value(node, source)
+        before, after = _shape(source), _shape(node)
+        if after == before:
+            self._alias(node, source)
+        elif after == (1, math.prod(before)):
+            self._alias(node, source, flat=True)
+        else:
+            raise self._unsupported(node, f"reshapes {before} to {after}; only flattening everything is supported")
+
+    def _pad(self, node: fx.Node, padding: Padding) -> None:
+        source = node.all_input_nodes[0]
+        if min(padding.top, padding.bottom, padding.left, padding.right) < 0:
+            raise self._unsupported(node, "crops")
+        value = self._value(node, source)
+        modules = dict(self.traced.named_modules())
+        if not all(isinstance(modules.get(str(user.target)), nn.Conv2d) for user in node.users):
+            raise self._unsupported(node, "is not followed by a convolution, which alone can take it in")
+        self.values[node] = replace(value, padding=padding)
+
+
+def _shape(node: fx.Node) -> tuple[int, ...]:
+    return tuple(node.meta["tensor_meta"].shape)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = value if isinstance(value, (tuple, list, torch.Size)) else (value, value)
+    return int(first), int(second)
+
+
+def _name(path: str) -> str:
+    """A module's path as an identifier."""
+    name = path.replace(".", "_")
+    return f"layer_{name}" if name[:1].isdigit() else name
+
+
+def _padding_before(padding: str | tuple[int, ...], kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+    """Cells before both axes, where torch puts the smaller half of an odd number."""
+    if padding == "valid":
+        return 0, 0
+    if padding == "same":
+        return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
+    return _pair(padding)

@@ -1,0 +1,183 @@
+"""Import of trained torch networks: fold, observe ranges, fine-tune under quantization if wanted, read off the int8 graph.
+
+    network = prepare(module, (8, 8, 1))
+    network.observe()            # then run it on training inputs
+    network.quantize()           # then evaluate it, or train it on
+    graph = to_graph(network, "digits")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from codegen.errors import UserError
+from codegen.importers._fake_quantization import LAYERS, Input, Layer, Observer, Value, Weighted
+from codegen.importers._trace import Step, trace
+from codegen.ir import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    MaxPool2D,
+    Op,
+    Quantization,
+    Reshape,
+    Tensor,
+)
+
+
+class QuantizedNetwork(nn.Module):
+    """A folded network of one input and one output that computes in float or on the int8 grid.
+
+    Takes and gives the real numbers that the original module does: float32 ``(N, C, H, W)`` → its output.
+    """
+
+    def __init__(self, steps: list[Step], input_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.input_shape = input_shape
+        """``(H, W, C)``."""
+        self.input_observer = Input()
+        self.layers = nn.ModuleList(LAYERS[step.kind](step) for step in steps)
+
+    def values(self, x: torch.Tensor) -> list[Value]:
+        """The input and the output of every layer."""
+        values: list[Value] = [self.input_observer(x)]
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            values.append(layer(*(values[i] for i in layer.step.inputs)))
+        return values
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output = self.values(x)[-1]
+        return output.x * output.scale
+
+    def observe(self) -> None:
+        """From now on compute in float and track the ranges of what passes."""
+        self._set(observing=True, rounding=False)
+
+    def quantize(self, *, observing: bool = False) -> None:
+        """From now on round to the int8 grid, over fixed ranges or (``observing``) over ranges that go on adapting.
+
+        The input's range stays as it is.
+
+
+        :raises UserError: if no ranges have been observed.
+        """
+        if not self.input_observer.seen:
+            raise UserError("the network has seen no data, so its ranges are unknown: run it on training inputs after observe()")
+        self._set(observing=observing, rounding=True)
+        self.input_observer.observing = False
+
+    def _set(self, *, observing: bool, rounding: bool) -> None:
+        for module in self.modules():
+            if isinstance(module, Observer):
+                module.observing = observing
+                module.rounding = rounding
+
+
+def prepare(module: nn.Module, input_shape: tuple[int, int, int]) -> QuantizedNetwork:
+    """The network that will become an int8 graph, from ``module`` (in torch's layout) for one input of ``(H, W, C)``.
+
+    Supported are Conv2d (plain or depthwise), Linear, BatchNorm after either, ReLU and ReLU6, average and max pooling, sums of two
+    maps, flatten, dropout, identity and ZeroPad2d before a convolution.
+
+    :raises UserError: naming the first operation that is not supported.
+    """
+    return QuantizedNetwork(trace(module, input_shape), input_shape)
+
+
+def to_graph(network: QuantizedNetwork, name: str) -> Graph:
+    """The int8 graph of ``network``: operators, tensors and their names in the order of tracing.
+
+    :raises UserError: if the network's ranges have not been observed.
+    """
+    network.quantize()
+    height, width, channels = network.input_shape
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        values = network.values(torch.zeros(1, channels, height, width, device=device))
+    tensors = {"input": Tensor("input", (1, height, width, channels), quantization=_quantization(values[0]))}
+    names, ops = ["input"], []
+    for layer, value in zip(network.layers, values[1:], strict=True):
+        assert isinstance(layer, Layer)
+        sources = tuple(tensors[names[i]] for i in layer.step.inputs)
+        op, made = _operator(layer, sources, values[layer.step.inputs[0]], value)
+        for tensor in made:
+            tensors[tensor.name] = tensor
+        ops.append(op)
+        names.append(op.output)
+    return Graph(name, tensors, tuple(ops), ("input",), (names[-1],)).validate()
+
+
+def _operator(layer: Layer, sources: tuple[Tensor, ...], value: Value, result: Value) -> tuple[Op, tuple[Tensor, ...]]:
+    step = layer.step
+    name, inputs, p = step.name, tuple(t.name for t in sources), step.padding
+    quantization = _quantization(result)
+    output = Tensor(name, _nhwc(step.shape), quantization=quantization)
+    low, high = layer.clamp(result.scale, result.zero_point)
+    clamp = (int(low + result.zero_point), int(high + result.zero_point))
+    if isinstance(layer, Weighted):
+        weight, bias = _constants(layer, sources[0], value)
+        names: dict[str, Any] = {"name": name, "inputs": inputs, "output": name, "weight": weight.name, "bias": bias.name}
+        if step.kind == "linear":
+            return FullyConnected(**names, clamp=clamp), (weight, bias, output)
+        kind = DepthwiseConv2D if step.kind == "depthwise" else Conv2D
+        op = kind(**names, clamp=clamp, strides=step.strides, dilation=step.dilation, padding=p)
+        return op, (weight, bias, output)
+    if step.kind == "add":
+        return Add(name=name, inputs=inputs, output=name, clamp=clamp), (output,)
+    if step.kind == "flatten":
+        _, height, width, channels = sources[0].shape
+        if channels > 1 and height * width > 1:
+            raise UserError(f"the network ends in a flattened map of {height}x{width}x{channels}; end it in a layer")
+        return Reshape(name=name, inputs=inputs, output=name), (output,)
+    pool = AveragePool2D if step.kind == "average_pool" else MaxPool2D
+    return pool(name=name, inputs=inputs, output=name, clamp=clamp, window=step.window, strides=step.strides, padding=p), (output,)
+
+
+def _constants(layer: Weighted, source: Tensor, value: Value) -> tuple[Tensor, Tensor]:
+    """Weights and bias as integers, in the layout of the operator."""
+    scale = layer.weight_scale(value.scale)
+    bias_scale = value.scale * scale
+    with torch.no_grad():
+        weight = layer.whole_weight(scale).round().to(torch.int8).cpu().numpy()
+        bias = layer.whole_bias(bias_scale).round().to(torch.int32).cpu().numpy()
+    axis = 0
+    if layer.step.kind == "depthwise":
+        weight, axis = weight.transpose(1, 2, 3, 0), 3
+    elif layer.step.kind == "convolution":
+        weight = weight.transpose(0, 2, 3, 1)
+    elif len(source.shape) == 4:
+        weight = _flattened_as_nhwc(weight, source)
+    name = layer.step.name
+    return (
+        Tensor(f"{name}_weight", weight.shape, "int8", Quantization(_floats(scale), 0, axis), np.ascontiguousarray(weight)),
+        Tensor(f"{name}_bias", bias.shape, "int32", Quantization(_floats(bias_scale), 0, 0), bias),
+    )
+
+
+def _flattened_as_nhwc(weight: NDArray[np.int8], source: Tensor) -> NDArray[np.int8]:
+    """Columns of a linear layer reordered from torch's ``(C, H, W)`` to the graph's ``(H, W, C)``."""
+    _, height, width, channels = source.shape
+    return weight.reshape(-1, channels, height, width).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+
+
+def _nhwc(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[0], *shape[2:], shape[1]) if len(shape) == 4 else shape
+
+
+def _floats(scale: torch.Tensor) -> tuple[float, ...]:
+    return tuple(scale.cpu().reshape(-1).tolist())
+
+
+def _quantization(value: Value) -> Quantization:
+    return Quantization(_floats(value.scale), int(value.zero_point))
+
+

@@ -1,0 +1,72 @@
+"""From a trained float network to its int8 graph, and what the graph gives on data."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from codegen import reference
+from codegen.importers.torch_network import QuantizedNetwork, prepare, to_graph
+from codegen.ir import Graph
+from codegen.requantize import round_half_away
+from nas.datasets import Dataset
+from nas.training import Recipe, tensors, train
+
+FINE_TUNING = Recipe(epochs=10, batch_size=32, learning_rate=1e-3, weight_decay=0.0, warm_up=0.1)
+"""Quantization-aware fine-tuning: short, and too slow to leave the minimum that training found."""
+OBSERVATION_BATCH = 128
+
+
+def observe_ranges(module: nn.Module, train_set: Dataset) -> QuantizedNetwork:
+    """The folded network with the ranges of its activations over ``train_set``, ready for :func:`to_graph` without fine-tuning.
+
+    :raises UserError: if the module has an operation without int8 form.
+    """
+    x, _ = tensors(train_set)
+    network = prepare(module, train_set.input_shape).to(x.device).eval()
+    network.observe()
+    with torch.no_grad():
+        for batch in torch.split(x, OBSERVATION_BATCH):
+            network(batch)
+    network.quantize()
+    return network
+
+
+def quantize_network(module: nn.Module, train_set: Dataset, recipe: Recipe, seed: int, name: str) -> Graph:
+    """The int8 graph of ``module`` after quantization-aware fine-tuning by ``recipe``; ``module`` itself stays as it is.
+
+    The ranges adapt during the first half of the epochs and are fixed in the second.
+
+    :raises UserError: if the module has an operation without int8 form.
+    """
+    network = observe_ranges(module, train_set)
+
+    def fix_ranges(epoch: int, _: float | None) -> None:
+        if 2 * epoch >= recipe.epochs:
+            network.quantize()
+
+    if recipe.epochs:
+        network.quantize(observing=recipe.epochs > 1)
+        train(network, train_set, None, recipe, seed, fix_ranges)
+    return to_graph(network, name)
+
+
+def quantize_input(graph: Graph, x: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Real inputs ``(N, ...)`` as the integers of the graph's input: rounded with ties away from zero, clipped."""
+    tensor = graph[graph.inputs[0]]
+    steps = round_half_away(x / np.float32(tensor.scale)) + tensor.zero_point
+    quantized: NDArray[np.int8] = np.clip(steps, -128, 127).astype(np.int8)
+    return quantized
+
+
+def int8_outputs(graph: Graph, x: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Integer outputs ``(N, classes)`` of the graph, by the numpy reference, for real inputs ``(N, H, W, C)``."""
+    outputs = reference.run(graph, {graph.inputs[0]: quantize_input(graph, x)})
+    return outputs[graph.outputs[0]].reshape(len(x), -1)
+
+
+def int8_accuracy(graph: Graph, dataset: Dataset) -> float:
+    """Fraction of ``dataset`` that the integer network classifies right; of equal outputs the first counts."""
+    return float(np.mean(int8_outputs(graph, dataset.x).argmax(1) == dataset.y))
