@@ -1,0 +1,81 @@
+"""From an int8 graph to a C project in its place: compiled, measured, checked against the limits, then written whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cost_models.limits import Limits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from codegen.boards import Board
+    from codegen.compile import Optimize
+    from codegen.ir import Graph
+    from codegen.measurement import Verification
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A limit that a built program breaks, ``value`` and ``bound`` in the limit's unit (bytes, milliseconds, MACs)."""
+
+    limit: str
+    value: float
+    bound: float
+
+
+def excesses(built: Mapping[str, Any], limits: Limits) -> tuple[Excess, ...]:
+    """The limits that ``built`` (as ``nas verify --json`` prints it) breaks."""
+    values: tuple[tuple[str, float, float | None], ...] = (
+        ("ram", built["ram"]["total"], limits.ram),
+        ("flash", built["flash"]["total"], limits.flash),
+        ("latency", built["latency_ms"], limits.latency_ms),
+        ("macs", built["macs"], limits.macs),
+    )
+    return tuple(Excess(name, value, bound) for name, value, bound in values if bound is not None and value > bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What was measured of a project, the limits that it breaks, and whether it was written."""
+
+    verification: Verification
+    broken: tuple[Excess, ...]
+    written: bool
+
+
+def build_project(
+    graph: Graph,
+    board: Board,
+    *,
+    name: str,
+    optimize: Optimize,
+    report: Mapping[str, Any],
+    directory: Path,
+    inputs: NDArray[Any] | None = None,
+    expect: NDArray[Any] | None = None,
+    limits: Limits | None = None,
+    force: bool = False,
+) -> Build:
+    """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``.
+
+    A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
+    (limits only).
+
+    :raises UserError: if the directory is not empty or cannot be written, or an operator has no kernel.
+    """
+    from codegen.compile import compile_graph
+    from codegen.cores import find_core
+    from codegen.project import write_project
+    from codegen.verify import measure_model
+
+    model = compile_graph(graph, find_core(board.core), name=name, optimize=optimize)
+    verification = measure_model(model, board=board, inputs=inputs, expect=expect)
+    broken = excesses(verification.to_json(), limits or Limits())
+    written = verification.bit_exact and (force or not broken)
+    if written:
+        write_project(model, directory, board=board, report=report, vectors=inputs, built=verification)
+    return Build(verification, broken, written)

@@ -1,0 +1,89 @@
+"""``nas export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nas.cli.options import board_option, debug_option, json_option, limit_options, make_limits, optimize_option
+
+if TYPE_CHECKING:
+    from codegen.compile import Optimize
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nas export runs/digits-1 --board nrf52840-dk --out digits-nrf
+  nas export runs/digits-1:7 --board nucleo-l4r5zi --out trial-7 --optimize size
+  nas export model.tflite --board rpi-pico --out model-c --budget 64KB
+"""
+)
+@click.argument("source")
+@board_option
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Directory to write; new or empty.")
+@limit_options
+@optimize_option
+@click.option("--force", is_flag=True, help="Write the project although it breaks a limit.")
+@json_option
+@debug_option
+def command(
+    source: str,
+    board: str,
+    out: Path,
+    budget: int | None,
+    flash: int | None,
+    latency: float | None,
+    macs: int | None,
+    optimize: Optimize,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Write SOURCE as a C project: a run (its winner), RUN:TRIAL, or an int8 .tflite file.
+
+    The project is built and measured first. What breaks a limit is not written (exit status 1) unless forced; a trial that was no
+    finalist is trained fully and quantised before.
+    """
+    import json
+
+    from codegen.boards import load_board
+    from codegen.errors import UserError
+    from codegen.measurement import render
+    from cost_models import load_cost_model
+    from nas.build import build_project
+    from nas.files import check_new_directory
+    from nas.search.feasibility import describe
+    from nas.sources import find_source, trained
+
+    where = load_board(board)
+    limits = make_limits(where, budget=budget, flash=flash, latency=latency, macs=macs)
+    found = find_source(source)
+    check_new_directory(out, "--out")
+    network = trained(found)
+    try:
+        prediction = load_cost_model(where.core, optimize=optimize).predict(network.graph, where).to_json(limits)
+    except UserError as error:  # exporting does not depend on a cost model; not every core has one
+        click.echo(f"nas: no prediction: {error}", err=True)
+        prediction = None
+    build = build_project(
+        network.graph,
+        where,
+        name=found.name,
+        optimize=optimize,
+        report={"limits": limits.to_json(), "predicted": prediction, **network.about},
+        directory=out,
+        inputs=network.inputs,
+        limits=limits,
+        force=force,
+    )
+    click.echo(json.dumps(build.verification.to_json(), indent=2) if as_json else render(build.verification))
+    for excess in build.broken:
+        needs = describe(excess.limit, excess.value)
+        click.echo(f"nas: needs {needs}, {describe(excess.limit, excess.value - excess.bound)} above the limit", err=True)
+    if not build.written:
+        click.echo(f"nas: {out} is not written" + ("; --force writes it all the same" if build.broken else ""), err=True)
+        return 1
+    click.echo(f"\nwritten to {out}" if not as_json else "", nl=not as_json)
+    return 0

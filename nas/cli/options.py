@@ -1,0 +1,110 @@
+"""Option types and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nas.units import parse_count, parse_duration, parse_size
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+    from codegen.boards import Board
+    from cost_models.limits import Limits
+else:
+    ParamType = click.ParamType  # generic in click's newer versions only
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DEFAULT_BOARD = "nucleo-l4r5zi"
+
+
+class _Parsed(ParamType):
+    """A value read by one of the functions of :mod:`nas.units`; numbers (from a configuration file) pass as bytes or counts."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse ``value``; what is wrong with it becomes a usage error naming the option."""
+        try:
+            return self._parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+SIZE = _Parsed("size", parse_size)
+DURATION = _Parsed("time", parse_duration)
+COUNT = _Parsed("count", parse_count)
+
+
+def _one_board(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:
+    if len(value) > 1:
+        raise click.BadParameter("given more than once; one board a run for now", ctx=ctx, param=param)
+    return value[0]
+
+
+def board_option(function: Function) -> Function:
+    """``--board``, a name of the catalogue or the path of a board file."""
+    return click.option(
+        "--board",
+        multiple=True,
+        default=[DEFAULT_BOARD],
+        show_default=False,
+        metavar="BOARD",
+        callback=_one_board,
+        help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULT_BOARD}]",
+    )(function)
+
+
+def limit_options(function: Function) -> Function:
+    """``--budget``, ``--flash``, ``--latency`` and ``--macs``."""
+    for option in reversed(
+        (
+            click.option("--budget", type=SIZE, metavar="SIZE", help="Most RAM: arena, stack and static variables of the model."),
+            click.option("--flash", type=SIZE, metavar="SIZE", help="Most flash: code, constants and support routines."),
+            click.option("--latency", type=DURATION, metavar="TIME", help="Longest inference on the board, like 50ms."),
+            click.option("--macs", type=COUNT, metavar="N", help="Most multiply-accumulates of an inference, like 2.7M."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def optimize_option(function: Function) -> Function:
+    """``--optimize speed|balanced|size``."""
+    return click.option(
+        "--optimize",
+        type=click.Choice(["speed", "balanced", "size"]),
+        default="balanced",
+        show_default=True,
+        help="What the C compiler optimises the model for: -O3, -O2 or -Os.",
+    )(function)
+
+
+def debug_option(function: Function) -> Function:
+    """``--debug``, which :class:`nas.cli.group.Commands` acts on."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where something goes wrong.")(function)
+
+
+def json_option(function: Function) -> Function:
+    """``--json``, one object on standard output instead of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
+
+
+def make_limits(board: Board, *, budget: int | None, flash: int | None, latency: float | None, macs: int | None) -> Limits:
+    """Limits of a run: an option given by hand is taken as it is; otherwise the board's memory less what its file reserves.
+
+    ``budget`` and ``flash`` are in bytes, ``latency`` in seconds.
+    """
+    from cost_models.limits import Limits
+
+    return Limits(
+        ram=board.available_ram if budget is None else budget,
+        flash=board.available_flash if flash is None else flash,
+        latency_ms=None if latency is None else latency * 1000.0,
+        macs=macs,
+    )

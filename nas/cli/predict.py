@@ -1,0 +1,63 @@
+"""``nas predict``."""
+
+from __future__ import annotations
+
+import click
+
+from nas.cli.options import board_option, debug_option, json_option, limit_options, optimize_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nas predict runs/digits-1:7 --board nucleo-l4r5zi
+  nas predict model.tflite --board nrf52840-dk --budget 64KB --json
+"""
+)
+@click.argument("source")
+@board_option
+@limit_options
+@optimize_option
+@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--card", is_flag=True, help="Also show how good the cost model is.")
+@json_option
+@debug_option
+def command(
+    source: str,
+    board: str,
+    budget: int | None,
+    flash: int | None,
+    latency: float | None,
+    macs: int | None,
+    optimize: str,
+    confidence: float,
+    card: bool,
+    as_json: bool,
+) -> int:
+    """Predict RAM, flash, cycles and latency of SOURCE: a run (its winner), RUN:TRIAL, or an int8 .tflite file.
+
+    Nothing is built. The exit status is 1 where a limit that is given is broken.
+    """
+    import json
+
+    from codegen.boards import load_board
+    from cost_models import load_cost_model, violations
+    from cost_models.limits import Limits
+    from nas.sources import find_source, shapes
+    from nas.summary import prediction_text
+
+    where = load_board(board)
+    limits = Limits(ram=budget, flash=flash, latency_ms=None if latency is None else 1e3 * latency, macs=macs)
+    found = find_source(source)
+    model = load_cost_model(where.core, optimize=optimize)
+    if model.warning is not None:
+        click.echo(f"nas: {model.warning}", err=True)
+    prediction = model.predict(shapes(found), where, confidence=confidence)
+    content = prediction.to_json(limits)
+    if as_json:
+        click.echo(json.dumps(content | ({"card": model.card.to_json()} if card else {}), indent=2))
+    else:
+        click.echo(prediction_text(content, limits.to_json()))
+        if card:
+            click.echo("\n" + model.card.render())
+    return 1 if violations(prediction, limits) else 0

@@ -1,0 +1,89 @@
+"""``nas verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codegen.errors import UserError
+from nas.cli.options import debug_option, json_option
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nas verify runs/digits-1/winner
+  nas verify digits-c --inputs x.npy --expect y.npy --json
+  nas verify digits-c --core cortex-m0plus
+"""
+)
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--inputs",
+    type=FILE,
+    metavar="X.npy",
+    help="Inputs (n, ...), int8 or float32. [default: the project's own]",
+)
+@click.option("--expect", type=FILE, metavar="Y.npy", help="Outputs to compare with. [default: the Python reference's]")
+@click.option("--raw", type=FILE, multiple=True, metavar="FILE", help="An input as plain bytes; may be repeated.")
+@click.option("--core", metavar="CORE", help="Build for and run on another core than the project was exported for.")
+@json_option
+@debug_option
+def command(
+    directory: Path, inputs: Path | None, expect: Path | None, raw: tuple[Path, ...], core: str | None, as_json: bool
+) -> int:
+    """Build the C project in DIRECTORY, run it in the emulator, compare every output bit by bit, and measure.
+
+    Only code, constants, arena and stack are mapped: any other access is an error that names the address and the layer. The exit
+    status is 1 where an output differs.
+    """
+    import json
+
+    from codegen.emulator import ExecutionFault, StrayAccess
+    from codegen.measurement import render
+    from codegen.verify import measure
+
+    if inputs is not None and raw:
+        raise UserError("--inputs and --raw: give one of them")
+    given = _raw(raw) if raw else None if inputs is None else _array(inputs, "--inputs")
+    wanted = None if expect is None else _array(expect, "--expect")
+    try:
+        result = measure(directory, inputs=given, expect=wanted, core=core)
+    except (StrayAccess, ExecutionFault) as error:
+        click.echo(f"nas: {directory}: {error}", err=True)
+        return 1
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else render(result))
+    return 0 if result.bit_exact else 1
+
+
+def _array(path: Path, option: str) -> NDArray[Any]:
+    import numpy as np
+
+    try:
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{option} {path}: no such file") from None
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{option} {path}: not a .npy array ({str(error).splitlines()[0]})") from None
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{option} {path}: an archive of several arrays; give one array (.npy)")
+    return array
+
+
+def _raw(paths: tuple[Path, ...]) -> NDArray[Any]:
+    import numpy as np
+
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(f"--raw {missing[0]}: no such file")
+    contents = [np.frombuffer(path.read_bytes(), dtype=np.int8) for path in paths]
+    if len({content.size for content in contents}) != 1:
+        raise UserError(f"--raw: the files are of different sizes ({', '.join(str(content.size) for content in contents)} bytes)")
+    return np.stack(contents)

@@ -1,0 +1,177 @@
+"""Shows a search while it runs: a live table on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from nas.units import format_duration, format_size
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+ROWS = 10
+"""Trials that the live table shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """A trial that ended. ``accuracy`` in 0..1, None where it failed; sizes in bytes, as predicted."""
+
+    study: str
+    number: int
+    accuracy: float | None
+    ram: int
+    flash: int
+    latency_ms: float
+    network: str
+    error: str = ""
+
+    @property
+    def label(self) -> str:
+        """``7`` for a trial of the search, ``random 7`` for one of a baseline."""
+        return str(self.number) if self.study == "search" else f"{self.study} {self.number}"
+
+    @property
+    def result(self) -> str:
+        """The accuracy, or that there is none."""
+        return "failed" if self.accuracy is None else f"{self.accuracy:.2%}"
+
+
+class Progress(ABC):
+    """What the driver tells of: messages, steps of a phase, trials. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._total = self._done = self._done_before = 0
+        self._began = time.monotonic()
+        self._best: TrialLine | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        return
+
+    @abstractmethod
+    def message(self, text: str) -> None:
+        """A line worth keeping."""
+
+    def phase(self, name: str, total: int, done: int = 0) -> None:
+        """A stretch of ``total`` steps begins, ``done`` of them done in an earlier run."""
+        self._phase, self._total, self._done = name, total, done
+        self._began, self._done_before = time.monotonic(), done
+
+    def step(self, text: str = "") -> None:
+        """One step of the phase is done."""
+        self._done += 1
+
+    def trial(self, line: TrialLine) -> None:
+        """A trial ended; also one step."""
+        if line.study != "search" or line.accuracy is None:
+            return
+        if self._best is None or self._best.accuracy is None or line.accuracy > self._best.accuracy:
+            self._best = line
+
+    def _left(self) -> str:
+        new = self._done - self._done_before
+        if not new or self._done >= self._total:
+            return ""
+        seconds = (time.monotonic() - self._began) / new * (self._total - self._done)
+        return f", about {format_duration(max(1.0, seconds))} left"
+
+    def _best_text(self) -> str:
+        return "" if self._best is None else f"best {self._best.result} (trial {self._best.number})"
+
+
+class PlainProgress(Progress):
+    """One line per event."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def message(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def phase(self, name: str, total: int, done: int = 0) -> None:
+        super().phase(name, total, done)
+        self.message(f"{name}: {total}" + (f", {done} done before" if done else ""))
+
+    def step(self, text: str = "") -> None:
+        super().step(text)
+        self.message(f"  {self._done}/{self._total}  {text}{self._left()}")
+
+    def trial(self, line: TrialLine) -> None:
+        super().trial(line)
+        self._done += 1
+        figures = f"RAM {format_size(line.ram):>8}  flash {format_size(line.flash):>8}  {line.latency_ms:7.3f} ms"
+        best = self._best_text()
+        self.message(
+            f"  {self._done}/{self._total}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}"
+        )
+
+
+class LiveProgress(Progress):
+    """A table of the latest trials with the best so far and the time left, redrawn in place."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__()
+        self._lines: deque[TrialLine] = deque(maxlen=ROWS)
+        self._text = ""
+        self._live = Live(console=Console(highlight=False), get_renderable=self._render, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Progress:
+        self._live.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._live.stop()
+
+    def message(self, text: str) -> None:
+        self._live.console.print(text, markup=False, soft_wrap=True)
+
+    def step(self, text: str = "") -> None:
+        super().step(text)
+        self._text = text
+
+    def trial(self, line: TrialLine) -> None:
+        super().trial(line)
+        self._done += 1
+        self._lines.append(line)
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        for name in ("trial", "accuracy", "RAM", "flash", "latency"):
+            table.add_column(name, justify="left" if name == "trial" else "right", no_wrap=True)
+        table.add_column("network", overflow="ellipsis", no_wrap=True, ratio=1)
+        for line in self._lines:
+            table.add_row(
+                line.label,
+                line.result,
+                format_size(line.ram),
+                format_size(line.flash),
+                f"{line.latency_ms:.3f} ms",
+                line.error or line.network,
+                style="bold green" if line is self._best else "red" if line.accuracy is None else None,
+            )
+        status = f"{self._phase} {self._done}/{self._total}{self._left()}"
+        details = "   ".join(text for text in (status, self._best_text(), self._text) if text)
+        bar = ProgressBar(total=max(1, self._total), completed=self._done, width=60)
+        return Group(*([table] if self._lines else []), bar, details)
+
+
+def make_progress() -> Progress:
+    """The form that suits standard output."""
+    return LiveProgress() if sys.stdout.isatty() else PlainProgress(sys.stdout)

@@ -1,0 +1,164 @@
+"""The only file that knows of Ray: long-lived workers, one core each, that live and die with this process.
+
+Workers import torch and TVM once and keep them. Shared values go to the object store once and are mapped read-only into every
+worker. A worker that dies takes nothing with it: its function runs once more on a fresh one before it counts as failed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from codegen.errors import UserError
+from nas.executor import Outcome, one_line
+
+ATTEMPTS = 2
+"""How often a function may take its worker down."""
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "PYTHONWARNINGS": "ignore",
+    # Torch and BLAS size their thread pools when they are loaded; a worker owns one core.
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    ticket: int
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    attempts: int = 0
+
+
+class _Worker:
+    """Runs in a process of its own."""
+
+    def __init__(self) -> None:
+        import signal
+
+        # Ctrl-C reaches every process of the terminal's group; only the driver decides what it means.
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call the function."""
+        return function(*arguments)
+
+
+class RayExecutor:
+    """Functions on Ray workers: on this machine, or on the cluster at ``address``.
+
+    :param workers: how many functions run at once; by default all cores of the machine or the cluster.
+    :raises UserError: if there is no cluster at ``address`` or Ray does not start.
+    """
+
+    def __init__(self, workers: int | None = None, address: str | None = None, object_store_bytes: int = 256 * 2**20) -> None:
+        if address is None:
+            cores = workers or os.cpu_count() or 1
+            ray = _start(None, num_cpus=cores, num_gpus=0, include_dashboard=False, object_store_memory=object_store_bytes)
+        else:
+            ray = _start(address)
+        self._ray = ray
+        self._workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._actor_class = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        self._idle: list[Any] = []
+        self._alive = 0
+        self._queue: deque[_Job] = deque()
+        self._running: dict[Any, tuple[_Job, Any]] = {}
+        self._tickets = 0
+
+    @property
+    def workers(self) -> int:
+        """How many functions run at once."""
+        return self._workers
+
+    def share(self, value: Any) -> Any:
+        """Put ``value`` into the object store."""
+        return self._ray.put(value)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> int:
+        """Run the function on a free worker, starting workers up to their number; queue it where none is free."""
+        self._tickets += 1
+        self._queue.append(_Job(self._tickets, function, arguments))
+        self._dispatch()
+        return self._tickets
+
+    def _dispatch(self) -> None:
+        while self._queue and (self._idle or self._alive < self._workers):
+            if not self._idle:
+                self._idle.append(self._actor_class.remote())
+                self._alive += 1
+            actor, job = self._idle.pop(), self._queue.popleft()
+            self._running[actor.run.remote(job.function, *job.arguments)] = (job, actor)
+
+    def wait(self) -> Outcome:
+        """The next function that ended.
+
+        :raises LookupError: if nothing was submitted.
+        """
+        while self._running:
+            done, _ = self._ray.wait(list(self._running), num_returns=1)
+            job, actor = self._running.pop(done[0])
+            try:
+                outcome = Outcome(job.ticket, self._ray.get(done[0]))
+            except self._ray.exceptions.RayActorError:
+                self._alive -= 1
+                if job.attempts + 1 < ATTEMPTS:
+                    self._queue.appendleft(replace(job, attempts=job.attempts + 1))
+                    self._dispatch()
+                    continue
+                outcome = Outcome(job.ticket, error=f"its worker died {ATTEMPTS} times")
+            except self._ray.exceptions.RayTaskError as error:
+                self._idle.append(actor)
+                outcome = Outcome(job.ticket, error=one_line(error.cause if error.cause is not None else error))
+            else:
+                self._idle.append(actor)
+            self._dispatch()
+            return outcome
+        raise LookupError("nothing was submitted")
+
+    def __enter__(self) -> RayExecutor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._ray.shutdown()
+
+
+def cluster_cores(address: str) -> int:
+    """Cores of the Ray cluster at ``address``.
+
+    :raises UserError: if there is none.
+    """
+    ray = _start(address)
+    try:
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+    finally:
+        ray.shutdown()
+
+
+def _start(address: str | None, **options: Any) -> Any:
+    """Connect to a cluster, or start one on this machine; returns the ray module."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **options)
+    except Exception as error:
+        ray.shutdown()
+        if address is not None:
+            raise UserError(f"--ray-address {address}: no Ray cluster there ({one_line(error)})") from None
+        raise UserError(f"Ray does not start: {one_line(error)}") from error
+    return ray

@@ -1,0 +1,158 @@
+"""What all our samplers share: constraints before training, no architecture twice, the same proposals in whatever order trials end.
+
+The random state of trial *k* is a function of the seed and *k* alone, and its proposal sees only the results of trials up to
+``k - lag``, in number order. Whoever waits for those before asking for trial *k* gets the same proposals on one worker or many.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from codegen.errors import UserError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import BaseTrial, FrozenTrial
+
+    from search_spaces import Architecture, SearchSpace
+
+Fits = Callable[["Architecture"], Collection[str]]
+"""The check before training: names of the limits that an architecture breaks, empty where it fits."""
+
+MOST_DRAWS = 20_000
+"""Draws for one proposal before the sampler gives up."""
+
+
+class NoFeasibleArchitectureError(UserError):
+    """Nothing new that keeps every limit was found; the message names the limit that rejects most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An architecture for trial ``number``, and how many candidates each limit rejected on the way (one may break several)."""
+
+    number: int
+    architecture: Architecture
+    candidates_rejected: int
+    rejected_by: Mapping[str, int]
+
+
+def suggest_architecture(trial: BaseTrial, space: SearchSpace) -> Architecture:
+    """The architecture that ``trial`` is about, by define-by-run; works with every Optuna sampler."""
+    choices = space.choices()
+
+    def suggest(name: str) -> int | str:
+        value = trial.suggest_categorical(name, choices[name])
+        assert isinstance(value, (int, str))
+        return value
+
+    return space.decode(suggest)
+
+
+class FeasibleSampler(BaseSampler):
+    """Base of samplers that reject infeasible and known architectures before a trial is made of them.
+
+    :param space: what to choose from.
+    :param fits: see :data:`Fits`; called in the driver, so it should take milliseconds.
+    :param seed: with the trial's number the only source of randomness.
+    :param lag: a proposal sees results of trials at least this many numbers older; the number of trials that may be under way.
+    """
+
+    def __init__(self, space: SearchSpace, fits: Fits, *, seed: int = 0, lag: int = 1, most_draws: int = MOST_DRAWS) -> None:
+        if lag < 1 or most_draws < 1:
+            raise ValueError("lag and most_draws must be at least 1")
+        self.space = space
+        self.fits = fits
+        self.seed = seed
+        self.lag = lag
+        self.most_draws = most_draws
+        self._last: Proposal | None = None
+        self._architectures: dict[int, Architecture] = {}
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, results: list[tuple[Architecture, float]], rejected: int) -> Architecture:
+        """One candidate, feasible or not.
+
+        ``results`` holds the architectures and objective values (always better when larger) that this trial may see, by number;
+        ``rejected`` is the number of candidates of this trial that were infeasible or known.
+        """
+
+    def rng(self, number: int) -> np.random.Generator:
+        """The random numbers of trial ``number``."""
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, number])))
+
+    def propose(self, study: Study, number: int) -> Proposal:
+        """What trial ``number`` of ``study`` will be; calling it before ``study.ask()`` finds out whether there is anything left.
+
+        :raises NoFeasibleArchitectureError: after ``most_draws`` candidates that were infeasible or known.
+        """
+        if self._last is not None and self._last.number == number:
+            return self._last
+        known: set[str] = set()
+        results: list[tuple[Architecture, float]] = []
+        sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
+        for trial in study.get_trials(deepcopy=False)[:number]:
+            architecture = self._architecture(trial)
+            if architecture is None:
+                continue
+            known.add(architecture.id)
+            if trial.number <= number - self.lag and trial.state == TrialState.COMPLETE and trial.value is not None:
+                results.append((architecture, sign * trial.value))
+        rng = self.rng(number)
+        rejected_by: Counter[str] = Counter()
+        rejected = duplicates = 0
+        for _ in range(self.most_draws):
+            candidate = self.draw(rng, results, rejected + duplicates)
+            if candidate.id in known:
+                duplicates += 1
+                continue
+            broken = self.fits(candidate)
+            if not broken:
+                self._last = Proposal(number, candidate, rejected, dict(sorted(rejected_by.items())))
+                return self._last
+            rejected += 1
+            rejected_by.update(broken)
+        raise NoFeasibleArchitectureError(_why(self.most_draws, duplicates, rejected_by))
+
+    def _architecture(self, trial: FrozenTrial) -> Architecture | None:
+        """The architecture of an earlier trial; None where its parameters are incomplete (the driver was killed as it asked)."""
+        if trial.number not in self._architectures:
+            try:
+                self._architectures[trial.number] = self.space.from_params(trial.params)
+            except UserError:
+                return None
+        return self._architectures[trial.number]
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Every parameter of the space, categorical."""
+        return {name: CategoricalDistribution(options) for name, options in self.space.choices().items()}
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """The active parameters of :meth:`propose`."""
+        return dict(self.space.params(self.propose(study, trial.number).architecture))
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+        """Parameters that are not the space's are not ours to choose.
+
+        :raises ValueError: always; it names the parameter.
+        """
+        raise ValueError(f"parameter {param_name!r} is no active parameter of search space {self.space.name}")
+
+
+def _why(draws: int, duplicates: int, rejected_by: Counter[str]) -> str:
+    if not rejected_by:
+        return f"every one of {draws} candidates had been tried before: the search space is exhausted"
+    limit, count = rejected_by.most_common(1)[0]
+    share = f"{count} of {draws} candidates break the limit on {limit}"
+    known = f", {duplicates} were tried before" if duplicates else ""
+    return f"no new network within the limits found: {share}{known}; loosen that limit"

@@ -1,0 +1,49 @@
+"""Aging evolution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.samplers._base import MOST_DRAWS, Fits
+from nas.samplers._random import RandomFeasibleSampler
+from search_spaces import Architecture, SearchSpace
+
+PATIENCE = 25
+"""Rejected mutants after which a mutant is one more step away from its parent."""
+
+
+class EvolutionSampler(RandomFeasibleSampler):
+    """Regularised ("aging") evolution (Real et al. 2019, https://arxiv.org/abs/1802.01548), the search strategy of µNAS.
+
+    The first ``population`` trials are those of :class:`~nas.samplers.RandomFeasibleSampler` with the same seed. From then on a
+    proposal mutates the best of ``tournament`` trials drawn from the last ``population`` ones whose results it may see; older
+    trials die however good they were.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        fits: Fits,
+        *,
+        seed: int = 0,
+        lag: int = 1,
+        population: int = 8,
+        tournament: int = 4,
+        most_draws: int = MOST_DRAWS,
+    ) -> None:
+        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws)
+        if not 1 <= tournament <= population:
+            raise ValueError("tournament must be between 1 and population")
+        self.population = population
+        self.tournament = tournament
+
+    def draw(self, rng: np.random.Generator, results: list[tuple[Architecture, float]], rejected: int) -> Architecture:
+        """A mutant of the tournament's winner, or a random architecture while there are too few results."""
+        if len(results) < self.population:
+            return self.random_architecture(rng, rejected)
+        living = results[-self.population :]
+        drawn = rng.choice(len(living), size=self.tournament, replace=False)
+        candidate = max((living[int(i)] for i in sorted(drawn)), key=lambda result: result[1])[0]
+        for _ in range(1 + rejected // PATIENCE):
+            candidate = self.space.mutate(candidate, rng)
+        return candidate

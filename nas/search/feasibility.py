@@ -1,0 +1,68 @@
+"""Which architectures fit: the cost model's answer, before anything is trained."""
+
+from __future__ import annotations
+
+from codegen.boards import Board
+from codegen.errors import UserError
+from cost_models import CostModel
+from cost_models.limits import Limits, violations
+from cost_models.prediction import Prediction
+from nas.units import format_count, format_duration, format_size
+from search_spaces import Architecture, SearchSpace
+
+OPTION = {"ram": "--budget", "flash": "--flash", "latency": "--latency", "macs": "--macs"}
+
+
+def describe(limit: str, value: float) -> str:
+    """A value of a limit with its unit: ``812 bytes (0.8 KB) of RAM``."""
+    if limit in ("ram", "flash"):
+        size = f"{value:,.0f} bytes" if value < 1024 else f"{value:,.0f} bytes ({format_size(value)})"
+        return f"{size} of {'RAM' if limit == 'ram' else 'flash'}"
+    if limit == "latency":
+        return f"{format_duration(value / 1e3)} an inference"
+    return f"{format_count(value)} MACs"
+
+
+class Feasibility:
+    """The ``fits`` callable of the samplers: names of the limits that an architecture's prediction breaks, empty where it fits."""
+
+    def __init__(self, space: SearchSpace, cost_model: CostModel, board: Board, limits: Limits, confidence: float) -> None:
+        self.space = space
+        self.cost_model = cost_model
+        self.board = board
+        self.limits = limits
+        self.confidence = confidence
+        self._known: dict[str, Prediction] = {}
+
+    def predict(self, architecture: Architecture) -> Prediction:
+        """The cost model's prediction for ``architecture``; remembered."""
+        prediction = self._known.get(architecture.id)
+        if prediction is None:
+            prediction = self.cost_model.predict(self.space.graph(architecture), self.board, confidence=self.confidence)
+            self._known[architecture.id] = prediction
+        return prediction
+
+    def __call__(self, architecture: Architecture) -> tuple[str, ...]:
+        return tuple(violation.limit for violation in violations(self.predict(architecture), self.limits))
+
+    def check_possible(self) -> None:
+        """Check that the smallest network of the space fits.
+
+        :raises UserError: naming the option and what the smallest network needs.
+        """
+        smallest = self.predict(self.space.smallest())
+        for violation in violations(smallest, self.limits):
+            needs = f"the smallest network of the space needs {describe(violation.limit, violation.value)}"
+            given = describe(violation.limit, violation.bound)
+            raise UserError(f"{OPTION[violation.limit]}: no network fits into {given}; {needs} on {self.board.name}")
+
+    def margins(self, architecture: Architecture) -> dict[str, float]:
+        """For each limit that is set, predicted upper end over the limit less one: Optuna's constraints (feasible up to 0)."""
+        prediction = self.predict(architecture)
+        values: tuple[tuple[str, float, float | None], ...] = (
+            ("ram", prediction.ram.total, self.limits.ram),
+            ("flash", prediction.flash.high, self.limits.flash),
+            ("latency", prediction.latency_ms.high, self.limits.latency_ms),
+            ("macs", prediction.macs, self.limits.macs),
+        )
+        return {name: value / bound - 1 for name, value, bound in values if bound is not None}

@@ -1,0 +1,206 @@
+"""The end of a search: the one look at the test part, the winner's project, the report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nas.build import build_project
+from nas.datasets import Dataset, load_test
+from nas.executor import Executor
+from nas.files import write_atomically, write_json
+from nas.progress import Progress
+from nas.run_directory import RunDirectory
+from nas.search.finalists import Candidate, Finalist, c_name
+from nas.search.preparation import Preparation
+from nas.search.settings import SearchSettings, versions
+from nas.search.study_source import StudySource
+from nas.search.tasks import Tested, graph_from_bytes, test
+from search_spaces import Architecture
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a strategy came to: ``strategy`` is ``search`` (the winner) or the name of a baseline."""
+
+    strategy: str
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that is decided when the test part is looked at; ``chosen`` begins with the winner."""
+
+    run: RunDirectory
+    settings: SearchSettings
+    preparation: Preparation
+    sources: Sequence[StudySource]
+    chosen: Sequence[Chosen]
+    finalists: Mapping[str, Finalist]
+
+
+def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: float) -> dict[str, Any]:
+    """Test what was chosen, write the winner's project and ``report.json``; returns the report.
+
+    :raises RuntimeError: if the winner's program does not give the reference's outputs on the whole test part.
+    """
+    test_set = load_test(outcome.settings.data)
+    uses: list[dict[str, Any]] = []
+    progress.phase("final test", len(outcome.chosen) + 1)
+    tested = _test_all(outcome, executor, test_set, uses, progress)
+    winner = outcome.chosen[0]
+    figures = {chosen.strategy: _figures(outcome, chosen, tested[chosen.candidate.architecture.id]) for chosen in outcome.chosen}
+    built = _write_winner(outcome, winner, figures[winner.strategy], test_set)
+    uses.append({"use": len(uses) + 1, "purpose": "the winner's program in the emulator, bit by bit", "examples": len(test_set)})
+    figures[winner.strategy]["built"] = built
+    progress.step(f"winner built: {built['inputs']} test inputs in the emulator, {built['mismatches']} differ")
+    report = {
+        "format": FORMAT,
+        "data": _data(outcome, len(test_set)),
+        "board": outcome.preparation.board.name,
+        "core": outcome.preparation.board.core,
+        "limits": outcome.settings.limits.to_json(),
+        "studies": {source.label: _study(source) for source in outcome.sources},
+        "winner": figures[winner.strategy],
+        "baselines": {chosen.strategy: figures[chosen.strategy] for chosen in outcome.chosen[1:]},
+        "test_uses": uses,
+        "seconds": round(time.monotonic() - began, 1),
+        "versions": versions(),
+    }
+    write_json(outcome.run.report, report)
+    return report
+
+
+def _test_all(
+    outcome: Outcome, executor: Executor, test_set: Dataset, uses: list[dict[str, Any]], progress: Progress
+) -> dict[str, Tested]:
+    """Test every chosen network once; two strategies may have come to the same one."""
+    shared = executor.share(test_set)
+    waiting: dict[int, Chosen] = {}
+    seen: set[str] = set()
+    for chosen in outcome.chosen:
+        architecture = chosen.candidate.architecture
+        if architecture.id in seen:
+            progress.step(f"{chosen.strategy}: the same network")
+            continue
+        seen.add(architecture.id)
+        run, space = outcome.run, outcome.preparation.space
+        weights = run.finalist_file(architecture.id, ".float.safetensors").read_bytes()
+        graph = run.finalist_file(architecture.id, ".safetensors").read_bytes()
+        purpose = f"accuracy of {'the winner' if chosen.strategy == 'search' else 'the baseline ' + chosen.strategy}"
+        uses.append({"use": len(uses) + 1, "purpose": purpose, "architecture": architecture.id, "examples": len(test_set)})
+        waiting[executor.submit(test, space, space.params(architecture), weights, graph, shared)] = chosen
+    tested = {}
+    while waiting:
+        result = executor.wait()
+        chosen = waiting.pop(result.ticket)
+        if result.error is not None:
+            raise RuntimeError(f"the final test of {chosen.strategy} failed: {result.error}")
+        tested[chosen.candidate.architecture.id] = result.value
+        progress.step(f"{chosen.strategy}: {result.value.int8_accuracy:.2%} int8 on the test data")
+    return tested
+
+
+def _figures(outcome: Outcome, chosen: Chosen, tested: Tested) -> dict[str, Any]:
+    candidate = chosen.candidate
+    finalist = outcome.finalists[candidate.architecture.id]
+    prediction = outcome.preparation.feasibility.predict(candidate.architecture)
+    return {
+        "trial": trial_json(candidate.study, candidate.number, candidate.architecture),
+        "validation": {
+            "metric": "accuracy",
+            "screening": candidate.screening,
+            "float": finalist.float_accuracy,
+            "int8": finalist.int8_accuracy,
+            "n": len(outcome.preparation.validation),
+        },
+        "test": {"metric": "accuracy", "float": tested.float_accuracy, "int8": tested.int8_accuracy, "n": tested.examples},
+        "predicted": prediction.to_json(outcome.settings.limits),
+        "built": dict(finalist.built),
+    }
+
+
+def trial_json(study: str, number: int | None, architecture: Architecture) -> dict[str, Any]:
+    """How reports name a trial."""
+    params = dict(architecture.values)
+    return {"study": study, "number": number, "architecture": architecture.id, "network": architecture.network, "params": params}
+
+
+def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], test_set: Dataset) -> dict[str, Any]:
+    """Write ``verification/`` and ``winner/``, measured on the whole test part; returns what was measured."""
+    from codegen.reference import run as run_reference
+    from nas.quantization import quantize_input
+
+    run, settings = outcome.run, outcome.settings
+    graph = graph_from_bytes(run.finalist_file(winner.candidate.architecture.id, ".safetensors").read_bytes())
+    inputs = quantize_input(graph, test_set.x)
+    expected = run_reference(graph, {graph.inputs[0]: inputs})[graph.outputs[0]]
+    shutil.rmtree(run.winner, ignore_errors=True)  # of a driver that was killed here
+    for name, array in (("inputs", inputs), ("expected", expected)):
+        write_atomically(run.path / "verification" / f"{name}.npy", npy_bytes(array))
+    report = {
+        "limits": settings.limits.to_json(),
+        "predicted": figures["predicted"],
+        "trial": {"number": winner.candidate.number, "params": dict(winner.candidate.architecture.values)},
+        "test": figures["test"],
+    }
+    build = build_project(
+        graph,
+        outcome.preparation.board,
+        name=c_name(settings.data),
+        optimize=settings.optimize,
+        report=report,
+        directory=run.winner,
+        inputs=inputs,
+        expect=expected,
+        limits=settings.limits,
+    )
+    if build.verification.mismatches or build.broken:
+        shutil.rmtree(run.winner, ignore_errors=True)
+        broken = ", ".join(excess.limit for excess in build.broken)
+        what = f"breaks the limit on {broken}" if broken else f"gives other outputs on {build.verification.mismatches} test inputs"
+        raise RuntimeError(f"the winner's program {what}")
+    return build.verification.to_json()
+
+
+def npy_bytes(array: np.ndarray[Any, Any]) -> bytes:
+    """``array`` as the content of a ``.npy`` file."""
+    import io
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _data(outcome: Outcome, examples: int) -> dict[str, Any]:
+    preparation = outcome.preparation
+    return {
+        "name": outcome.settings.data,
+        "train": len(preparation.train_set),
+        "validation": len(preparation.validation),
+        "test": examples,
+        "input_shape": list(preparation.train_set.input_shape),
+        "classes": list(preparation.train_set.classes),
+    }
+
+
+def _study(source: StudySource) -> dict[str, Any]:
+    trials = source.study.get_trials(deepcopy=False)
+    completed = source.completed()
+    rejections = source.rejections()
+    return {
+        "sampler": type(source.study.sampler).__name__,
+        "trials": len(trials),
+        "completed": len(completed),
+        "failed": len(trials) - len(completed),
+        "best_accuracy": max(trial.value or 0.0 for trial in completed) if completed else None,
+        "training_seconds": round(sum(trial.user_attrs.get("seconds", 0.0) for trial in completed), 1),
+        "rejected": {"candidates": rejections.pop("candidates", 0), "by_limit": dict(sorted(rejections.items()))},
+    }

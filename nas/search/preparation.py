@@ -1,0 +1,45 @@
+"""What a search needs before it starts, loaded and checked: board, data without its test part, space, feasibility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegen.boards import Board, load_board
+from cost_models import load_cost_model
+from nas.datasets import Dataset, load_train, split_validation
+from nas.search.feasibility import Feasibility
+from nas.search.settings import SearchSettings
+from search_spaces import ImageSpace, SearchSpace
+
+VALIDATION_FRACTION = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """``train_set`` and ``validation`` are cut from the data's train part."""
+
+    board: Board
+    space: SearchSpace
+    feasibility: Feasibility
+    train_set: Dataset
+    validation: Dataset
+
+
+def space_for(dataset: Dataset) -> SearchSpace:
+    """The search space that suits the data."""
+    return ImageSpace(dataset.input_shape, len(dataset.classes))
+
+
+def prepare(settings: SearchSettings) -> Preparation:
+    """Load and check.
+
+    :raises UserError: for an unknown board, a core without a cost model, or limits that no network of the space meets.
+    """
+    board = load_board(settings.board)
+    cost_model = load_cost_model(board.core, optimize=settings.optimize)
+    data = load_train(settings.data)
+    space = space_for(data)
+    feasibility = Feasibility(space, cost_model, board, settings.limits, settings.confidence)
+    feasibility.check_possible()
+    train_set, validation = split_validation(data, VALIDATION_FRACTION, settings.seed)
+    return Preparation(board, space, feasibility, train_set, validation)

@@ -1,0 +1,12 @@
+"""How a search trains unless its configuration says otherwise."""
+
+from __future__ import annotations
+
+from nas.quantization import FINE_TUNING
+from nas.training import Recipe
+
+SCREENING = Recipe(epochs=8)
+"""A trial: short, only to tell good networks from bad ones."""
+FINISHING = Recipe(epochs=30)
+"""A finalist: until more training gains little."""
+QUANTIZATION = FINE_TUNING

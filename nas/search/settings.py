@@ -1,0 +1,181 @@
+"""Everything that decides the result of a search, and its form in ``search.toml``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from codegen.errors import UserError
+from cost_models.limits import Limits
+
+if TYPE_CHECKING:
+    from codegen.compile import Optimize
+    from nas.training import Recipe
+
+FORMAT = 1
+
+OPTIONS = (
+    "data",
+    "board",
+    "budget",
+    "flash",
+    "latency",
+    "macs",
+    "trials",
+    "time",
+    "sampler",
+    "confidence",
+    "workers",
+    "ray_address",
+    "seed",
+    "optimize",
+    "finalists",
+    "baselines",
+)
+"""Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """The options of ``nas search``, all explicit.
+
+    ``limits`` in bytes, milliseconds and MACs; ``time`` in seconds (None: no limit); ``screening`` is how each trial is trained,
+    ``finishing`` how the finalists are, ``quantization`` their quantisation-aware fine-tuning.
+    """
+
+    data: str
+    board: str
+    limits: Limits
+    trials: int
+    time: float | None
+    sampler: str
+    confidence: float
+    workers: int
+    ray_address: str | None
+    seed: int
+    optimize: Optimize
+    finalists: int
+    baselines: bool
+    screening: Recipe
+    finishing: Recipe
+    quantization: Recipe
+
+    @property
+    def population(self) -> int:
+        """Size of the evolution's population: a third of the trials, within reason."""
+        return max(3, min(50, self.trials // 3))
+
+    def to_toml(self) -> str:
+        """The content of ``search.toml``: what ``nas search --config`` reads, and the versions that it ran with."""
+        import tomli_w
+
+        search: dict[str, Any] = {key: getattr(self, key) for key in OPTIONS if hasattr(self, key)}
+        limits = self.limits
+        search |= {"budget": limits.ram, "flash": limits.flash, "macs": limits.macs}
+        search["latency"] = None if limits.latency_ms is None else f"{limits.latency_ms!r}ms"
+        search["time"] = None if self.time is None else f"{self.time!r}s"
+        document = {
+            "format": FORMAT,
+            "search": {key: search[key] for key in OPTIONS if search[key] is not None},
+            "screening": dataclasses.asdict(self.screening),
+            "finishing": dataclasses.asdict(self.finishing),
+            "quantization": dataclasses.asdict(self.quantization),
+            "versions": versions(),
+        }
+        header = "# Reproduces this run: nas search --config search.toml\n\n"
+        return header + tomli_w.dumps(document)
+
+
+def _optimize(value: object) -> Optimize:
+    from typing import get_args
+
+    from codegen.compile import Optimize
+
+    if value not in get_args(Optimize):
+        raise ValueError(f"optimize cannot be {value!r}")
+    return cast(Optimize, value)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the results depend on."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("mcu-nas", "apache-tvm", "numpy", "optuna", "ray", "scikit-learn", "torch", "unicorn", "ziglang")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def read_options(document: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The ``[search]`` table of a configuration file, checked for unknown keys.
+
+    :raises UserError: naming ``where`` and the key.
+    """
+    if document.get("format") != FORMAT:
+        raise UserError(f"{where}: format is {document.get('format')!r}, this version reads format = {FORMAT}")
+    unknown = sorted(set(document) - {"format", "search", "screening", "finishing", "quantization", "versions"})
+    if unknown:
+        raise UserError(f"{where}: unknown table or key {unknown[0]!r}")
+    options = document.get("search", {})
+    if not isinstance(options, dict):
+        raise UserError(f"{where}: [search] must be a table")
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise UserError(f"{where}: [search] has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
+    return options
+
+
+def read_recipe(document: Mapping[str, Any], table: str, default: Recipe, where: str) -> Recipe:
+    """A recipe of a configuration file; what it leaves out is as in ``default``.
+
+    :raises UserError: naming ``where`` and the key.
+    """
+    values = document.get(table, {})
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: [{table}] must be a table")
+    known = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(f"{where}: [{table}] has no key {key!r}; it has {', '.join(known)}")
+        expected = type(known[key])
+        if type(value) is not expected and not (expected is float and type(value) is int):
+            raise UserError(f"{where}: [{table}] {key} must be of type {expected.__name__}, not {value!r}")
+        if expected in (int, float) and not 0 <= value < 1e6:
+            raise UserError(f"{where}: [{table}] {key} = {value!r} is out of range")
+    return dataclasses.replace(default, **values)
+
+
+def read_settings(document: Mapping[str, Any], where: str) -> SearchSettings:
+    """The settings that a run directory's ``search.toml`` holds.
+
+    :raises UserError: naming ``where`` if an option is missing or damaged.
+    """
+    from nas.training import Recipe
+    from nas.units import parse_duration
+
+    options = read_options(document, where)
+    try:
+        latency = None if "latency" not in options else 1e3 * parse_duration(options["latency"])
+        return SearchSettings(
+            data=str(options["data"]),
+            board=str(options["board"]),
+            limits=Limits(options.get("budget"), options.get("flash"), latency, options.get("macs")),
+            trials=int(options["trials"]),
+            time=None if "time" not in options else parse_duration(options["time"]),
+            sampler=str(options["sampler"]),
+            confidence=float(options["confidence"]),
+            workers=int(options["workers"]),
+            ray_address=options.get("ray_address"),
+            seed=int(options["seed"]),
+            optimize=_optimize(options["optimize"]),
+            finalists=int(options["finalists"]),
+            baselines=bool(options["baselines"]),
+            screening=read_recipe(document, "screening", Recipe(), where),
+            finishing=read_recipe(document, "finishing", Recipe(), where),
+            quantization=read_recipe(document, "quantization", Recipe(), where),
+        )
+    except KeyError as error:
+        raise UserError(f"{where}: [search] lacks {error}") from None
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: [search] is damaged: {error}") from None

@@ -1,0 +1,132 @@
+"""One Optuna study as a source of trainings: asks when it may, waits when a proposal must see an older result first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from cost_models.prediction import Prediction
+from nas.samplers import FeasibleSampler, NoFeasibleArchitectureError, suggest_architecture
+from nas.search.feasibility import Feasibility
+from search_spaces import Architecture, SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A trial that wants its architecture trained."""
+
+    number: int
+    architecture: Architecture
+
+
+class StudySource:
+    """Trials of ``study``, proposed by its sampler in number order.
+
+    Trial *k* is asked for once every trial up to ``k - lag`` has ended, so that proposals depend on nothing but the seed. Trials
+    that a killed driver left running are taken up again under their own number.
+
+    :param wanted: how many trials there should be; asked before each new one, so it may change.
+    """
+
+    def __init__(self, label: str, study: optuna.Study, feasibility: Feasibility, wanted: Callable[[], int]) -> None:
+        sampler = study.sampler
+        assert isinstance(sampler, FeasibleSampler)
+        self.label = label
+        self.study = study
+        self.exhausted: str | None = None
+        """Why there are no more trials although more were wanted."""
+        self._sampler = sampler
+        self._feasibility = feasibility
+        self._wanted = wanted
+        trials = study.get_trials(deepcopy=False)
+        self.issued = len(trials)
+        self._abandoned = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        self._under_way = {trial.number for trial in self._abandoned}
+
+    @property
+    def space(self) -> SearchSpace:
+        """What the trials are chosen from."""
+        return self._feasibility.space
+
+    def predict(self, architecture: Architecture) -> Prediction:
+        """What the cost model says of ``architecture``."""
+        return self._feasibility.predict(architecture)
+
+    @property
+    def ended(self) -> bool:
+        """Whether every trial has ended and no other is wanted."""
+        return not self._under_way and not self._abandoned and (self.exhausted is not None or self.issued >= self._wanted())
+
+    def next(self) -> Request | None:
+        """The next training, or None where there is none now."""
+        if self._abandoned:
+            return self._request(Trial(self.study, self._abandoned.pop(0)._trial_id))
+        if self.exhausted is not None or self.issued >= self._wanted():
+            return None
+        number = self.issued
+        if self._under_way and min(self._under_way) <= number - self._sampler.lag:
+            return None
+        try:
+            self._sampler.propose(self.study, number)
+        except NoFeasibleArchitectureError as error:
+            if number == 0:
+                raise
+            self.exhausted = str(error)
+            return None
+        trial = self.study.ask()
+        assert trial.number == number
+        self.issued += 1
+        return self._request(trial)
+
+    def _request(self, trial: Trial) -> Request:
+        """Write down what ``trial`` is about; what a killed driver had already written is left as it is."""
+        self._under_way.add(trial.number)
+        architecture = suggest_architecture(trial, self._feasibility.space)
+        proposal = self._sampler.propose(self.study, trial.number)
+        prediction = self._feasibility.predict(architecture)
+        for limit, margin in self._feasibility.margins(architecture).items():
+            if limit not in self.study.trials[trial.number].constraints:
+                trial.set_constraint(limit, margin)
+        attributes = {
+            "architecture": architecture.id,
+            "network": architecture.network,
+            "rejected": {"candidates": proposal.candidates_rejected, **proposal.rejected_by},
+            "macs": prediction.macs,
+            "ram": prediction.ram.total,
+            "flash": round(prediction.flash.value),
+            "cycles": round(prediction.cycles.value),
+            "latency_ms": prediction.latency_ms.value,
+        }
+        for key, value in attributes.items():
+            trial.set_user_attr(key, value)
+        return Request(trial.number, architecture)
+
+    def complete(self, number: int, accuracy: float, seconds: float) -> None:
+        """Trial ``number`` reached ``accuracy`` after ``seconds`` of training."""
+        self._set(number, "seconds", round(seconds, 3))
+        self.study.tell(number, accuracy)
+        self._under_way.discard(number)
+
+    def fail(self, number: int, reason: str) -> None:
+        """Trial ``number`` came to nothing."""
+        self._set(number, "error", reason)
+        self.study.tell(number, state=TrialState.FAIL)
+        self._under_way.discard(number)
+
+    def _set(self, number: int, key: str, value: object) -> None:
+        self.study._storage.set_trial_user_attr(self.study.trials[number]._trial_id, key, value)
+
+    def completed(self) -> list[FrozenTrial]:
+        """The trials that have a result, by number."""
+        return self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+    def rejections(self) -> Counter[str]:
+        """Candidates rejected before training, in all (``candidates``) and by limit."""
+        total: Counter[str] = Counter()
+        for trial in self.study.get_trials(deepcopy=False):
+            total.update(trial.user_attrs.get("rejected", {}))
+        return total

@@ -1,0 +1,202 @@
+"""What runs on the workers: plain data in, plain data out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.datasets import Dataset
+from search_spaces import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from codegen.boards import Board
+    from codegen.compile import Optimize
+    from codegen.ir import Graph
+    from nas.training import Recipe
+
+MEASURED_INPUTS = 16
+"""Validation examples that a finalist's program is run on; cycles hardly depend on the data."""
+
+
+def training_seed(seed: int, architecture: str) -> int:
+    """Seed of everything random in training the architecture with this id, so that whoever trains it gets the same network."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {architecture}".encode(), digest_size=4).digest(), "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A trial's result. ``checkpoint`` is a safetensors file with the weights; ``curve`` the validation accuracy by epoch."""
+
+    accuracy: float
+    curve: tuple[float, ...]
+    seconds: float
+    checkpoint: bytes
+
+
+def screen(
+    space: SearchSpace, params: Mapping[str, Any], train_set: Dataset, validation: Dataset, recipe: Recipe, seed: int
+) -> Screened:
+    """Train one architecture as trials are trained."""
+    from nas.training import train
+
+    module = _fresh(space, params, seed)
+    result = train(module, train_set, validation, recipe, seed)
+    assert result.accuracy is not None
+    about = {"params": dict(params), "accuracy": result.accuracy, "seed": seed}
+    return Screened(result.accuracy, result.curve, result.seconds, checkpoint(module, about))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedNetwork:
+    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, ``graph`` its int8 form."""
+
+    float_accuracy: float
+    curve: tuple[float, ...]
+    checkpoint: bytes
+    graph: Graph
+
+
+def train_and_quantize(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    train_set: Dataset,
+    validation: Dataset,
+    recipe: Recipe,
+    quantization: Recipe,
+    seed: int,
+    name: str,
+) -> TrainedNetwork:
+    """Train one architecture fully and quantise it; ``name`` becomes the graph's."""
+    from nas.quantization import quantize_network
+    from nas.training import train
+
+    module = _fresh(space, params, seed)
+    trained = train(module, train_set, validation, recipe, seed)
+    assert trained.accuracy is not None
+    weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
+    graph = quantize_network(module, train_set, quantization, seed, name)
+    return TrainedNetwork(trained.accuracy, trained.curve, weights, graph)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finalist: fully trained, quantised, built and measured.
+
+    ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``graph`` is the int8 graph's file, ``checkpoint`` the float
+    weights'; ``built`` is what ``nas verify --json`` prints.
+    """
+
+    float_accuracy: float
+    int8_accuracy: float
+    curve: tuple[float, ...]
+    graph: bytes
+    checkpoint: bytes
+    built: Mapping[str, Any]
+    seconds: float
+
+
+def finish(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    train_set: Dataset,
+    validation: Dataset,
+    recipe: Recipe,
+    quantization: Recipe,
+    seed: int,
+    name: str,
+    board: Board,
+    optimize: Optimize,
+) -> Finished:
+    """Train one architecture fully, quantise it, build its program for ``board`` and measure it."""
+    from codegen.compile import compile_graph
+    from codegen.cores import find_core
+    from codegen.verify import measure_model
+    from nas.quantization import int8_accuracy
+
+    start = time.perf_counter()
+    trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name)
+    model = compile_graph(trained.graph, find_core(board.core), name=name, optimize=optimize)
+    built = measure_model(model, board=board, inputs=validation.x[:MEASURED_INPUTS])
+    if not built.bit_exact:
+        raise RuntimeError(f"{built.mismatches} of {built.inputs} outputs of the built program differ from the reference")
+    return Finished(
+        float_accuracy=trained.float_accuracy,
+        int8_accuracy=int8_accuracy(trained.graph, validation),
+        curve=trained.curve,
+        graph=graph_bytes(trained.graph),
+        checkpoint=trained.checkpoint,
+        built=built.to_json(),
+        seconds=time.perf_counter() - start,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Accuracy on the test part (0..1) of the float network and of its int8 form, and the number of examples."""
+
+    float_accuracy: float
+    int8_accuracy: float
+    examples: int
+
+
+def test(space: SearchSpace, params: Mapping[str, Any], checkpoint: bytes, graph: bytes, test_set: Dataset) -> Tested:
+    """Measure a finished network on the test part. Called for chosen networks when every choice has been made."""
+    import torch
+    from safetensors.torch import load
+
+    from nas.quantization import int8_accuracy
+    from nas.training import evaluate
+
+    torch.set_num_threads(1)
+    module = space.module(space.from_params(params))
+    module.load_state_dict(load(checkpoint))
+    return Tested(evaluate(module, test_set), int8_accuracy(graph_from_bytes(graph), test_set), len(test_set))
+
+
+def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:
+    import torch
+
+    from nas.training import build_module
+
+    torch.set_num_threads(1)  # more threads change the order of sums, and with it the result
+    return build_module(space, space.from_params(params), seed)
+
+
+def checkpoint(module: nn.Module, about: Mapping[str, Any]) -> bytes:
+    """A safetensors file with the module's weights, and ``about`` as JSON under ``trial`` in its metadata."""
+    from safetensors.torch import save
+
+    state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    content: bytes = save(state, metadata={"format": "mcu-nas trial 1", "trial": json.dumps(about, sort_keys=True)})
+    return content
+
+
+def graph_bytes(graph: Graph) -> bytes:
+    """The graph as the bytes of its file."""
+    import tempfile
+
+    from codegen.graph_file import save
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.safetensors"
+        save(graph, path)
+        return path.read_bytes()
+
+
+def graph_from_bytes(content: bytes) -> Graph:
+    """The graph of :func:`graph_bytes`."""
+    import tempfile
+
+    from codegen.graph_file import load
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.safetensors"
+        path.write_bytes(content)
+        return load(path)

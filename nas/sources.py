@@ -1,0 +1,163 @@
+"""What ``nas export`` and ``nas predict`` take: a run, one of its trials, or an int8 ``.tflite`` file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import UserError
+from nas.run_directory import SETTINGS, RunDirectory
+from nas.search.finalists import c_name
+from nas.search.settings import SearchSettings, read_settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from optuna.trial import FrozenTrial
+
+    from codegen.ir import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A network from somewhere: ``run`` with an optional trial ``number`` (None: the winner), or a model file at ``path``."""
+
+    text: str
+    run: RunDirectory | None = None
+    number: int | None = None
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The prefix of the C symbols."""
+        if self.path is not None:
+            return c_name(self.path.stem)
+        assert self.run is not None
+        return c_name(_settings(self.run).data)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """An int8 graph with, where they are known, inputs from the data and what a report says of its origin."""
+
+    graph: Graph
+    inputs: NDArray[Any] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_source(text: str) -> Source:
+    """Parse ``SOURCE``.
+
+    :raises UserError: if it is no run, trial or model file.
+    """
+    path = Path(text)
+    if path.suffix.lower() == ".tflite":
+        if not path.is_file():
+            raise UserError(f"{text}: no such file")
+        return Source(text, path=path)
+    if path.is_dir():
+        return Source(text, run=RunDirectory.open(path))
+    head, colon, tail = text.rpartition(":")
+    if colon and Path(head).is_dir():
+        if not tail.isascii() or not tail.isdigit():
+            raise UserError(f"{text}: {tail!r} is not the number of a trial; write {head}:7")
+        return Source(text, run=RunDirectory.open(Path(head)), number=int(tail))
+    if path.exists():
+        raise UserError(f"{text}: not a run directory or an int8 .tflite file")
+    raise UserError(f"{text}: no such run, trial (RUN:7) or .tflite file")
+
+
+def shapes(source: Source) -> Graph:
+    """The source's graph, for which shapes are enough: nothing is trained."""
+    if source.path is not None:
+        return _imported(source)
+    assert source.run is not None
+    if source.number is None:
+        return _stored(source.run, _winner(source.run)["architecture"])
+    from nas.datasets import load_train
+    from nas.search.preparation import space_for
+
+    space = space_for(load_train(_settings(source.run).data))
+    return space.graph(space.from_params(read_trial(source.run, source.number).params))
+
+
+def trained(source: Source) -> Trained:
+    """The source's int8 graph with weights. A trial that was no finalist is finished first: trained fully and quantised.
+
+    :raises UserError: if the search has not ended (for a winner), the trial does not exist or failed, or the file is damaged.
+    """
+    if source.path is not None:
+        return Trained(_imported(source))
+    assert source.run is not None
+    from nas.datasets import load_train, split_validation
+    from nas.search.preparation import VALIDATION_FRACTION, space_for
+
+    settings = _settings(source.run)
+    data = load_train(settings.data)
+    train_set, validation = split_validation(data, VALIDATION_FRACTION, settings.seed)
+    if source.number is None:
+        report = source.run.read_report()["winner"]
+        trial = {"number": report["trial"]["number"], "params": report["trial"]["params"]}
+        about = {"trial": trial, "test": report["test"]}
+        graph = _stored(source.run, report["trial"]["architecture"])
+    else:
+        frozen = read_trial(source.run, source.number)
+        space = space_for(data)
+        architecture = space.from_params(frozen.params)
+        about = {"trial": {"number": source.number, "params": frozen.params}}
+        if source.run.finalist_file(architecture.id, ".json").is_file():
+            graph = _stored(source.run, architecture.id)
+        else:
+            from nas.search.tasks import train_and_quantize, training_seed
+
+            seed = training_seed(settings.seed, architecture.id)
+            recipes = settings.finishing, settings.quantization
+            graph = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name).graph
+    from nas.quantization import quantize_input
+
+    return Trained(graph, quantize_input(graph, validation.x), about)
+
+
+def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
+    """A finished trial of the run's search.
+
+    :raises UserError: if there is none of that number, or it has no result.
+    """
+    import optuna
+
+    from nas.search.driver import SEARCH, open_storage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.load_study(study_name=SEARCH, storage=open_storage(run))
+    except KeyError:
+        raise UserError(f"{run.path}: no trial was made yet; 'nas resume {run.path}' goes on with the search") from None
+    trials = study.trials
+    if number >= len(trials):
+        raise UserError(f"{run.path}:{number}: no such trial; the search made {len(trials)}, numbered from 0")
+    if trials[number].state != optuna.trial.TrialState.COMPLETE:
+        raise UserError(f"{run.path}:{number}: this trial has no result ({trials[number].state.name.lower()}); choose another one")
+    return trials[number]
+
+
+def _imported(source: Source) -> Graph:
+    from codegen.importers.tflite import import_tflite
+
+    assert source.path is not None
+    return import_tflite(source.path)
+
+
+def _settings(run: RunDirectory) -> SearchSettings:
+    return read_settings(run.settings(), str(run.path / SETTINGS))
+
+
+def _winner(run: RunDirectory) -> Mapping[str, Any]:
+    trial: Mapping[str, Any] = run.read_report()["winner"]["trial"]
+    return trial
+
+
+def _stored(run: RunDirectory, architecture: str) -> Graph:
+    from codegen.graph_file import load
+
+    return load(run.finalist_file(architecture, ".safetensors"))

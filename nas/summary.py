@@ -1,0 +1,143 @@
+"""A search in words: what begins, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nas.units import format_duration, format_size
+
+if TYPE_CHECKING:
+    from nas.run_directory import RunDirectory
+    from nas.search.preparation import Preparation
+    from nas.search.settings import SearchSettings
+
+STRATEGIES = {"search": "winner", "random": "best of random search", "largest": "largest that fits"}
+
+
+def opening(run: RunDirectory, settings: SearchSettings, preparation: Preparation) -> str:
+    """What is searched for, and where it goes."""
+    board, limits = preparation.board, settings.limits
+    bounds = [f"RAM {format_size(limits.ram or 0)}", f"flash {format_size(limits.flash or 0)}"]
+    if limits.latency_ms is not None:
+        bounds.append(f"latency {limits.latency_ms:g} ms")
+    if limits.macs is not None:
+        bounds.append(f"{limits.macs:,} MACs")
+    parts = f"{len(preparation.train_set)} to train on, {len(preparation.validation)} to validate on"
+    return "\n".join(
+        (
+            f"data     {settings.data}: {parts}; the test part stays untouched until the end",
+            f"board    {board.name} ({board.core}, {board.clock_hz / 1e6:.0f} MHz)",
+            f"limits   {', '.join(bounds)}",
+            f"run      {run.path}",
+        )
+    )
+
+
+def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
+    """The end of a search: the winner predicted and built, the baselines beside it, what was rejected, what to do next."""
+    winner = report["winner"]
+    trial, test = winner["trial"], winner["test"]
+    arrays = run.path / "verification"
+    lines = [
+        f"winner: trial {trial['number']}, {test['int8']:.2%} on {test['n']} test examples in int8 ({test['float']:.2%} in float)",
+        "",
+        *_layers(winner["built"]["layers"]),
+        "",
+        *_figures(winner, report["limits"]),
+        "",
+        *_comparison(report),
+        "",
+        *(_study(name, study) for name, study in report["studies"].items()),
+        f"took {format_duration(report['seconds'])}",
+        "",
+        f"C project   {run.winner}",
+        f"check it    nas verify {run.winner} --inputs {arrays}/inputs.npy --expect {arrays}/expected.npy",
+        f"export      nas export {run.path}:{trial['number']} --board {report['board']} --out DIR",
+    ]
+    return "\n".join(lines)
+
+
+def _layers(layers: list[Mapping[str, Any]]) -> list[str]:
+    rows = [("layer", "operator", "MACs", "cycles")]
+    rows += [(layer["name"], layer["op"], f"{layer['macs']:,}", f"{layer['cycles']:,.0f}") for layer in layers]
+    return table(rows, "llrr")
+
+
+def _interval(value: Mapping[str, float], digits: int) -> str:
+    return f"{value['value']:,.{digits}f} ({value['low']:,.{digits}f} to {value['high']:,.{digits}f})"
+
+
+def prediction_text(predicted: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
+    """A prediction (as ``nas predict --json`` prints it) for people, with the limits that are set."""
+    ram = predicted["ram"]
+
+    def row(name: str, value: str, key: str, limit: str) -> tuple[str, ...]:
+        bound = limits[limit]
+        fits = predicted["fits"].get(key)
+        verdict = "" if fits is None else "fits" if fits else "does NOT fit"
+        return (name, value, "" if bound is None else f"{bound:,g}" if isinstance(bound, float) else f"{bound:,}", verdict)
+
+    rows = [
+        ("", f"predicted ({predicted['confidence']:.0%} interval)", "limit", ""),
+        row("RAM, bytes", f"{ram['total']:,} (arena {ram['arena']:,}, stack {ram['stack']:,})", "ram", "ram"),
+        row("flash, bytes", _interval(predicted["flash"], 0), "flash", "flash"),
+        ("cycles", _interval(predicted["cycles"], 0), "", ""),
+        row("latency, ms", _interval(predicted["latency_ms"], 3), "latency", "latency_ms"),
+        row("MACs", f"{predicted['macs']:,}", "macs", "macs"),
+    ]
+    return "\n".join([f"{predicted['board']} ({predicted['core']})", "", *table(rows, "lrrl")])
+
+
+def _figures(winner: Mapping[str, Any], limits: Mapping[str, Any]) -> list[str]:
+    predicted, built = winner["predicted"], winner["built"]
+
+    def bound(key: str, digits: int = 0) -> str:
+        return "" if limits[key] is None else f"{limits[key]:,.{digits}f}"
+
+    rows = [
+        ("", "predicted", "built", "limit"),
+        ("arena, bytes", f"{predicted['ram']['arena']:,}", f"{built['ram']['arena']:,}", ""),
+        ("RAM, bytes", f"{predicted['ram']['total']:,}", f"{built['ram']['total']:,}", bound("ram")),
+        ("flash, bytes", _interval(predicted["flash"], 0), f"{built['flash']['total']:,}", bound("flash")),
+        ("cycles", _interval(predicted["cycles"], 0), f"{built['cycles']:,.0f}", ""),
+        ("latency, ms", _interval(predicted["latency_ms"], 3), f"{built['latency_ms']:.3f}", bound("latency_ms", 3)),
+        ("MACs", f"{predicted['macs']:,}", f"{built['macs']:,}", bound("macs")),
+    ]
+    return table(rows, "lrrr")
+
+
+def _comparison(report: Mapping[str, Any]) -> list[str]:
+    rows = [("", "test int8", "test float", "RAM", "flash", "latency")]
+    for name, figures in {"search": report["winner"], **report["baselines"]}.items():
+        test, built = figures["test"], figures["built"]
+        rows.append(
+            (
+                STRATEGIES[name],
+                f"{test['int8']:.2%}",
+                f"{test['float']:.2%}",
+                format_size(built["ram"]["total"]),
+                format_size(built["flash"]["total"]),
+                f"{built['latency_ms']:.3f} ms",
+            )
+        )
+    return table(rows, "lrrrrr")
+
+
+def _study(name: str, study: Mapping[str, Any]) -> str:
+    rejected = study["rejected"]
+    by_limit = ", ".join(f"{limit} {count}" for limit, count in rejected["by_limit"].items())
+    failed = f", {study['failed']} failed" if study["failed"] else ""
+    reasons = f" ({by_limit})" if by_limit else ""
+    return f"{name}: {study['completed']} trials{failed}; rejected before training: {rejected['candidates']} candidates{reasons}"
+
+
+def table(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
+    """Rows of cells as lines; ``alignment`` holds ``l`` or ``r`` for each column."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(alignment))]
+    pad = {"l": str.ljust, "r": str.rjust}
+
+    def line(row: Sequence[str]) -> str:
+        return "  ".join(pad[side](cell, width) for cell, width, side in zip(row, widths, alignment, strict=True)).rstrip()
+
+    return [line(row) for row in rows]

@@ -1,0 +1,137 @@
+"""The command line: help, and one clear line with exit status 2 for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nas.cli import cli
+from nas.cli.group import COMMANDS
+
+Nas = Callable[..., Result]
+
+
+@pytest.fixture
+def nas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nas:
+    """Runs the command line in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(cli, list(arguments), prog_name="nas")
+
+
+def fails(result: Result, *words: str, status: int = 2) -> None:
+    assert result.exit_code == status, result.output
+    assert result.stderr.startswith("nas: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_help_of_every_command(nas: Nas) -> None:
+    assert all(f"  {name} " in nas("--help").output for name in COMMANDS)
+    assert nas().output == nas("--help").output
+    for name in COMMANDS:
+        result = nas(name, "--help")
+        assert result.exit_code == 0
+        assert "Example" in result.output
+
+
+def test_help_answers_at_once() -> None:
+    def timed() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "nas", "--help"], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    assert min(timed() for _ in range(5)) < 0.3
+
+
+def test_commands_load_nothing_heavy_before_they_run() -> None:
+    code = "import sys, nas.cli, importlib; [importlib.import_module(f'nas.cli.{c}') for c in nas.cli.group.COMMANDS];"
+    code += "print([m for m in ('torch', 'tvm', 'ray', 'optuna', 'sklearn', 'numpy', 'unicorn', 'rich') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_exit_status_and_message_of_the_real_process(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "nas", "search", "--budget", "lots"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("nas: Invalid value for '--budget': 'lots' is not a size")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serach"], ["'serach'", "did you mean 'search'"]),
+        (["search", "--budget", "0"], ["--budget", "'0'"]),
+        (["search", "--budget", "-1KB"], ["--budget", "'-1KB'"]),
+        (["search", "--flash", "12XB"], ["--flash", "'12XB'"]),
+        (["search", "--latency", "5"], ["--latency", "'5'", "unit"]),
+        (["search", "--macs", "many"], ["--macs", "'many'"]),
+        (["search", "--trials", "0"], ["--trials"]),
+        (["search", "--confidence", "95"], ["--confidence"]),
+        (["search", "--sampler", "magic"], ["--sampler", "evolution"]),
+        (["search", "--board", "nucleo-l4r5z"], ["--board nucleo-l4r5z", "nucleo-l4r5zi"]),
+        (["search", "--board", "a", "--board", "b"], ["--board"]),
+        (["search", "--bugdet", "3KB"], ["--bugdet", "--budget"]),
+        (["search", "--config", "none.toml"], ["none.toml", "no such file"]),
+        (["resume", "none"], ["none", "no such run directory"]),
+        (["resume", "."], ["not a run directory"]),
+        (["export", "none", "--out", "x"], ["none", "no such run"]),
+        (["export", "."], ["--out"]),
+        (["predict", "none.tflite"], ["none.tflite", "no such file"]),
+        (["verify", "none"], ["none", "no such directory"]),
+        (["verify", "."], ["report.json"]),
+        (["verify", ".", "--inputs", "a.npy", "--raw", "b"], ["--inputs", "--raw"]),
+        (["verify", ".", "--inputs", "none.npy"], ["--inputs none.npy", "no such file"]),
+        (["calibrate", "--samples", "1"], ["--samples"]),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(nas: Nas, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    fails(nas(*arguments), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("format = 1\n[search]\nbugdet = 3\n", ["'bugdet'", "budget"]),
+        ("format = 9\n", ["format is 9"]),
+        ("format = 1\n[search\n", ["not valid TOML"]),
+        ('format = 1\n[search]\nbudget = "lots"\n', ["--budget", "'lots'"]),
+        ("format = 1\n[screening]\nepochs = 'two'\n", ["[screening] epochs"]),
+        ("format = 1\n[screening]\nepoch = 2\n", ["[screening]", "'epoch'"]),
+    ],
+)
+def test_a_bad_configuration_file(nas: Nas, tmp_path: Path, text: str, words: list[str]) -> None:
+    (tmp_path / "bad.toml").write_text(text)
+    fails(nas("search", "--config", "bad.toml"), *words)
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
+
+
+def test_an_output_directory_with_something_in_it(nas: Nas, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    fails(nas("search", "--out", "."), "--out", "not empty")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_no_space_left() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "nas", "boards"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "nas: no space left on the device; make room and run it again\n")
+
+
+def test_debug_shows_the_traceback(nas: Nas) -> None:
+    result = nas("resume", "none", "--debug")
+    assert "UserError" in repr(result.exception)
+
+
+def test_boards(nas: Nas) -> None:
+    assert "nucleo-l4r5zi" in nas("boards").output
+    boards = json.loads(nas("boards", "--json").output)
+    assert {"name", "core", "clock_hz", "ram_bytes", "flash_bytes"} <= set(boards[0])

@@ -1,0 +1,156 @@
+"""The samplers under Optuna, with a feasibility check on multiply-accumulates and a score that needs no training."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+
+import optuna
+import pytest
+
+from codegen.ir import total_macs
+from nas.samplers import EvolutionSampler, FeasibleSampler, NoFeasibleArchitectureError, RandomFeasibleSampler, suggest_architecture
+from search_spaces import Architecture, ImageSpace
+
+SPACE = ImageSpace((8, 8, 1), 10)
+Make = Callable[..., FeasibleSampler]
+ALL: list[Make] = [RandomFeasibleSampler, EvolutionSampler]
+
+
+def fits(architecture: Architecture) -> tuple[str, ...]:
+    return ("macs",) if total_macs(SPACE.graph(architecture)) > 60_000 else ()
+
+
+def score(architecture: Architecture) -> float:
+    """Best near the limit."""
+    return total_macs(SPACE.graph(architecture)) / 60_000
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def run(sampler: FeasibleSampler, trials: int, lag: int = 1, shuffle: int | None = None) -> list[str]:
+    """Keeps up to ``lag`` trials under way, ends them in a random order, and returns the networks in order of their number."""
+    study = optuna.create_study(sampler=sampler, direction="maximize")
+    rng = random.Random(shuffle)
+    under_way: dict[int, Architecture] = {}
+    networks = []
+    while len(networks) < trials or under_way:
+        may_ask = len(networks) < trials and not any(number <= len(networks) - lag for number in under_way)
+        if may_ask and (shuffle is None or rng.random() < 0.5 or not under_way):
+            trial = study.ask()
+            under_way[trial.number] = suggest_architecture(trial, SPACE)
+            networks.append(under_way[trial.number].id)
+        else:
+            number = rng.choice(sorted(under_way)) if shuffle is not None else min(under_way)
+            study.tell(number, score(under_way.pop(number)))
+    return networks
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_every_proposal_is_feasible_and_new(make: Make) -> None:
+    study = optuna.create_study(sampler=make(SPACE, fits, seed=1), direction="maximize")
+    seen = []
+    for _ in range(25):
+        trial = study.ask()
+        architecture = suggest_architecture(trial, SPACE)
+        assert fits(architecture) == ()
+        seen.append(architecture.id)
+        study.tell(trial, score(architecture))
+    assert len(set(seen)) == len(seen)
+    assert [trial.number for trial in study.trials] == list(range(25))
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_the_same_seed_gives_the_same_networks(make: Make) -> None:
+    first, again, other = (run(make(SPACE, fits, seed=seed), 14) for seed in (3, 3, 4))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("shuffle", [1, 2, 3])
+def test_the_order_in_which_trials_end_makes_no_difference(make: Make, shuffle: int) -> None:
+    in_order = run(make(SPACE, fits, seed=5, lag=4), 24, lag=4)
+    shuffled = run(make(SPACE, fits, seed=5, lag=4), 24, lag=4, shuffle=shuffle)
+    assert shuffled == in_order
+
+
+def test_evolution_begins_as_random_search_and_then_leaves_it() -> None:
+    evolution, chance = (
+        run(EvolutionSampler(SPACE, fits, seed=2, population=6), 16),
+        run(RandomFeasibleSampler(SPACE, fits, seed=2), 16),
+    )
+    assert evolution[:6] == chance[:6]
+    assert not set(evolution[6:]) & set(chance[6:])
+
+
+def test_evolution_climbs() -> None:
+    def best(sampler: FeasibleSampler) -> float:
+        study = optuna.create_study(sampler=sampler, direction="maximize")
+        study.optimize(lambda trial: -abs(score(suggest_architecture(trial, SPACE)) - 0.5), n_trials=40)
+        return study.best_value
+
+    seeds = range(6)
+    evolution = sum(best(EvolutionSampler(SPACE, fits, seed=s, population=8, tournament=4)) for s in seeds)
+    chance = sum(best(RandomFeasibleSampler(SPACE, fits, seed=s)) for s in seeds)
+    assert evolution > chance
+
+
+def test_rejections_are_counted_by_limit() -> None:
+    study = optuna.create_study(sampler=(sampler := RandomFeasibleSampler(SPACE, fits, seed=0)), direction="maximize")
+    proposals = []
+    for number in range(8):
+        proposals.append(sampler.propose(study, number))
+        assert len(study.trials) == number  # a rejected candidate takes no trial number
+        trial = study.ask()
+        assert suggest_architecture(trial, SPACE) == proposals[-1].architecture
+        study.tell(trial, 0.0)
+    rejected = sum(proposal.candidates_rejected for proposal in proposals)
+    assert rejected > 0
+    assert sum(proposal.rejected_by.get("macs", 0) for proposal in proposals) == rejected
+
+
+def test_a_limit_that_few_networks_keep_is_met_by_walking_from_the_smallest() -> None:
+    smallest = total_macs(SPACE.graph(SPACE.smallest()))
+
+    def tight(architecture: Architecture) -> tuple[str, ...]:
+        return ("macs",) if total_macs(SPACE.graph(architecture)) > 2 * smallest else ()
+
+    networks = run(RandomFeasibleSampler(SPACE, tight, seed=0), 4)
+    assert len(set(networks)) == 4
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_giving_up_names_the_limit_that_rejects_most(make: Make) -> None:
+    def never(architecture: Architecture) -> tuple[str, ...]:
+        return ("flash",) if total_macs(SPACE.graph(architecture)) % 3 else ("flash", "ram")
+
+    study = optuna.create_study(sampler=(sampler := make(SPACE, never, seed=0, most_draws=50)), direction="maximize")
+    with pytest.raises(NoFeasibleArchitectureError, match="flash"):
+        sampler.propose(study, 0)
+    assert study.trials == []
+
+
+def test_failed_trials_are_not_tried_again() -> None:
+    study = optuna.create_study(sampler=EvolutionSampler(SPACE, fits, seed=7, population=3, tournament=2), direction="maximize")
+    seen = []
+    for number in range(12):
+        trial = study.ask()
+        seen.append(suggest_architecture(trial, SPACE).id)
+        if number % 3:
+            study.tell(trial, float(number))
+        else:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    assert len(set(seen)) == 12
+
+
+def test_any_optuna_sampler_can_search_the_space() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
+    study.optimize(lambda trial: score(suggest_architecture(trial, SPACE)), n_trials=12)
+    assert len(study.trials) == 12
