@@ -11,6 +11,8 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
+from codegen.cores import Core
+
 _WRITE, _ALLOCATE, _EXECUTE = 1, 2, 4  # section flags, System V ABI, chapter 4
 
 
@@ -170,3 +172,38 @@ def _symbols(table: Any) -> tuple[dict[str, Symbol], tuple[str, ...], tuple[tupl
             address = entry["st_value"] & ~1 if is_function else entry["st_value"]
             symbols[name] = Symbol(name, address, entry["st_size"], is_function, is_global)
     return symbols, tuple(sorted(undefined)), tuple(sorted(mapping.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class ForbiddenOpcode:
+    """An instruction that a core lacks; ``instruction`` names mnemonic, opcode and address."""
+
+    function: str
+    instruction: str
+
+    def __str__(self) -> str:
+        return f"{self.instruction} in {self.function}"
+
+
+def forbidden_opcodes(elf: Elf, core: Core) -> tuple[ForbiddenOpcode, ...]:
+    """Instructions of ``elf``, executed or not, that ``core`` does not have, in address order. Emulators accept some of them.
+
+    Opcodes that no supported core has (floating point included) are among them; behind one the rest of its stretch is not read.
+    """
+    return tuple(
+        ForbiddenOpcode(elf.function_at(address), text)
+        for low, high in elf.instruction_ranges()
+        for address, text in _lacking(low, elf.read(low, high - low), core)
+    )
+
+
+def _lacking(address: int, code: bytes, core: Core) -> Iterator[tuple[int, str]]:
+    from codegen.thumb import UnknownInstruction, decode_range
+
+    levels = {"armv6-m"} | ({"armv7-m"} if core.thumb2 else set()) | ({"dsp"} if core.dsp else set())
+    try:
+        for instruction in decode_range(address, code):
+            if instruction.level not in levels:
+                yield instruction.address, str(instruction)
+    except UnknownInstruction as unknown:
+        yield unknown.address, str(unknown)

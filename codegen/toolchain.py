@@ -35,7 +35,7 @@ FIRMWARE_FLAGS: tuple[str, ...] = (
 )
 """What a firmware build compiles with, for any clang or GCC."""
 
-_ZIG_FLAGS = ("-fno-sanitize=all", "-g")
+_ZIG_FLAGS = ("-fno-sanitize=all", "-g", "-Wno-unused-command-line-argument")
 # The driver turns checks on by itself, but what is measured must be the code that ships; without -g it strips symbols at -Os.
 
 _LINKER_SCRIPT = """\

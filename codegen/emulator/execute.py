@@ -33,9 +33,8 @@ def execute(
     :raises ValueError: if ``inputs`` is empty or does not suit the interface, or the interface names a symbol that ``elf`` lacks.
     :raises StrayAccess: if the model touches memory that is not its own.
     :raises ExecutionFault: if it faults, returns an error, overwrites what surrounds the arena, accesses memory unaligned where the
-        core cannot, or calls its layers in another order.
-    :raises codegen.thumb.UnknownInstruction: for an opcode that the decoder does not know.
-    :raises codegen.emulator.timing.UntimedInstruction: for an executed instruction without a published time.
+        core cannot, does not preserve a register, calls its layers in another order, or holds an opcode that the decoder does not
+        know or executes an instruction without a published time.
     """
     _check(interface, inputs)
     program = Program(elf_file.read(elf), core)
@@ -127,6 +126,8 @@ def _layer_profiles(
     continued: dict[tuple[int, int], tuple[int, Instruction]] = {}
     for count, body in blocks:
         if not body[-1].writes_pc:
+            if count.taken:
+                raise ExecutionFault(f"control left {body[-1]}, which is no branch; its time is unknown")
             behind = (count.layer, count.start + count.size)
             already, _ = continued.get(behind, (0, None))
             continued[behind] = (already + count.executed, body[-1])

@@ -8,6 +8,7 @@ each run.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from codegen.emulator.interface import RUN_LAYER, ExecutionFault, ModelInterface, StrayAccess
 from codegen.emulator.profiler import BLOCK_BUDGET, Profiler
 from codegen.emulator.program import Program
+from codegen.thumb import Instruction, Kind
 
 PAGE = 1024
 ARENA_PAGE, STACK_BASE, STACK_BYTES, RETURN_ADDRESS = 0x2400_0000, 0x2800_0000, 64 * 1024, 0x0F00_0000
@@ -23,6 +25,7 @@ STACK_TOP = STACK_BASE + STACK_BYTES
 _garbage = np.random.default_rng(0x5EED)
 _STACK_PATTERN = _garbage.integers(0, 256, STACK_BYTES, np.uint8)
 _PAGE_PATTERN = _garbage.integers(0, 256, PAGE, np.uint8).tobytes()
+_PRESERVED = {number: 0xC0DE_0000 + number for number in range(4, 12)}  # Procedure Call Standard, section 6.1.1
 
 
 class Machine:
@@ -56,16 +59,17 @@ class Machine:
             access = unicorn.UC_PROT_READ | (unicorn.UC_PROT_WRITE if segment.writable else unicorn.UC_PROT_EXEC)
             for page in range(segment.address // PAGE, -(-(segment.address + len(segment.data)) // PAGE)):
                 pages[page] = pages.get(page, 0) | access
-        for page, access in pages.items():
-            self._uc.mem_map(page * PAGE, PAGE, access)
-            self._uc.mem_write(page * PAGE, b"\xde" * PAGE)  # UDF
+        # Runs of pages with one access: a lookup of the emulator takes longer the more regions there are.
+        for (_, access), run in groupby(enumerate(sorted(pages)), lambda item: (item[1] - item[0], pages[item[1]])):
+            numbers = [page for _, page in run]
+            self._uc.mem_map(numbers[0] * PAGE, len(numbers) * PAGE, access)
+            self._uc.mem_write(numbers[0] * PAGE, b"\xde" * (len(numbers) * PAGE))  # UDF
         for segment in self._program.elf.segments:
             self._uc.mem_write(segment.address, segment.data)
 
     def _map_arena(self, arena_at: Literal["start", "end"]) -> None:
         size, align = self._interface.arena_bytes, self._interface.arena_align
-        pages = max(1, -(-(size + align) // PAGE))
-        self._arena_bytes = pages * PAGE
+        self._arena_bytes = -(-size // PAGE) * PAGE
         self._uc.mem_map(ARENA_PAGE, self._arena_bytes, 3)
         offset = 0 if arena_at == "start" else (self._arena_bytes - size) // align * align
         self.arena = ARENA_PAGE + offset
@@ -78,7 +82,8 @@ class Machine:
     def call(self, function: str) -> int:
         """Call ``function(arena)``; returns register 0.
 
-        :raises ExecutionFault: if it faults, does not end, or comes back with another stack pointer.
+        :raises ExecutionFault: if it faults, does not end, or comes back with another stack pointer or other values in the
+            registers that a function must preserve.
         """
         import unicorn
 
@@ -88,18 +93,25 @@ class Machine:
         write(registers.UC_ARM_REG_R0, self.arena)
         write(registers.UC_ARM_REG_SP, STACK_TOP)
         write(registers.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
+        for number, value in _PRESERVED.items():
+            write(registers.UC_ARM_REG_R0 + number, value)
         try:
             self._uc.emu_start(self._program.elf.symbols[function].address | 1, RETURN_ADDRESS)
         except unicorn.UcError as error:
             if self._fault is not None:
                 self._fault()
             pc = self._uc.reg_read(registers.UC_ARM_REG_PC)
-            raise ExecutionFault(f"layer {self._layer()!r}: {error} at {pc:#010x} in {self._program.elf.function_at(pc)}") from None
+            instruction = self._program.instructions.get(pc)
+            what = str(error) if instruction is None else f"{instruction} faults ({_reason(instruction)})"
+            raise ExecutionFault(f"layer {self._layer()!r}: {what} in {self._program.elf.function_at(pc)}") from None
         if self.profiler.exhausted:
             raise ExecutionFault(f"layer {self._layer()!r}: {function} does not come to an end")
         pc, stack = self._uc.reg_read(registers.UC_ARM_REG_PC), self._uc.reg_read(registers.UC_ARM_REG_SP)
         if pc & ~1 != RETURN_ADDRESS or stack != STACK_TOP:
             raise ExecutionFault(f"{function} stopped at {pc:#010x} with stack pointer {stack:#010x} instead of {STACK_TOP:#010x}")
+        for number, value in _PRESERVED.items():
+            if self._uc.reg_read(registers.UC_ARM_REG_R0 + number) != value:
+                raise ExecutionFault(f"{function} does not preserve register r{number}")
         return int(self._uc.reg_read(registers.UC_ARM_REG_R0))
 
     def read(self, address: int, size: int) -> bytes:
@@ -138,11 +150,15 @@ class Machine:
         if self.arena - 0x10_0000 <= address < self.arena:
             return f"{self.arena - address} bytes before the arena"
         if end <= address < end + 0x10_0000:
-            return f"{address - end} bytes behind the arena's end"
+            return f"{address - end + 1} bytes behind the arena's last"
+        if self.arena <= address < end:
+            return "in the arena"
+        if STACK_BASE <= address < STACK_TOP:
+            return "in the stack"
         if STACK_BASE - 0x10_0000 <= address < STACK_BASE:
             return f"below the stack of {STACK_BYTES} bytes"
         if STACK_TOP <= address < STACK_TOP + 0x10_0000:
-            return f"{address - STACK_TOP} bytes above the stack's start"
+            return "above the stack's start"
         for segment in self._program.elf.segments:
             if segment.address <= address < segment.address + len(segment.data):
                 return "code or constants"
@@ -167,3 +183,9 @@ class Machine:
 
         self._fault = fault
         return False
+
+
+def _reason(instruction: Instruction) -> str:
+    if instruction.kind in (Kind.LOAD, Kind.STORE, Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE):
+        return "unaligned access"
+    return "a trap, or not an instruction of this core"

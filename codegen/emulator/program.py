@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from codegen.cores import Core
 from codegen.elf import Elf
 from codegen.emulator import profiler
+from codegen.emulator.interface import ExecutionFault
 from codegen.emulator.timing import Timing, timing_of
 from codegen.thumb import Instruction, Kind, UnknownInstruction, decode_range
 from codegen.thumb.instruction import SP
@@ -18,7 +19,7 @@ from codegen.thumb.instruction import SP
 class Program:
     """Every instruction of ``elf``.
 
-    :raises UnknownInstruction: naming the first opcode that the decoder does not know, whether it would be executed or not.
+    :raises ExecutionFault: naming the first opcode that the decoder does not know, whether it would be executed or not.
     """
 
     def __init__(self, elf: Elf, core: Core) -> None:
@@ -26,23 +27,25 @@ class Program:
         self.core = core
         self.timing: Timing = timing_of(core)
         self.instructions: dict[int, Instruction] = {}
-        for low, high in elf.instruction_ranges():
-            for instruction in decode_range(low, elf.read(low, high - low)):
-                self.instructions[instruction.address] = instruction
+        try:
+            for low, high in elf.instruction_ranges():
+                self.instructions.update((i.address, i) for i in decode_range(low, elf.read(low, high - low)))
+        except UnknownInstruction as unknown:
+            raise ExecutionFault(f"{unknown} in {elf.function_at(unknown.address)}") from None
         self.start = min(start for start, _ in elf.text)
         self.bytes = max(end for _, end in elf.text) - self.start
 
     def block(self, start: int, size: int) -> tuple[Instruction, ...]:
         """The instructions of a block.
 
-        :raises UnknownInstruction: naming the first one that the decoder does not know.
+        :raises ExecutionFault: where an address is not the start of an instruction.
         """
         found = []
         address = start
         while address < start + size:
             instruction = self.instructions.get(address)
             if instruction is None:
-                raise UnknownInstruction(address, int.from_bytes(self.elf.read(address, 2), "little"), 2)
+                raise ExecutionFault(f"{self.elf.function_at(address)}: data at {address:#010x} was executed")
             found.append(instruction)
             address += instruction.size
         return tuple(found)

@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from codegen.cores import Core
+from codegen.emulator.interface import ExecutionFault
 from codegen.thumb import Instruction, Kind
 
 _COMPUTES = {
@@ -42,7 +43,7 @@ _ADDRESSES = {
 }
 
 
-class UntimedInstruction(Exception):  # noqa: N818 - names what was met, not an error of ours
+class UntimedInstruction(ExecutionFault):
     """An instruction for which the core's manual gives no time; the message names it and its address."""
 
 

@@ -1,0 +1,130 @@
+"""Micro-benchmarks whose time follows from the cores' Technical Reference Manuals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from assembly import build, cycles, run
+
+from codegen.emulator import ExecutionFault
+
+M4_AND_M3 = {
+    "one load": ("ldr r1, [r0]", 2),
+    "loads back to back": ("ldr r1, [r0]\n ldr r2, [r0, #4]\n ldr r3, [r0, #8]", 4),
+    "load, then a load that needs it": (
+        "ldr r1, [r0]\n mov r1, r0\n nop\n str r0, [r1]\n ldr r2, [r1]\n ldr r3, [r2]",
+        2 + 1 + 1 + 1 + 2 + 2,
+    ),
+    "load, then a store of what it loaded": ("ldr r1, [r0]\n str r1, [r0, #20]", 3),
+    "load, then a store by register offset": ("movs r2, #4\n nop\n ldr r1, [r0]\n str r1, [r0, r2]", 1 + 1 + 2 + 1),
+    "store, then load": ("str r1, [r0]\n ldr r1, [r0]", 1 + 2),
+    "store by register offset": ("movs r2, #4\n nop\n str r1, [r0, r2]", 1 + 1 + 2),
+    "stores back to back": ("str r1, [r0]\n str r1, [r0, #4]\n strb r1, [r0, #8]\n strh r1, [r0, #10]", 4),
+    "load multiple": ("ldm r0, {r1, r2, r3}", 4),
+    "load double": ("ldrd r1, r2, [r0]", 3),
+    "load double is not pipelined": ("ldr r3, [r0]\n ldrd r1, r2, [r0]\n ldr r3, [r0]", 2 + 3 + 2),
+    "store double": ("strd r1, r2, [r0]", 3),
+    "push and pop": ("push {r4, r5, r6}\n pop {r4, r5, r6}", 4 + 4),
+    "address from a data operation": ("adds r1, r0, #4\n ldr r2, [r1]", 1 + 1 + 2),
+    "address from an earlier data operation": ("adds r1, r0, #4\n nop\n ldr r2, [r1]", 1 + 1 + 2),
+    "stored value from a data operation": ("movs r1, #4\n str r1, [r0]", 2),
+    "loads that update their base": ("ldr r1, [r0], #4\n ldr r2, [r0], #4", 3),
+    "literal": ("ldr r1, =0x12345678\n b 1f\n .ltorg\n 1:", 2 + 3),
+    "branch": ("b 1f\n nop\n 1:", 3),
+    "branch not taken": ("cmp r0, #0\n beq 1f\n nop\n 1:", 3),
+    "loop": ("movs r1, #100\n 1: subs r1, #1\n bne 1b", 1 + 100 + 99 * 3 + 1),
+    "compare and branch": ("cbz r0, 1f\n movs r1, #0\n cbz r1, 1f\n nop\n 1:", 1 + 1 + 3),
+    "table branch": ("movs r1, #0\n nop\n tbb [pc, r1]\n 1: .byte 1, 1\n 2: nop", 1 + 1 + 6 + 1),
+    "multiply": ("mul r1, r0, r0", 1),
+    "if-then, executed": ("cmp r0, #0\n it ne\n addne r1, r1, r1", 1 + 0 + 1),
+    "if-then, skipped": ("cmp r0, #0\n it eq\n addeq r1, r1, r1", 1 + 0 + 1),
+    "if-then behind a wide instruction": ("cmp.w r0, #0\n it ne\n addne r1, r1, r1", 1 + 1 + 1),
+    "conditional load, executed": ("cmp r0, #0\n it ne\n ldrne r1, [r0]", 1 + 0 + 2),
+    "conditional load, skipped": ("cmp r0, #0\n it eq\n ldreq r1, [r0]", 1 + 0 + 1),
+    "conditional loads of both kinds": ("cmp r0, #0\n ite ge\n ldrdge r2, r3, [r0]\n ldrdlt r2, r3, [r0]", 1 + 0 + 3 + 1),
+    "unaligned word load": ("ldr r1, [r0, #2]", 3),
+    "word load at an odd address": ("ldr r1, [r0, #1]", 4),
+    "halfword load at an odd address": ("ldrh r1, [r0, #1]", 3),
+    "unaligned store": ("str r1, [r0, #1]", 1),
+}
+DIVISIONS = [
+    ("udiv", 0, 7, 2),
+    ("udiv", 6, 7, 2),
+    ("udiv", 7, 7, 5),
+    ("udiv", 100, 0, 2),
+    ("udiv", 100, 1, 6),
+    ("udiv", 0xFFFFFFFF, 1, 12),
+    ("udiv", 0xFFFFFFFF, 0x10000, 8),
+    ("sdiv", 0xFFFFFF9C, 7, 6),
+    ("sdiv", 0x80000000, 0xFFFFFFFF, 12),
+    ("sdiv", 0xFFFFFFFF, 2, 2),
+]
+LONG_MULTIPLIES = [
+    ("smull r1, r2, r0, r0", 1, 5),
+    ("umull r1, r2, r0, r0", 1, 5),
+    ("smlal r1, r2, r0, r0", 1, 7),
+    ("mla r1, r0, r0, r0", 1, 2),
+]
+
+
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4"])
+@pytest.mark.parametrize("name", M4_AND_M3)
+def test_thumb2_cores(name: str, core: str, tmp_path: Path) -> None:
+    body, expected = M4_AND_M3[name]
+    assert cycles(tmp_path, body, core) == expected
+
+
+@pytest.mark.parametrize(("mnemonic", "dividend", "divisor", "expected"), DIVISIONS)
+def test_division_time_follows_the_operands(mnemonic: str, dividend: int, divisor: int, expected: int, tmp_path: Path) -> None:
+    body = (
+        f"movw r1, #{dividend & 0xFFFF}\n movt r1, #{dividend >> 16}\n movw r2, #{divisor & 0xFFFF}\n movt r2, #{divisor >> 16}\n"
+    )
+    assert cycles(tmp_path, f"{body} {mnemonic} r3, r1, r2") == 4 + expected
+
+
+@pytest.mark.parametrize(("body", "m4", "m3"), LONG_MULTIPLIES)
+def test_multipliers_of_both_cores(body: str, m4: int, m3: int, tmp_path: Path) -> None:
+    assert cycles(tmp_path, body, "cortex-m4") == m4
+    assert cycles(tmp_path, body, "cortex-m3") == m3
+
+
+@pytest.mark.parametrize(
+    "body", ["smlad r1, r0, r0, r1", "smlald r1, r2, r0, r0", "sxtb16 r1, r0, ror #8", "smmulr r1, r0, r0", "smlabt r1, r0, r0, r1"]
+)
+def test_dsp_instructions_take_one_cycle(body: str, tmp_path: Path) -> None:
+    assert cycles(tmp_path, body) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("ldr r1, [r0]\n ldr r2, [r0, #4]", 4),
+        ("str r1, [r0]\n strb r1, [r0, #4]", 4),
+        ("ldm r0!, {r1, r2, r3}", 4),
+        ("push {r4, r5}\n pop {r4, r5}", 3 + 3),
+        ("b 1f\n nop\n 1:", 2),
+        ("cmp r0, #0\n beq 1f\n nop\n 1:", 3),
+        ("movs r1, #100\n 1: subs r1, #1\n bne 1b", 1 + 100 + 99 * 2 + 1),
+        ("adds r1, r0, #4\n ldr r2, [r1]", 3),
+    ],
+)
+def test_cortex_m0plus(body: str, expected: int, tmp_path: Path) -> None:
+    assert cycles(tmp_path, body, "cortex-m0plus") == expected
+
+
+def test_cortex_m0plus_multiplier_is_the_boards(tmp_path: Path) -> None:
+    assert cycles(tmp_path, "muls r1, r0, r1", "cortex-m0plus") == 1
+    assert cycles(tmp_path, "muls r1, r0, r1", "cortex-m0plus", multiply_cycles=32) == 32
+
+
+@pytest.mark.parametrize(("core", "expected"), [("cortex-m4", 3 + 3 + 3 + 5), ("cortex-m0plus", 3 + 3 + 2 + 5)])
+def test_call_and_return(core: str, expected: int, tmp_path: Path) -> None:
+    leaf = '.section .text.m_leaf,"ax",%progbits\n.type m_leaf,%function\nm_leaf: bx lr\n.size m_leaf, . - m_leaf\n'
+    elf = build(tmp_path, "push {r4, lr}\n bl m_leaf\n movs r0, #0\n pop {r4, pc}", core, functions=leaf)
+    assert run(elf, core).cycles == expected + 1
+
+
+def test_instruction_without_published_time(tmp_path: Path) -> None:
+    with pytest.raises(ExecutionFault, match=r"no time is published for sev \(bf40\) at 0x08000000"):
+        run(build(tmp_path, "sev"))

@@ -1,0 +1,66 @@
+"""Small programs in assembly and C, built for an emulated core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from codegen.cores import find_core
+from codegen.emulator import Execution, ModelInterface, execute
+from codegen.toolchain import ZigCompiler
+
+ARENA_BYTES = 64
+INTERFACE = ModelInterface("m_run", (("m_tensor", ARENA_BYTES),), (("m_tensor", ARENA_BYTES),), ARENA_BYTES, 8)
+"""A model whose arena of 64 bytes is its input and its output at once."""
+
+
+def function(name: str, body: str) -> str:
+    """An assembly function in a section of its own."""
+    return f"""
+.section .text.{name},"ax",%progbits
+.global {name}
+.type {name},%function
+{name}:
+{body}
+.size {name}, . - {name}
+"""
+
+
+def build(directory: Path, body: str, core: str = "cortex-m4", *, functions: str = "", fpu: bool = False) -> Path:
+    """A program whose ``m_run`` is ``body``, followed by ``return 0``."""
+    extra = ".fpu fpv4-sp-d16\n" if fpu else ""
+    run = function("m_run", body + "\nmovs r0, #0\nbx lr")
+    source = directory / "program.s"
+    source.write_text(f".syntax unified\n.thumb\n{extra}{run}{function('m_tensor', 'bx lr')}{functions}")
+    return link(directory, source, core)
+
+
+def build_c(directory: Path, text: str, core: str = "cortex-m4", optimize: str = "balanced") -> Path:
+    """A program in C that defines ``m_run`` and ``m_tensor``."""
+    source = directory / "program.c"
+    source.write_text(text)
+    return link(directory, source, core, optimize)
+
+
+def link(directory: Path, source: Path, core: str, optimize: str = "balanced") -> Path:
+    """The linked program of one source."""
+    return ZigCompiler().link(
+        [source],
+        include_dirs=[],
+        core=find_core(core),
+        optimize=optimize,
+        roots=["m_run", "m_tensor"],
+        output=directory / "program.elf",
+    )
+
+
+def run(elf: Path, core: str = "cortex-m4", data: Sequence[bytes] = (bytes(range(ARENA_BYTES)),)) -> Execution:
+    """Run a program of :func:`build`."""
+    return execute(elf, find_core(core), INTERFACE, [[d] for d in data])
+
+
+def cycles(directory: Path, body: str, core: str = "cortex-m4", *, multiply_cycles: int | None = None) -> float:
+    """Cycles of ``body`` alone, which is entered by a call with the arena's address in r0."""
+    frame = 4 if core != "cortex-m0plus" else 3  # movs, and bx with its refill
+    chosen = find_core(core, multiply_cycles=multiply_cycles)
+    return execute(build(directory, body, core), chosen, INTERFACE, [[bytes(range(ARENA_BYTES))]]).cycles - frame
