@@ -2,37 +2,53 @@
 #ifndef NN_DEPTHWISE_H
 #define NN_DEPTHWISE_H
 
-#include "lanes.h"
+#include "dsp.h"
+#include "linkage.h"
 
-#if defined(NN_DSP)
+#if NN_HAS_DSP
+/* sum + x.low * weight.low */
+NN_INLINE int32_t NN_smlabb(uint32_t x, uint32_t weight, int32_t sum)
+{
+    int32_t result;
+    __asm__("smlabb %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(weight), "r"(sum));
+    return result;
+}
+
+/* sum + x.high * weight.low */
+NN_INLINE int32_t NN_smlatb(uint32_t x, uint32_t weight, int32_t sum)
+{
+    int32_t result;
+    __asm__("smlatb %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(weight), "r"(sum));
+    return result;
+}
+
 /* x[i] and x[i + 2]. Every word starts at an even index, so neighbouring pixels share it. */
 NN_INLINE uint32_t NN_depthwise_pair(const int8_t *x, int32_t i)
 {
-    return i & 1 ? NN_odd_lanes(NN_load_lanes(x + i - 1)) : NN_even_lanes(NN_load_lanes(x + i));
+    return (i & 1) != 0 ? NN_sxtb16_odd(NN_load_word(x + i - 1)) : NN_sxtb16(NN_load_word(x + i));
 }
 
-/* sum + x[i] * weight.low, out of a word that a pair below i has loaded already. */
-NN_INLINE int32_t NN_depthwise_single(int32_t sum, const int8_t *x, int32_t i, uint32_t weight)
+/* sum + x[i] * weight.low, taken from a pair that starts lower: its word is loaded already. */
+NN_INLINE int32_t NN_depthwise_single(const int8_t *x, int32_t i, uint32_t weight, int32_t sum)
 {
-    return i < 2 ? NN_add_low_low(sum, NN_depthwise_pair(x, i), weight) : NN_add_high_low(sum, NN_depthwise_pair(x, i - 2), weight);
+    return i < 2 ? NN_smlabb(NN_depthwise_pair(x, i), weight, sum) : NN_smlatb(NN_depthwise_pair(x, i - 2), weight, sum);
 }
 
 NN_INLINE int32_t NN_depthwise_row(int32_t sum, const int8_t *x, int32_t first, const int8_t *w, int32_t taps)
 {
     int32_t t = 0;
     for (; t + 3 < taps; t += 4) {
-        const uint32_t weights = NN_load_lanes(w + t);
-        sum = NN_add_both(sum, NN_depthwise_pair(x, first + t), NN_even_lanes(weights));
-        sum = NN_add_both(sum, NN_depthwise_pair(x, first + t + 1), NN_odd_lanes(weights));
+        const uint32_t weights = NN_load_word(w + t);
+        sum = NN_smlad(NN_depthwise_pair(x, first + t), NN_sxtb16(weights), sum);
+        sum = NN_smlad(NN_depthwise_pair(x, first + t + 1), NN_sxtb16_odd(weights), sum);
     }
     if (taps - t == 3) {
-        const uint32_t weights = NN_load_lanes(w + t);
-        sum = NN_add_both(sum, NN_depthwise_pair(x, first + t), NN_even_lanes(weights));
-        sum = NN_depthwise_single(sum, x, first + t + 1, NN_odd_lanes(weights));
-    } else {
-        for (; t < taps; t++)
-            sum = NN_depthwise_single(sum, x, first + t, (uint32_t)w[t]);
+        const uint32_t weights = NN_load_word(w + t);
+        sum = NN_smlad(NN_depthwise_pair(x, first + t), NN_sxtb16(weights), sum);
+        return NN_depthwise_single(x, first + t + 1, NN_sxtb16_odd(weights), sum);
     }
+    for (; t < taps; t++)
+        sum = NN_depthwise_single(x, first + t, (uint32_t)w[t], sum);
     return sum;
 }
 #else

@@ -2,29 +2,30 @@
 #ifndef NN_PLANES_H
 #define NN_PLANES_H
 
-#include "lanes.h"
+#include "dsp.h"
+#include "linkage.h"
 
 /* to[c * pitch + i] = from[i * channels + c] */
 NN_SHARED void NN_planar_row(int8_t *to, const int8_t *from, int32_t width, int32_t channels, int32_t pitch)
 {
     int32_t c = 0;
-#if defined(NN_DSP)
+#if NN_HAS_DSP
     for (; c + 4 <= channels; c += 4) {
         int8_t *plane = to + c * pitch;
         const int8_t *cell = from + c;
         int32_t i = 0;
         for (; i + 4 <= width; i += 4) {
-            const uint32_t w0 = NN_load_lanes(cell), w1 = NN_load_lanes(cell + channels);
-            const uint32_t w2 = NN_load_lanes(cell + 2 * channels), w3 = NN_load_lanes(cell + 3 * channels);
+            const uint32_t w0 = NN_load_word(cell), w1 = NN_load_word(cell + channels);
+            const uint32_t w2 = NN_load_word(cell + 2 * channels), w3 = NN_load_word(cell + 3 * channels);
             const uint32_t even = 0x00FF00FFU;
             /* Cells 0 and 2, 1 and 3 side by side: channels 0, 1 first, then channels 2, 3. */
             uint32_t a = (w0 & 0xFFFFU) | w2 << 16, b = (w1 & 0xFFFFU) | w3 << 16;
-            NN_store_lanes(plane + i, (a & even) | (b & even) << 8);
-            NN_store_lanes(plane + i + pitch, (a >> 8 & even) | (b & ~even));
+            NN_store_word(plane + i, (a & even) | (b & even) << 8);
+            NN_store_word(plane + i + pitch, (a >> 8 & even) | (b & ~even));
             a = w0 >> 16 | (w2 & 0xFFFF0000U);
             b = w1 >> 16 | (w3 & 0xFFFF0000U);
-            NN_store_lanes(plane + i + 2 * pitch, (a & even) | (b & even) << 8);
-            NN_store_lanes(plane + i + 3 * pitch, (a >> 8 & even) | (b & ~even));
+            NN_store_word(plane + i + 2 * pitch, (a & even) | (b & even) << 8);
+            NN_store_word(plane + i + 3 * pitch, (a >> 8 & even) | (b & ~even));
             cell += 4 * channels;
         }
         for (; i < width; i++) {

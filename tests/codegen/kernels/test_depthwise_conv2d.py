@@ -1,0 +1,178 @@
+"""Depthwise convolution: bit by bit against the reference, also on emulated cores and with the output over the input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kernel_runner import CORE_BUILDS, Case, Device, Host, compute, expected, prepare, write_source
+
+from codegen.ir import DepthwiseConv2D, Graph, Padding, Quantization, Tensor, output_shape
+from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
+
+KERNEL = DepthwiseConv2DKernel()
+NO_PADDING = Padding()
+
+
+def depthwise(
+    rng: np.random.Generator,
+    shape: tuple[int, int, int],
+    kernel: tuple[int, int] = (3, 3),
+    multiplier: int = 1,
+    strides: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    padding: Padding = NO_PADDING,
+    zero_points: tuple[int, int] = (-5, 3),
+    clamp: tuple[int, int] = (-128, 127),
+    gain: float = 1.0,
+    bias: bool = True,
+) -> Graph:
+    """A graph of one depthwise convolution; ``gain`` scales the output: 1 fills its range, more saturates."""
+    channels = shape[2] * multiplier
+    weights = rng.integers(-127, 128, (1, *kernel, channels)).astype(np.int8)
+    scales = tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.008, channels))
+    reach = 73.0 * (kernel[0] * kernel[1]) ** 0.5
+    tensors = {
+        "x": Tensor("x", (1, *shape), "int8", Quantization((0.05,), zero_points[0])),
+        "w": Tensor("w", weights.shape, "int8", Quantization(scales, 0, 3), weights),
+        "b": Tensor("b", (channels,), "int32", None, (rng.normal(0, reach * 20, channels)).astype(np.int32)),
+    }
+    op = DepthwiseConv2D(
+        name="op",
+        inputs=("x",),
+        output="y",
+        weight="w",
+        bias="b" if bias else None,
+        strides=strides,
+        dilation=dilation,
+        padding=padding,
+        clamp=clamp,
+    )
+    out_shape = output_shape(op, Graph("g", tensors, (), ("x",), ()))
+    assert out_shape is not None
+    tensors["y"] = Tensor("y", out_shape, "int8", Quantization((float(np.float32(0.05 * 0.005 * reach / gain)),), zero_points[1]))
+    return Graph("g", tensors, (op,), ("x",), ("y",)).validate()
+
+
+def same(size: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Padding:
+    """TFLite's SAME padding."""
+    totals = [
+        max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n) for n, k, s, d in zip(size, kernel, strides, dilation, strict=True)
+    ]
+    return Padding(totals[0] // 2, totals[0] - totals[0] // 2, totals[1] // 2, totals[1] - totals[1] // 2)
+
+
+def special_graphs() -> list[Graph]:
+    """Shapes and quantizations at the ends of what is allowed."""
+    rng = np.random.default_rng(1)
+    return [
+        depthwise(rng, (7, 6, 8), padding=same((7, 6), (3, 3), (1, 1)), clamp=(3, 127)),
+        depthwise(rng, (8, 8, 3), strides=(2, 2), padding=same((8, 8), (3, 3), (2, 2))),
+        depthwise(rng, (9, 11, 17)),
+        depthwise(rng, (1, 1, 1), (1, 1)),
+        depthwise(rng, (1, 1, 5), padding=Padding(1, 1, 1, 1)),
+        depthwise(rng, (2, 1, 4), (5, 7), padding=Padding(2, 2, 3, 3)),
+        depthwise(rng, (9, 8, 4), (2, 2), strides=(3, 3)),
+        depthwise(rng, (3, 12, 5), (1, 7), padding=same((3, 12), (1, 7), (1, 1))),
+        depthwise(rng, (12, 3, 4), (7, 1)),
+        depthwise(rng, (49, 40, 1), (10, 8), multiplier=8, strides=(2, 2), padding=same((49, 40), (10, 8), (2, 2))),
+        depthwise(rng, (9, 8, 3), multiplier=2, dilation=(2, 2)),
+        depthwise(rng, (8, 7, 2), dilation=(2, 3), padding=same((8, 7), (3, 3), (1, 1), (2, 3)), multiplier=3),
+        depthwise(rng, (6, 6, 4), padding=Padding(1, 1, 1, 1), zero_points=(-128, -128), clamp=(-128, 127)),
+        depthwise(rng, (6, 6, 4), padding=Padding(1, 1, 1, 1), zero_points=(127, 127), gain=30),
+        depthwise(rng, (6, 7, 4), padding=Padding(2, 0, 0, 2), gain=2e4),
+        depthwise(rng, (6, 7, 4), padding=Padding(0, 2, 2, 0), gain=1e-6, bias=False),
+        depthwise(rng, (5, 13, 6), (5, 5), padding=same((5, 13), (5, 5), (1, 1))),
+        depthwise(rng, (7, 23, 2), (4, 6), strides=(3, 2), padding=Padding(3, 1, 5, 4)),
+        depthwise(rng, (10, 10, 2), strides=(1, 5), padding=Padding(0, 0, 1, 0)),
+    ]  # fmt: skip
+
+
+def random_graphs(count: int, seed: int) -> list[Graph]:
+    """Random geometries with windows that may lie outside the input in part."""
+    rng = np.random.default_rng(seed)
+    graphs: list[Graph] = []
+    while len(graphs) < count:
+        kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 10)))
+        dilation = (int(rng.integers(1, 3)), int(rng.choice([1, 1, 1, 2])))
+        shape = (int(rng.integers(1, 10)), int(rng.integers(1, 17)), int(rng.choice([1, 2, 3, 4, 5, 8, 9])))
+        extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+        padding = Padding(*(int(rng.integers(0, extent[axis])) for axis in (0, 0, 1, 1)))
+        if shape[0] + padding.top + padding.bottom < extent[0] or shape[1] + padding.left + padding.right < extent[1]:
+            continue
+        graphs.append(
+            depthwise(
+                rng,
+                shape,
+                kernel,
+                int(rng.choice([1, 1, 2, 3])),
+                (int(rng.integers(1, 4)), int(rng.integers(1, 4))),
+                dilation,
+                padding,
+                (int(rng.integers(-128, 128)), int(rng.integers(-128, 128))),
+                gain=float(rng.choice([0.1, 1, 8, 300])),
+            )
+        )
+    return graphs
+
+
+def inputs_of(case: Case, seed: int = 0) -> list[np.ndarray]:
+    """Random bytes, and every byte at either end of the range."""
+    shape = case.graph["x"].shape
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-128, 128, shape).astype(np.int8), np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)]
+
+
+@pytest.fixture(scope="module")
+def cases() -> Sequence[Case]:
+    return prepare(KERNEL, special_graphs() + random_graphs(25, seed=7))
+
+
+@pytest.fixture(scope="module")
+def source(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_source(cases, tmp_path_factory.mktemp("depthwise"))
+
+
+@pytest.fixture(scope="module")
+def host(source: Path) -> Host:
+    return Host(source)
+
+
+def test_equals_the_reference(host: Host, cases: Sequence[Case]) -> None:
+    for case in cases:
+        for x in inputs_of(case):
+            np.testing.assert_array_equal(compute(host, case, [x]), expected(case, [x]), err_msg=str(case.spec))
+
+
+def test_output_may_lie_over_the_input_from_its_lead_on(host: Host, cases: Sequence[Case]) -> None:
+    for case in cases:
+        (lead,) = KERNEL.overlap(case.spec)
+        assert lead is not None
+        x = inputs_of(case)[0]
+        for distance in (lead, lead + 1, lead + 4, lead + 61):
+            np.testing.assert_array_equal(
+                compute(host, case, [x], [distance]), expected(case, [x]), err_msg=f"{distance} {case.spec}"
+            )
+
+
+def test_leads_are_tight(host: Host, cases: Sequence[Case]) -> None:
+    broken = limited = 0
+    for case in cases:
+        (lead,) = KERNEL.overlap(case.spec)
+        x = inputs_of(case)[0]
+        if lead is not None and lead > -x.nbytes:
+            limited += 1
+            broken += not np.array_equal(compute(host, case, [x], [lead - 4]), expected(case, [x]))
+    assert limited > len(cases) // 2
+    assert broken > 0.8 * limited  # no window may read the four bytes that are lost, or the outputs saturate
+
+
+@pytest.mark.parametrize(("core", "optimize"), CORE_BUILDS)
+def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence[Case], source: Path) -> None:
+    device = Device(source, cases, core, optimize)
+    for case in cases:
+        (lead,) = KERNEL.overlap(case.spec)
+        x = inputs_of(case)[0]
+        np.testing.assert_array_equal(compute(device, case, [x], [lead]), expected(case, [x]), err_msg=str(case.spec))
