@@ -5,7 +5,7 @@ lowering passes run without that last step: buffer parameters become raw pointer
 a function a microcontroller can call directly. Two things are added to TVM's passes:
 
 * Buffers of storage scope :data:`SCRATCH_SCOPE` are lifted out of the function. The caller provides their memory as one ``void *``
-  parameter called ``scratch``; buffers that are never alive together share it. All other buffers stay on the stack and must be small.
+  parameter called ``scratch``; buffers that are never alive together share it. All others stay on the stack and must be small.
 * The C signature is written from what the function does: ``const`` where a parameter is only read, ``restrict`` where the function
   declares (attribute :data:`RESTRICT`, see :func:`annotate`) that nothing else points there.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class _Part:
     name: str
     dtype: str
     offset: int
-    nbytes: int
 
     def declaration(self) -> str:
         start = "scratch" if self.offset == 0 else f"(void *)((int8_t *)scratch + {self.offset})"
@@ -69,6 +69,7 @@ class _Lowered:
     func: tvm.tirx.PrimFunc
     parameters: tuple[_Parameter, ...]
     parts: tuple[_Part, ...]
+    scratch_bytes: int
 
 
 def annotate(func: tvm.tirx.PrimFunc, restrict: Iterable[str]) -> tvm.tirx.PrimFunc:
@@ -96,7 +97,7 @@ def build_c(prim_funcs: Mapping[str, tvm.tirx.PrimFunc]) -> dict[str, str]:
 
 def scratch_bytes(func: tvm.tirx.PrimFunc) -> int:
     """Bytes behind the ``scratch`` parameter of the C of ``func``; 0 if it has none."""
-    return max((part.offset + part.nbytes for part in _lower("f", func).parts), default=0)
+    return _lower("f", func).scratch_bytes
 
 
 def _early_passes() -> Any:
@@ -167,18 +168,27 @@ def _lower(symbol: str, func: tvm.tirx.PrimFunc) -> _Lowered:
         parameters.append(_Parameter(buffer.name, str(buffer.dtype), buffer.name in written, buffer.name in restrict))
         pointer_to(buffer)
     parts: list[_Part] = []
+    scratch: dict[tuple[str, str, int], Any] = {}
     taken = {p.name for p in parameters} | {"scratch"}
+    end = 0
     for buffer, offset in _scratch_layout(flat.body, 0):
-        name = buffer.name
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        parts.append(_Part(name, str(buffer.dtype), offset, _nbytes(buffer)))
-        pointers.append(tvm.ir.Var(name, tirx.buffer.buffer_data_pointer_type(buffer)))
-        declarations.append(tirx.DeclBuffer(buffer, data=pointers[-1]))
+        end = max(end, offset + _nbytes(buffer))
+        key = (buffer.name, str(buffer.dtype), offset)
+        if key not in scratch:
+            name = next(n for n in _variants(buffer.name) if n not in taken)
+            taken.add(name)
+            parts.append(_Part(name, str(buffer.dtype), offset))
+            scratch[key] = tvm.ir.Var(name, tirx.buffer.buffer_data_pointer_type(buffer))
+            pointers.append(scratch[key])
+        declarations.append(tirx.DeclBuffer(buffer, data=scratch[key]))
     body = tirx.SeqStmt([*declarations, _without_scratch(flat.body)])
     lifted = tirx.PrimFunc(pointers, body, ret_type=None, attrs=flat.attrs)
-    return _Lowered(lifted.with_attr("tirx.noalias", False), tuple(parameters), tuple(parts))
+    return _Lowered(lifted.with_attr("tirx.noalias", False), tuple(parameters), tuple(parts), end)
+
+
+def _variants(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in count(2))
 
 
 def _children(stmt: Any) -> Iterator[Any]:
@@ -211,22 +221,34 @@ def _is_scratch(stmt: Any) -> bool:
     if stmt.buffer.scope() == SCRATCH_SCOPE:
         return True
     if _nbytes(stmt.buffer) > _STACK_LIMIT:
-        raise BuildError(f"buffer {stmt.buffer.name!r} takes {_nbytes(stmt.buffer)} bytes of stack: give it the scope {SCRATCH_SCOPE!r}")
+        raise BuildError(f"buffer {stmt.buffer.name!r} takes {_nbytes(stmt.buffer)} bytes of stack: give it scope {SCRATCH_SCOPE!r}")
     return False
 
 
 def _scratch_layout(stmt: Any, start: int) -> Iterator[tuple[Any, int]]:
-    """Scratch buffers and their offsets: those of one statement list follow each other, those of its branches start after them."""
+    """Scratch buffers of ``stmt`` and their offsets from ``start`` on: buffers share memory unless one statement needs both."""
     from tvm import tirx
 
     members = list(stmt.seq) if isinstance(stmt, tirx.SeqStmt) else [stmt]
-    for member in members:
-        if _is_scratch(member):
-            yield member.buffer, start
-            start += -(-_nbytes(member.buffer) // _ALIGN) * _ALIGN
-    for member in members:
+    buffers = [member.buffer for member in members if _is_scratch(member)]
+    users = {b.name: [i for i, m in enumerate(members) if not _is_scratch(m) and _uses(m, b)] for b in buffers} if buffers else {}
+    ends = [start] * len(members)
+    for buffer in buffers:
+        needed_by = users[buffer.name]
+        lifetime = range(min(needed_by), max(needed_by) + 1) if needed_by else range(0)
+        offset = max((ends[i] for i in lifetime), default=start)
+        for i in lifetime:
+            ends[i] = offset + -(-_nbytes(buffer) // _ALIGN) * _ALIGN
+        yield buffer, offset
+    for member, end in zip(members, ends, strict=True):
         for child in _children(member):
-            yield from _scratch_layout(child, start)
+            yield from _scratch_layout(child, end)
+
+
+def _uses(stmt: Any, buffer: Any) -> bool:
+    from tvm.tirx.analysis import undefined_vars
+
+    return any(variable.same_as(buffer) for variable in undefined_vars(stmt))
 
 
 def _without_scratch(stmt: Any) -> Any:
@@ -266,7 +288,15 @@ def _function_text(source: str, symbol: str, lowered: _Lowered) -> str:
 
 
 def _plainer(line: str) -> str:
-    """``(&(x[(i * 4)]))`` as ``&x[i * 4]``, ``x[(i)]`` as ``x[i]``: brackets that TVM prints to be safe."""
-    line = re.sub(r"\(&\((\w+)(\[[^][]*\])\)\)", r"&\1\2", line)
-    line = re.sub(r"(?<=[\[(,]) ?\(([^()]*)\)(?=[\]),])", r"\1", line)
+    """A line of TVM's C without the brackets it prints to be safe: ``(&(x[(i * 4)]))`` becomes ``&x[i * 4]``."""
+    line = re.sub(r"\b(\w+)_ptr((_\d+)?)\b", r"\1\2", line)
+    before = ""
+    while line != before:
+        before = line
+        line = re.sub(r"\(&\((\w+\[[^][]*\])\)\)", r"&\1", line)
+        # An operand or argument on its own, and a product inside a sum.
+        line = re.sub(r"(?<=[\[(,]) ?\(([^()]*)\)(?=[\]),])", lambda m: (" " if m.group(0)[0] == " " else "") + m.group(1), line)
+        line = re.sub(r"(?<=[\[(+]) ?\((\w+ \* \w+)\)(?= [+-])", lambda m: (" " if m.group(0)[0] == " " else "") + m.group(1), line)
+        line = re.sub(r"(?<=[\[(])\(([\w\[\] +*]+)\)(?= [+-])", r"\1", line)
+        line = re.sub(r"(?<= [+-] )\((\w+ \* \w+)\)", r"\1", line)
     return line

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.ir import Graph, Op
 from codegen.kernels._base import Constant, Kernel
+from codegen.kernels.conv2d import Conv2DKernel
+from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
+from codegen.kernels.fully_connected import FullyConnectedKernel
+from codegen.kernels.pointwise import PointwiseKernel
 
 if TYPE_CHECKING:
     from codegen.cores import Core
@@ -20,7 +24,12 @@ __all__ = ["KERNELS", "MICRO", "Constant", "Kernel", "library_hash", "select"]
 MICRO = Path(__file__).parent / "micro"
 """Folder of the micro-kernel headers."""
 
-KERNELS: tuple[Kernel[Any], ...] = ()
+KERNELS: tuple[Kernel[Any], ...] = (
+    FullyConnectedKernel(),
+    PointwiseKernel(),
+    Conv2DKernel(),
+    DepthwiseConv2DKernel(),
+)
 """Every kernel, the first that can compute an operator is taken."""
 
 

@@ -2,13 +2,18 @@
  *
  * Weights of two channels: per pair of cells (ka, kb) in the patch's order the four bytes c0 ka, c1 ka, c0 kb, c1 kb. Weights of one
  * channel: in the order of the cells. `depth` cells, a multiple of four. Sums wrap in no case that the packed constants allow.
- * Needs dsp.h. */
+ * */
 #ifndef NN_DOT_H
 #define NN_DOT_H
 
 #include <stdint.h>
 
+#include "dsp.h"
+
 #if NN_HAS_DSP
+
+/* The loops below need all 13 registers that a compiler with a frame pointer leaves to inline assembly. The end of the weights, which
+ * arrives in x, waits on the stack. */
 
 /* Two cells of three pixels and two channels: x and e hold the weights, p, q and r the pixels. */
 #define NN_STEP_3X2(w, a0, a1, a2)                                                                                              \
@@ -26,32 +31,33 @@
     "smlad %[s5], %[x], %[r], %[s5]\n\t"
 
 #define NN_LOOP_3X2(steps, w_bytes, a_bytes)                                                                                    \
-    __asm__ volatile("1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
+    __asm__ volatile("push {%[x]}\n\t1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
                      "add %[a], #" #a_bytes "\n\t"                                                                              \
-                     "cmp %[w], %[end]\n\t"                                                                                     \
-                     "bne 1b\n\t"                                                                                               \
+                     "ldr %[x], [sp]\n\t"                                                                                        \
+                     "cmp %[w], %[x]\n\t"                                                                                     \
+                     "bne 1b\n\tadd sp, #4\n\t"                                                                                               \
                      : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
-                       [s4] "+r"(s4), [s5] "+r"(s5), [x] "=&r"(x), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)       \
-                     : [end] "r"(end)                                                                                           \
+                       [s4] "+r"(s4), [s5] "+r"(s5), [x] "+&r"(x), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)       \
+                     :                                                                                                          \
                      : "cc", "memory")
 
 NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5];
     uint32_t x, e, p, q, r;
-    const int8_t *end = weights + 2 * depth;
+    const int8_t *const end = weights + 2 * depth;
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {
-        end = weights + 2 * (depth & ~15);
+        x = (uint32_t)(uintptr_t)(weights + 2 * (depth & ~15));
         NN_LOOP_3X2(NN_STEP_3X2(0, 0, 4, 8) NN_STEP_3X2(4, 12, 16, 20) NN_STEP_3X2(8, 24, 28, 32) NN_STEP_3X2(12, 36, 40, 44)
                         NN_STEP_3X2(16, 48, 52, 56) NN_STEP_3X2(20, 60, 64, 68) NN_STEP_3X2(24, 72, 76, 80)
                             NN_STEP_3X2(28, 84, 88, 92),
                     32, 96);
-        end += 2 * (depth & 15);
     }
     if ((depth & 15) != 0)
 #endif
     {
+        x = (uint32_t)(uintptr_t)end;
         NN_LOOP_3X2(NN_STEP_3X2(0, 0, 4, 8) NN_STEP_3X2(4, 12, 16, 20), 8, 24);
     }
     sums[0] = s0;
@@ -84,31 +90,32 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     "smlad %[s3], %[y], %[t], %[s3]\n\t"
 
 #define NN_LOOP_2X2(steps, w_bytes, a_bytes)                                                                                    \
-    __asm__ volatile("1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
+    __asm__ volatile("push {%[x]}\n\t1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
                      "add %[a], #" #a_bytes "\n\t"                                                                              \
-                     "cmp %[w], %[end]\n\t"                                                                                     \
-                     "bne 1b\n\t"                                                                                               \
+                     "ldr %[x], [sp]\n\t"                                                                                        \
+                     "cmp %[w], %[x]\n\t"                                                                                     \
+                     "bne 1b\n\tadd sp, #4\n\t"                                                                                               \
                      : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
-                       [x] "=&r"(x), [y] "=&r"(y), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)         \
-                     : [end] "r"(end)                                                                                           \
+                       [x] "+&r"(x), [y] "=&r"(y), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)         \
+                     :                                                                                                          \
                      : "cc", "memory")
 
 NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
     uint32_t x, y, e, p, q, r, t;
-    const int8_t *end = weights + 2 * depth;
+    const int8_t *const end = weights + 2 * depth;
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {
-        end = weights + 2 * (depth & ~15);
+        x = (uint32_t)(uintptr_t)(weights + 2 * (depth & ~15));
         NN_LOOP_2X2(NN_STEP_2X2(0, 4, 0, 4, 8, 12) NN_STEP_2X2(8, 12, 16, 20, 24, 28) NN_STEP_2X2(16, 20, 32, 36, 40, 44)
                         NN_STEP_2X2(24, 28, 48, 52, 56, 60),
                     32, 64);
-        end += 2 * (depth & 15);
     }
     if ((depth & 15) != 0)
 #endif
     {
+        x = (uint32_t)(uintptr_t)end;
         NN_LOOP_2X2(NN_STEP_2X2(0, 4, 0, 4, 8, 12), 8, 16);
     }
     sums[0] = s0;

@@ -2,11 +2,13 @@
  *
  * A patch holds `pixels` output pixels side by side. Of each group of four input cells k0..k3, a pixel has the pairs (k0, k2) and
  * (k1, k3): what sign extension of a word's bytes gives. The pairs of the pixels alternate: pair 0 of pixel 0, pair 0 of pixel 1,
- * ..., pair 1 of pixel 0, ... `patch` points to the first pair of the pixel in question. Needs dsp.h. */
+ * ..., pair 1 of pixel 0, ... `patch` points to the first pair of the pixel in question. */
 #ifndef NN_GATHER_H
 #define NN_GATHER_H
 
 #include <stdint.h>
+
+#include "dsp.h"
 
 /* The patch of `cells` cells at x. The last group is filled up with zeros. */
 NN_MICRO void NN_expand(int16_t *patch, const int8_t *x, int32_t cells, int32_t pixels, int32_t zero_point)

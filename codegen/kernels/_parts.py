@@ -1,0 +1,20 @@
+"""Ranges cut into blocks, and the rest that fills no block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A range of pixels or channels, from ``start`` on, cut into ``blocks`` of ``size``."""
+
+    start: int
+    blocks: int
+    size: int
+
+
+def parts(total: int, block: int) -> tuple[Part, ...]:
+    """``total`` as whole blocks of ``block``, and one smaller block for the rest."""
+    whole, rest = divmod(total, block)
+    return tuple(p for p in (Part(0, whole, block), Part(whole * block, 1, rest)) if p.blocks and p.size)

@@ -1,0 +1,117 @@
+"""Kernels that gather patches of the input and multiply them with packed weights: convolutions and matrix products of several rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.ir import Graph, Op, Weighted
+from codegen.kernels._base import Constant, Kernel
+from codegen.kernels._parts import parts
+from codegen.kernels._patch_tir import Tile, patch_prim_func
+from codegen.kernels._requantize import (
+    BYTES_PER_CHANNEL,
+    Requantization,
+    bias_constant,
+    requantization,
+    requantization_constants,
+)
+from codegen.kernels._window import Window, overlap_lead
+
+if TYPE_CHECKING:
+    import tvm
+
+    from codegen.cores import Core
+
+
+@dataclass(frozen=True, slots=True)
+class PatchSpec:
+    """All that the C of a patch kernel depends on. ``zero_point`` is the input's."""
+
+    window: Window
+    filters: int
+    zero_point: int
+    requantization: Requantization
+    tile: Tile
+
+
+def choose_tile(pixels: int, filters: int, core: Core) -> Tile:
+    """The schedule for a core: as many pixels a block as its registers hold, unless that leaves most of a block empty."""
+    if not core.dsp:
+        return Tile(pixels=1, channels=min(2, filters))
+    block = 2 if pixels in (2, 4) else min(3, pixels)
+    return Tile(pixels=block, channels=min(2, filters))
+
+
+class PatchKernel(Kernel[PatchSpec]):
+    """What all patch kernels share; they differ in which operators they take."""
+
+    micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "gather", "dot")
+
+    def _spec(self, op: Weighted, graph: Graph, core: Core, window: Window) -> PatchSpec:
+        filters = graph[op.weight].shape[0]
+        tile = choose_tile(window.pixels, filters, core)
+        return PatchSpec(window, filters, graph[op.inputs[0]].zero_point, requantization(op, graph), tile)
+
+    def constant_bytes(self, spec: PatchSpec) -> int:
+        return spec.filters * (spec.window.packed_depth + BYTES_PER_CHANNEL)
+
+    def pack(self, op: Op, graph: Graph, spec: PatchSpec) -> tuple[Constant, ...]:
+        assert isinstance(op, Weighted)
+        data = graph[op.weight].data
+        assert data is not None, "only a graph with data is packed"
+        weights = pack_weights(data.reshape(spec.filters, -1), spec.tile.channels)
+        form = spec.requantization
+        return (Constant("weights", weights), bias_constant(op, graph), *requantization_constants(op, graph, form))
+
+    def scratch_bytes(self, spec: PatchSpec) -> int:
+        depth = spec.window.packed_depth
+        copied = 0 if spec.window.contiguous or spec.window.whole_groups else depth
+        return parts(spec.window.pixels, spec.tile.pixels)[0].size * depth * 2 + copied
+
+    def overlap(self, spec: PatchSpec) -> tuple[int | None, ...]:
+        return (overlap_lead(spec.window, spec.filters, spec.tile.pixels),)
+
+    def work(self, spec: PatchSpec) -> Mapping[str, int]:
+        """Features, each linear in cycles: pixels and runs gathered, cells of them expanded or copied, then per shape of block
+        (``3x2``: three pixels, two channels) its calls, groups of four cells and of these the ones outside the unrolled loop, and
+        the results stored."""
+        window, depth = spec.window, spec.window.packed_depth
+        runs = 1 if window.contiguous else window.runs[0] * window.runs[1]
+        copied = 0 if window.contiguous or window.whole_groups else window.depth
+        features = {
+            "calls": 1,
+            "blocks": sum(p.blocks for p in parts(window.pixels, spec.tile.pixels)),
+            "pixels": window.pixels,
+            "runs": window.pixels * runs,
+            "expanded": window.pixels * depth,
+            "copied": window.pixels * copied,
+            "stored": window.pixels * spec.filters,
+        }
+        for pixels in parts(window.pixels, spec.tile.pixels):
+            for channels in parts(spec.filters, spec.tile.channels):
+                shape, count = f"{pixels.size}x{channels.size}", pixels.blocks * channels.blocks
+                features[f"dots_{shape}"] = count
+                features[f"groups_{shape}"] = count * (depth // 4)
+                if channels.size == 2 and pixels.size > 1:
+                    features[f"rest_{shape}"] = count * (depth % 16 // 4)
+        return features
+
+    def prim_func(self, spec: PatchSpec) -> tvm.tirx.PrimFunc:
+        return patch_prim_func(spec.window, spec.filters, spec.zero_point, spec.requantization, spec.tile)
+
+
+def pack_weights(weights: NDArray[np.int8], block: int) -> NDArray[np.int8]:
+    """``(filters, depth)`` weights as micro/dot.h reads them, one-dimensional: ``depth`` filled up to groups of four with zeros, then
+    pairs of filters interleaved (``block`` 2; a last single one and ``block`` 1 in the order of the cells)."""
+    filters, depth = weights.shape
+    padded = np.zeros((filters, -(-depth // 4) * 4), np.int8)
+    padded[:, :depth] = weights
+    pairs = filters - filters % block if block == 2 else 0
+    # A patch holds the cells of a group in the order 0, 2, 1, 3.
+    groups = padded[:pairs].reshape(pairs // 2, 2, -1, 4)[..., [0, 2, 1, 3]]
+    return np.concatenate([groups.transpose(0, 2, 3, 1).ravel(), padded[pairs:].ravel()])

@@ -1,0 +1,122 @@
+"""The TIR of kernels that gather patches: what is computed, stage by stage, and the schedule that orders it.
+
+For blocks of output pixels: gather their patches (scratch); for blocks of output channels: dot products (stack), requantise, store.
+Pixels and channels that do not fill a block are computed by loop nests of their own with smaller blocks, so no work is wasted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from codegen.kernels._dot_tir import dot_intrinsic, weight_offset
+from codegen.kernels._gather_tir import gather_block
+from codegen.kernels._parts import Part, parts
+from codegen.kernels._requantize import Requantization
+from codegen.kernels._tir import allocate, loops
+from codegen.kernels._window import Window
+from codegen.tvm_build import SCRATCH_SCOPE, annotate
+
+if TYPE_CHECKING:
+    import tvm
+
+CONSTANTS = ("weights", "bias", "multiplier", "shift")
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """The schedule: output pixels (1 to 3) and output channels (1 or 2) of a block, and whether their epilogue is unrolled."""
+
+    pixels: int
+    channels: int = 2
+    unroll: bool = True
+
+
+def patch_prim_func(window: Window, filters: int, input_zero: int, form: Requantization, tile: Tile) -> tvm.tirx.PrimFunc:
+    """The scheduled function: ``x, weights, bias, multiplier, shift, y``."""
+    from tvm import s_tir
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+
+    pixel_parts, channel_parts = parts(window.pixels, tile.pixels), parts(filters, tile.channels)
+    with IRBuilder() as ib, T.prim_func(s_tir=True):
+        T.func_name("main")
+        computation = _Computation(window, filters, input_zero, form)
+        with T.sblock("root"):
+            for pixels in pixel_parts:
+                computation.nest(pixels, channel_parts)
+    sch = s_tir.Schedule(ib.get())
+    for pixels in pixel_parts:
+        for channels in channel_parts:
+            _schedule(sch, window.packed_depth, pixels, channels, tile)
+    return annotate(sch.mod["main"], CONSTANTS)
+
+
+class _Computation:
+    """The stages before scheduling, written into the function that is being built."""
+
+    def __init__(self, window: Window, filters: int, input_zero: int, form: Requantization) -> None:
+        from tvm.tirx.script import builder as T  # noqa: N812
+
+        self.window, self.filters, self.input_zero, self.form = window, filters, input_zero, form
+        cells = window.height * window.width * window.channels
+        self.x = T.arg("x", T.buffer((cells,), "int8"))
+        self.weights = T.arg("weights", T.buffer((filters * window.packed_depth,), "int8"))
+        self.bias = T.arg("bias", T.buffer((filters,), "int32"))
+        self.multiplier = T.arg("multiplier", T.buffer((filters,), "int32"))
+        self.shift = T.arg("shift", T.buffer((filters,), "int8"))
+        self.y = T.arg("y", T.buffer((window.pixels * filters,), "int8"))
+
+    def nest(self, pixels: Part, channel_parts: tuple[Part, ...]) -> None:
+        """All stages of one range of pixels."""
+        depth = self.window.packed_depth
+        patch = allocate("patch", (pixels.blocks, depth // 2, pixels.size, 2), "int16", SCRATCH_SCOPE)
+        sums = {c: allocate("sums", (pixels.blocks, pixels.size, c.blocks, c.size), "int32") for c in channel_parts}
+        with loops(block=pixels.blocks) as (block,):
+            gather_block(self.window, self.input_zero, self.x, patch, pixels, block)
+            for channels in channel_parts:
+                self._dot(block, patch, sums[channels], pixels, channels)
+                self._store(block, sums[channels], pixels, channels)
+
+    def _dot(self, block: Any, patch: Any, sums: Any, pixels: Part, channels: Part) -> None:
+        from tvm.tirx.script import builder as T  # noqa: N812
+
+        depth = self.window.packed_depth
+        extents = {"group": channels.blocks, "pixel": pixels.size, "channel": channels.size, "pair": depth // 2, "half": 2}
+        with loops(**extents) as inner, T.sblock(_stage("dot", pixels, channels)):
+            b, g, i, c, k, h = T.axis.remap("SSSSRR", [block, *inner])
+            start = channels.start * depth + g * (channels.size * depth)
+            weight = self.weights[start + weight_offset(channels.size, k, h, c)]
+            T.reads(patch[b, k, i, h], weight)
+            T.writes(sums[b, i, g, c])
+            with T.init():
+                T.buffer_store(sums, self.bias[channels.start + g * channels.size + c], [b, i, g, c])
+            product = T.cast(patch[b, k, i, h], "int32") * T.cast(weight, "int32")
+            T.buffer_store(sums, sums[b, i, g, c] + product, [b, i, g, c])
+
+    def _store(self, block: Any, sums: Any, pixels: Part, channels: Part) -> None:
+        from tvm.tirx.script import builder as T  # noqa: N812
+
+        with loops(group=channels.blocks, pixel=pixels.size, channel=channels.size) as inner, T.sblock(_stage("store", pixels, channels)):
+            b, g, i, c = T.axis.remap("SSSS", [block, *inner])
+            filter_ = channels.start + g * channels.size + c
+            to = (pixels.start + b * pixels.size + i) * self.filters + filter_
+            T.reads(sums[b, i, g, c])
+            T.writes(self.y[to])
+            T.buffer_store(self.y, self.form.call(sums[b, i, g, c], self.multiplier[filter_], self.shift[filter_]), [to])
+
+
+def _stage(name: str, pixels: Part, channels: Part) -> str:
+    return f"{name}_{pixels.size}x{channels.size}"
+
+
+def _schedule(sch: Any, depth: int, pixels: Part, channels: Part, tile: Tile) -> None:
+    """Dot products move into the loop over channel blocks and become one micro-kernel call per block."""
+    dot, store = _stage("dot", pixels, channels), _stage("store", pixels, channels)
+    *_, group, pixel, channel = sch.get_loops(store)
+    sch.compute_at(dot, group, preserve_unit_loops=True)
+    sch.decompose_reduction(dot, sch.get_loops(dot)[-4])
+    sch.tensorize(sch.get_loops(f"{dot}_update")[-4], dot_intrinsic(pixels.size, channels.size, depth))
+    if tile.unroll:
+        for loop in (*sch.get_loops(f"{dot}_init")[-2:], pixel, channel):
+            sch.unroll(loop)

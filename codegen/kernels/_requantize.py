@@ -1,0 +1,72 @@
+"""What every kernel with per-channel requantisation shares: which form is safe, its constants, and the call in TIR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.ir import Graph, Weighted
+from codegen.kernels._base import Constant
+from codegen.requantize import accumulator_range, multipliers
+
+MICRO_KERNEL = "requantize"
+BYTES_PER_CHANNEL = 4 + 4 + 1
+"""Bias, multiplier and shift."""
+_BOUND = 2**30
+_LARGEST_SHIFT = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Requantization:
+    """How accumulators become int8. ``bounded`` picks the short form, valid where every channel keeps ``|acc| < 2**30`` and shifts
+    right by 1 to 22 bits; the other form is exact for everything."""
+
+    bounded: bool
+    zero_point: int
+    low: int
+    high: int
+
+    def call(self, accumulator: Any, multiplier: Any, shift: Any) -> Any:
+        """The TIR expression (int8) for one accumulator."""
+        from tvm import tirx
+
+        function = "NN_requantize_bounded" if self.bounded else "NN_requantize"
+        fixed = [tirx.const(v, "int32") for v in (self.zero_point, self.low, self.high)]
+        return tirx.call_extern("int8", function, accumulator, multiplier, shift, *fixed)
+
+
+def requantization(op: Weighted, graph: Graph) -> Requantization:
+    """The form for ``op``: proven from weights and biases, or the short one where the graph has shapes only."""
+    bounded = graph[op.weight].data is None or _provably_bounded(op, graph)
+    return Requantization(bounded, graph[op.output].zero_point, *op.clamp)
+
+
+def _provably_bounded(op: Weighted, graph: Graph) -> bool:
+    q, e = multipliers(op, graph)
+    shifts = np.where(q == 0, 1, -e)
+    low, high = accumulator_range(op, graph)
+    in_range = np.all(low > -_BOUND) and np.all(high < _BOUND)
+    return bool(in_range and np.all(shifts >= 1) and np.all(shifts <= _LARGEST_SHIFT))
+
+
+def requantization_constants(op: Weighted, graph: Graph, form: Requantization) -> tuple[Constant, Constant]:
+    """``multiplier`` (int32) and ``shift`` (int8; right in the short form, TFLite's exponent in the other) of each channel."""
+    q, e = multipliers(op, graph)
+    shift = np.where(q == 0, 1, -e) if form.bounded else e
+    return Constant("multiplier", q.astype(np.int32)), Constant("shift", shift.astype(np.int8))
+
+
+def bias_constant(op: Weighted, graph: Graph, correction: NDArray[np.int64] | None = None) -> Constant:
+    """``bias`` (int32) of each channel, zeros where the operator has none, plus ``correction``; wraps in 32 bits."""
+    channels = multipliers(op, graph)[0].size
+    bias = np.zeros(channels, np.int64)
+    if op.bias is not None:
+        data = graph[op.bias].data
+        assert data is not None, "only a graph with data is packed"
+        bias += data
+    if correction is not None:
+        bias += correction
+    return Constant("bias", bias.astype(np.int32))

@@ -1,0 +1,37 @@
+"""Small words for writing TIR with TVM's builder: named loops and buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def loops(**extents: int) -> Iterator[tuple[Any, ...]]:
+    """Nested serial loops from 0 to each extent, outermost first; yields their variables."""
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+
+    with T.grid(*extents.values()) as variables:
+        found = tuple(variables) if len(extents) > 1 else (variables,)
+        for name, variable in zip(extents, found, strict=True):
+            IRBuilder.name(name, variable)
+        yield found
+
+
+def allocate(name: str, shape: tuple[int, ...], dtype: str, scope: str = "global") -> Any:
+    """A buffer of the block that is being built."""
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T  # noqa: N812
+
+    buffer = T.sblock_alloc_buffer(shape, dtype, scope=scope)
+    IRBuilder.name(name, buffer)
+    return buffer
+
+
+def call(function: str, *arguments: Any) -> None:
+    """A statement that calls a micro-kernel; Python integers are passed as int32."""
+    from tvm.tirx.script import builder as T  # noqa: N812
+
+    T.evaluate(T.call_extern("void", f"NN_{function}", *(T.int32(a) if isinstance(a, int) else a for a in arguments)))

@@ -1,0 +1,147 @@
+/* Dot products of one input row, as it lies in memory, with the weights of four output channels or one, added to sums[channel].
+ *
+ * Weights: per group of four cells the four bytes of each channel in turn; the last group is filled up with zeros. The input's zero
+ * point is part of the bias. */
+#ifndef NN_ROW_DOT_H
+#define NN_ROW_DOT_H
+
+#include <stdint.h>
+
+#include "dsp.h"
+
+#if NN_HAS_DSP
+
+/* One to three cells as a word. */
+static inline uint32_t NN_load_part(const int8_t *x, int32_t cells)
+{
+    uint32_t word = (uint8_t)x[0];
+    if (cells > 1) {
+        word |= (uint32_t)(uint8_t)x[1] << 8;
+    }
+    if (cells > 2) {
+        word |= (uint32_t)(uint8_t)x[2] << 16;
+    }
+    return word;
+}
+
+/* sum + four products of bytes. */
+static inline int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
+{
+    return NN_smlad(NN_sxtb16_odd(x), NN_sxtb16_odd(weights), NN_smlad(NN_sxtb16(x), NN_sxtb16(weights), sum));
+}
+
+/* Four cells of four channels: x and o hold the input, p, q, r and t the weights. */
+#define NN_STEP_ROW(x0, w0, w1, w2, w3)           \
+    "ldr %[x], [%[a], #" #x0 "]\n\t"              \
+    "ldr %[p], [%[w], #" #w0 "]\n\t"              \
+    "ldr %[q], [%[w], #" #w1 "]\n\t"              \
+    "ldr %[r], [%[w], #" #w2 "]\n\t"              \
+    "ldr %[t], [%[w], #" #w3 "]\n\t"              \
+    "sxtb16 %[o], %[x], ror #8\n\t"               \
+    "sxtb16 %[x], %[x]\n\t"                       \
+    "sxtb16 %[e], %[p]\n\t"                       \
+    "sxtb16 %[p], %[p], ror #8\n\t"               \
+    "smlad %[s0], %[e], %[x], %[s0]\n\t"          \
+    "smlad %[s0], %[p], %[o], %[s0]\n\t"          \
+    "sxtb16 %[e], %[q]\n\t"                       \
+    "sxtb16 %[q], %[q], ror #8\n\t"               \
+    "smlad %[s1], %[e], %[x], %[s1]\n\t"          \
+    "smlad %[s1], %[q], %[o], %[s1]\n\t"          \
+    "sxtb16 %[e], %[r]\n\t"                       \
+    "sxtb16 %[r], %[r], ror #8\n\t"               \
+    "smlad %[s2], %[e], %[x], %[s2]\n\t"          \
+    "smlad %[s2], %[r], %[o], %[s2]\n\t"          \
+    "sxtb16 %[e], %[t]\n\t"                       \
+    "sxtb16 %[t], %[t], ror #8\n\t"               \
+    "smlad %[s3], %[e], %[x], %[s3]\n\t"          \
+    "smlad %[s3], %[t], %[o], %[s3]\n\t"
+
+/* All 13 registers that a compiler with a frame pointer leaves to inline assembly are taken: the end of x waits on the stack. */
+#define NN_LOOP_ROW(steps, x_bytes, w_bytes)                                                                                    \
+    __asm__ volatile("push {%[x]}\n\t"                                                                                          \
+                     "1:\n\t" steps "add %[a], #" #x_bytes "\n\t"                                                               \
+                     "add %[w], #" #w_bytes "\n\t"                                                                              \
+                     "ldr %[x], [sp]\n\t"                                                                                       \
+                     "cmp %[a], %[x]\n\t"                                                                                       \
+                     "bne 1b\n\t"                                                                                               \
+                     "add sp, #4\n\t"                                                                                           \
+                     : [w] "+r"(weights), [a] "+r"(x), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),              \
+                       [x] "+&r"(end), [o] "=&r"(o), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)       \
+                     :                                                                                                          \
+                     : "cc", "memory")
+
+NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+{
+    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    uint32_t end, o, e, p, q, r, t;
+    const int8_t *const last = x + (depth & ~3);
+#if !defined(__OPTIMIZE_SIZE__)
+    if (depth >= 16) {
+        end = (uint32_t)(uintptr_t)(x + (depth & ~15));
+        NN_LOOP_ROW(NN_STEP_ROW(0, 0, 4, 8, 12) NN_STEP_ROW(4, 16, 20, 24, 28) NN_STEP_ROW(8, 32, 36, 40, 44)
+                        NN_STEP_ROW(12, 48, 52, 56, 60),
+                    16, 64);
+    }
+#endif
+    if (x != last) {
+        end = (uint32_t)(uintptr_t)last;
+        NN_LOOP_ROW(NN_STEP_ROW(0, 0, 4, 8, 12), 4, 16);
+    }
+    if ((depth & 3) != 0) {
+        const uint32_t part = NN_load_part(x, depth & 3);
+        s0 = NN_dot_word(part, NN_load_word(weights), s0);
+        s1 = NN_dot_word(part, NN_load_word(weights + 4), s1);
+        s2 = NN_dot_word(part, NN_load_word(weights + 8), s2);
+        s3 = NN_dot_word(part, NN_load_word(weights + 12), s3);
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
+NN_MICRO void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+{
+    int32_t sum = sums[0];
+    for (; depth >= 4; depth -= 4) {
+        sum = NN_dot_word(NN_load_word(x), NN_load_word(weights), sum);
+        x += 4;
+        weights += 4;
+    }
+    if (depth != 0) {
+        sum = NN_dot_word(NN_load_part(x, depth), NN_load_word(weights), sum);
+    }
+    sums[0] = sum;
+}
+
+#else
+
+NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+{
+    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    for (int32_t k = 0; k < depth; ++k) {
+        const int32_t cell = *x++;
+        s0 += cell * weights[0];
+        s1 += cell * weights[4];
+        s2 += cell * weights[8];
+        s3 += cell * weights[12];
+        weights += (k & 3) == 3 ? 13 : 1;
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
+NN_MICRO void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+{
+    int32_t sum = sums[0];
+    for (; depth > 0; --depth) {
+        sum += *x++ * *weights++;
+    }
+    sums[0] = sum;
+}
+
+#endif
+
+#endif
