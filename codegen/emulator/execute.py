@@ -82,7 +82,7 @@ def _infer_all(
         machine.profiler.stop()
         if status:
             raise ExecutionFault(f"{interface.run} returned {status - (status >> 31 << 32)}")
-        _check_order(interface, machine.profiler)
+        _check_order(interface, machine)
         machine.check_canaries()
         stack = max(stack, machine.stack_used())
         outputs.append(tuple(machine.read(address, size) for address, (_, size) in zip(places[1], interface.outputs, strict=True)))
@@ -97,11 +97,13 @@ def _tensor(machine: Machine, interface: ModelInterface, accessor: str, size: in
     return address
 
 
-def _check_order(interface: ModelInterface, profiler: Profiler) -> None:
-    done, layers = profiler.finished_layers, interface.layers
-    if profiler.unexpected_layer or done != len(layers):
+def _check_order(interface: ModelInterface, machine: Machine) -> None:
+    profiler, layers = machine.profiler, interface.layers
+    done, called = profiler.finished_layers, profiler.unexpected_layer
+    if called or done != len(layers):
         expected = f"{layers[done][1]} for layer {layers[done][0]!r}" if done < len(layers) else "no further layer"
-        raise ExecutionFault(f"{interface.run} called {done} of {len(layers)} layers as stated; next was to be {expected}")
+        instead = machine.function_at(called) if called else "its end"
+        raise ExecutionFault(f"{interface.run} called {done} of {len(layers)} layers, then came {instead} instead of {expected}")
     if profiler.resized_block:
         raise ExecutionFault(f"the emulator cut the block at {profiler.resized_block:#010x} in two ways; its counts mean nothing")
 

@@ -103,7 +103,7 @@ class Machine:
             pc = self._uc.reg_read(registers.UC_ARM_REG_PC)
             instruction = self._program.instructions.get(pc)
             what = str(error) if instruction is None else f"{instruction} faults ({_reason(instruction)})"
-            raise ExecutionFault(f"layer {self._layer()!r}: {what} in {self._program.elf.function_at(pc)}") from None
+            raise ExecutionFault(f"layer {self._layer()!r}: {what} in {self.function_at(pc)}") from None
         if self.profiler.exhausted:
             raise ExecutionFault(f"layer {self._layer()!r}: {function} does not come to an end")
         pc, stack = self._uc.reg_read(registers.UC_ARM_REG_PC), self._uc.reg_read(registers.UC_ARM_REG_SP)
@@ -121,6 +121,10 @@ class Machine:
     def write(self, address: int, data: bytes) -> None:
         """Change memory."""
         self._uc.mem_write(address, data)
+
+    def function_at(self, address: int) -> str:
+        """Name of the function that holds ``address``."""
+        return self._program.elf.function_at(address)
 
     def check_canaries(self) -> None:
         """Compare what surrounds the arena within its pages with what was put there.
@@ -174,9 +178,7 @@ class Machine:
             unicorn.UC_MEM_WRITE_PROT: "write",
         }
         pc = uc.reg_read(self._registers.UC_ARM_REG_PC)
-        stray = StrayAccess(
-            kinds.get(access, "fetch"), address, size, self._layer(), pc, self._program.elf.function_at(pc), self._near(address)
-        )
+        stray = StrayAccess(kinds.get(access, "fetch"), address, size, self._layer(), pc, self.function_at(pc), self._near(address))
 
         def fault() -> NoReturn:
             raise stray

@@ -6,8 +6,8 @@ enum { NO_BLOCK = UINT32_MAX, MEMORY_READ = 16 };
 enum { UNSIGNED_DIVIDE = 1, SIGNED_DIVIDE = 2, CONDITIONAL = 3, STACK_POINTER = 4 };
 
 typedef struct {
-    uint8_t kind, condition, dividend, divisor; /* the last two are register numbers */
-    uint32_t cycles;                            /* added when a CONDITIONAL instruction is executed */
+    uint8_t kind, dividend, divisor, unused; /* the two in the middle are register numbers */
+    uint32_t cycles;                         /* added when a conditional instruction is executed */
 } watch_t;
 
 typedef struct {
@@ -25,7 +25,7 @@ typedef struct {
     uint64_t *extra_cycles, *unaligned_cycles; /* [layers + 1] */
     uint8_t *unaligned;     /* by halfword: 1 where an instruction made an unaligned access */
     watch_t *watched;       /* by halfword */
-    int32_t *register_ids;  /* r0 ... r15, then the flags, as the emulator numbers them */
+    int32_t *register_ids;  /* r0 ... r15, as the emulator numbers them */
     int32_t (*register_read)(void *machine, int32_t id, void *value);
     int32_t (*stop)(void *machine);
     uint64_t capacity, layers, blocks, budget;
@@ -45,11 +45,11 @@ static void follow_layers(profile_t *p, void *machine, uint64_t address, uint64_
         if (address != p->return_address) return;
         p->current = p->layers;
     }
-    if (!p->layer_entry[at]) return;
+    if (!p->layer_entry[at] || p->unexpected_layer) return;
     if (p->next < p->layers && p->layer_address[p->next] == address) {
         p->current = p->next++;
         p->return_address = read_register(p, machine, 14) & ~(uint64_t)1;
-    } else if (!p->unexpected_layer) {
+    } else {
         p->unexpected_layer = address;
     }
 }
@@ -77,21 +77,6 @@ void on_block(void *machine, uint64_t address, uint32_t bytes, void *data) {
     p->previous_end = address + bytes;
 }
 
-static int passes(uint32_t flags, unsigned condition) {
-    unsigned n = flags >> 31 & 1, z = flags >> 30 & 1, c = flags >> 29 & 1, v = flags >> 28 & 1, holds;
-    switch (condition >> 1) {
-        case 0: holds = z; break;
-        case 1: holds = c; break;
-        case 2: holds = n; break;
-        case 3: holds = v; break;
-        case 4: holds = c & !z; break;
-        case 5: holds = n == v; break;
-        case 6: holds = (n == v) & !z; break;
-        default: return 1;
-    }
-    return (int)(holds ^ (condition & 1));
-}
-
 static int bit_length(uint32_t value) {
     int n = 0;
     for (; value; value >>= 1) n++;
@@ -109,6 +94,7 @@ static uint64_t division_cycles(uint32_t dividend, uint32_t divisor, int is_sign
     return (uint64_t)(2 + (quotient_bits + 3) / 4);
 }
 
+/* Called only when the instruction's condition, if it has one, holds. */
 void on_watched(void *machine, uint64_t address, uint32_t bytes, void *data) {
     profile_t *p = data;
     uint64_t offset = address - p->code_start;
@@ -120,7 +106,6 @@ void on_watched(void *machine, uint64_t address, uint32_t bytes, void *data) {
         if (stack < p->lowest_stack) p->lowest_stack = stack;
         return;
     }
-    if (watch->condition < 14 && !passes(read_register(p, machine, 16), watch->condition)) return;
     p->extra_cycles[p->current] += watch->cycles;
     if (watch->kind != CONDITIONAL)
         p->extra_cycles[p->current] += division_cycles(read_register(p, machine, watch->dividend),

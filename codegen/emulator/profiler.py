@@ -22,9 +22,8 @@ _SOURCE = Path(__file__).with_name("profile.c")
 BLOCK_BUDGET = 4_000_000_000
 """Basic blocks after which a run counts as endless; some minutes of emulation."""
 
-WATCH = np.dtype([("kind", "u1"), ("condition", "u1"), ("dividend", "u1"), ("divisor", "u1"), ("cycles", "<u4")])
+WATCH = np.dtype([("kind", "u1"), ("dividend", "u1"), ("divisor", "u1"), ("unused", "u1"), ("cycles", "<u4")])
 UNSIGNED_DIVIDE, SIGNED_DIVIDE, CONDITIONAL, STACK_POINTER = 1, 2, 3, 4
-ALWAYS = 14
 
 _ARRAYS = (
     *("block_of", "block_start", "block_bytes", "layer_entry", "layer_address", "counters"),
@@ -97,7 +96,7 @@ class Profiler:
         from unicorn import arm_const
         from unicorn.unicorn_py3.unicorn import uclib
 
-        registers = [getattr(arm_const, f"UC_ARM_REG_{name}") for name in (*(f"R{i}" for i in range(13)), "SP", "LR", "PC", "CPSR")]
+        registers = [getattr(arm_const, f"UC_ARM_REG_{name}") for name in (*(f"R{i}" for i in range(13)), "SP", "LR", "PC")]
         self._arrays["register_ids"] = np.array(registers, np.int32)
         for name, array in self._arrays.items():
             setattr(self._struct, name, array.ctypes.data)

@@ -13,7 +13,7 @@ from codegen.emulator import profiler
 from codegen.emulator.interface import ExecutionFault
 from codegen.emulator.timing import Timing, timing_of
 from codegen.thumb import Instruction, Kind, UnknownInstruction, decode_range
-from codegen.thumb.instruction import SP
+from codegen.thumb.instruction import ALWAYS, SP
 
 
 class Program:
@@ -56,16 +56,16 @@ class Program:
         table = np.zeros(self.bytes // 2 + 1, profiler.WATCH)
         for address, instruction in self.instructions.items():
             at = (address - self.start) // 2
-            conditional = instruction.condition != profiler.ALWAYS and instruction.kind not in (Kind.IF_THEN, Kind.BRANCH)
+            conditional = instruction.condition != ALWAYS and instruction.kind not in (Kind.IF_THEN, Kind.BRANCH)
             if instruction.kind is Kind.DIVIDE:
                 kind = profiler.SIGNED_DIVIDE if instruction.mnemonic == "sdiv" else profiler.UNSIGNED_DIVIDE
                 extra = self.timing.executed(instruction) if conditional else 0
-                table[at] = (kind, instruction.condition, *instruction.operands, extra)
+                table[at] = (kind, *instruction.operands, 0, extra)
             elif conditional and not instruction.writes_pc and instruction.kind is not Kind.TRAP:
                 if extra := self.timing.executed(instruction):
-                    table[at] = (profiler.CONDITIONAL, instruction.condition, 0, 0, extra)
+                    table[at] = (profiler.CONDITIONAL, 0, 0, 0, extra)
             elif instruction.kind is Kind.DATA and instruction.writes >> SP & 1:
                 behind = at + instruction.size // 2
                 if behind < len(table) and not table[behind]["kind"]:
-                    table[behind] = (profiler.STACK_POINTER, profiler.ALWAYS, 0, 0, 0)
+                    table[behind] = (profiler.STACK_POINTER, 0, 0, 0, 0)
         return table

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from codegen.cores import Core
 from codegen.emulator.interface import ExecutionFault
 from codegen.thumb import Instruction, Kind
+from codegen.thumb.instruction import ALWAYS
 
 _COMPUTES = {
     Kind.DATA,
@@ -63,9 +64,9 @@ class Timing(ABC):
 
     def cost(self, instruction: Instruction, previous: Instruction | None) -> int:
         """Cycles of an instruction behind which control goes on to the next one, its condition (if any) having failed."""
-        if instruction.writes_pc or (instruction.condition != 14 and instruction.kind is not Kind.IF_THEN):
+        if instruction.writes_pc or (instruction.condition != ALWAYS and instruction.kind is not Kind.IF_THEN):
             cycles = 1
-            if instruction.condition != 14:
+            if instruction.condition != ALWAYS:
                 return cycles
         else:
             cycles = self.alone(instruction)
@@ -139,7 +140,9 @@ class CortexM4Timing(Timing):
             return 0
         if previous.kind in _COMPUTES:
             return 1 if previous.writes & instruction.address_registers else 0
-        pipelined = previous.kind is Kind.LOAD and previous.condition == 14 and not previous.loaded & instruction.address_registers
+        pipelined = (
+            previous.kind is Kind.LOAD and previous.condition == ALWAYS and not previous.loaded & instruction.address_registers
+        )
         if pipelined and instruction.kind in (Kind.LOAD, Kind.STORE) and self.alone(instruction) == 2:
             return -1
         return 0

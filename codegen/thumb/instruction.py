@@ -7,6 +7,8 @@ from enum import Enum, auto
 from typing import Literal
 
 SP, LR, PC = 13, 14, 15
+ALWAYS = 14
+"""The condition of an instruction that is always executed."""
 
 
 class Kind(Enum):
@@ -46,10 +48,10 @@ Level = Literal["armv6-m", "armv7-m", "dsp"]
 class Instruction:
     """One instruction. Sets of registers are bit masks (bit ``n`` is register ``n``).
 
-    ``size`` is 2 or 4 bytes. ``writeback`` is the part of ``writes`` that only updates an address. ``address_registers`` are those that an address is computed from, ``count`` how many registers a
-    multiple or double transfer moves. ``register_offset`` marks ``[Rn, Rm]`` addressing. A division's ``operands`` are the numbers
-    of the dividend and divisor registers. ``it_length`` is the number of instructions that an IT governs; ``condition`` (14:
-    always) is filled in for those.
+    ``size`` is 2 or 4 bytes. ``writeback`` is the part of ``writes`` that only updates an address, ``address_registers`` are those
+    that an address is computed from, ``register_offset`` marks ``[Rn, Rm]`` addressing, ``count`` is how many registers a multiple
+    or double transfer moves. A division's ``operands`` are the numbers of its dividend and divisor registers. ``it_length`` is
+    the number of instructions that an IT governs; those get its ``condition`` (or :data:`ALWAYS`).
     """
 
     address: int
@@ -64,7 +66,7 @@ class Instruction:
     register_offset: bool = False
     operands: tuple[int, int] = (0, 0)
     it_length: int = 0
-    condition: int = 14
+    condition: int = ALWAYS
     level: Level = "armv6-m"
 
     @property
