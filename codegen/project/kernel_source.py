@@ -8,6 +8,7 @@ from importlib import resources
 
 from codegen.project.rendering import prefixed, render
 
+_WIDTH = 120
 _SIBLING = re.compile(r'^\s*#\s*include\s+"([^"]+)\.h"[^\n]*\n', re.MULTILINE)
 _LICENCE = re.compile(r"^\s*/\*\s*SPDX-License-Identifier:[^*]*\*/\s*\n")
 
@@ -28,9 +29,19 @@ def micro_header(model: str, headers: Sequence[str]) -> str:
     return render("micro.h", m=model, M=model.upper(), headers=prefixed("\n\n".join(texts), model))
 
 
+def _laid_out(function: str) -> str:
+    """``function`` in this project's layout, its parameters on a line each where they do not fit on one."""
+    signature, brace, body = function.strip().partition("{")
+    signature = " ".join(signature.split())
+    if len(signature) > _WIDTH:
+        signature = signature.replace("(", "(\n    ", 1).replace(", ", ",\n    ")
+    indented = re.sub("^ +", lambda match: 2 * match[0], body, flags=re.MULTILINE)  # TVM indents by two
+    return f"{signature}\n{brace}{indented}"
+
+
 def prototypes(model: str, functions: Mapping[str, str]) -> str:
     """``src/<m>_kernels.h``: the declaration of every layer function."""
-    declarations = [" ".join(prefixed(text[: text.index("{")], model).split()) + ";" for text in functions.values()]
+    declarations = [_laid_out(prefixed(text, model)).partition("\n{")[0] + ";" for text in functions.values()]
     return render("kernels.h", m=model, M=model.upper(), prototypes="\n\n".join(declarations))
 
 
@@ -41,5 +52,5 @@ def kernels(model: str, functions: Mapping[str, str], *, micro: bool) -> str:
         m=model,
         M=model.upper(),
         micro_include=f'#include "{model}_micro.h"\n' if micro else "",
-        functions="\n\n".join(prefixed(text.strip(), model) for text in functions.values()),
+        functions="\n\n".join(_laid_out(prefixed(text, model)) for text in functions.values()),
     )
