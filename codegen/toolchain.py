@@ -35,7 +35,8 @@ FIRMWARE_FLAGS: tuple[str, ...] = (
 )
 """What a firmware build compiles with, for any clang or GCC."""
 
-_ZIG_FLAGS = ("-fno-sanitize=all", "-g", "-Wno-unused-command-line-argument")
+_ZIG_FLAGS = ("-g", "-Wno-unused-command-line-argument")
+_UNCHECKED = "-fno-sanitize=all"
 # The driver turns checks on by itself, but what is measured must be the code that ships; without -g it strips symbols at -Os.
 
 _LINKER_SCRIPT = """\
@@ -94,7 +95,7 @@ class ZigCompiler:
         :raises CompileError: with the compiler's message, also for a root that no source defines.
         """
         arguments = ["cc", "-target", "thumb-freestanding-eabi", f"-mcpu={core.zig_cpu}", OPTIMIZE[optimize]]
-        arguments += [*_EXACT_LEVEL.get(optimize, ()), *FIRMWARE_FLAGS, *_ZIG_FLAGS]
+        arguments += [*_EXACT_LEVEL.get(optimize, ()), *FIRMWARE_FLAGS, *_ZIG_FLAGS, _UNCHECKED]
         arguments += [f"-D{define}" for define in defines]
         arguments += [f"-I{Path(d).resolve()}" for d in include_dirs]
         arguments += ["-Wl,--gc-sections", f"-Wl,-e,{roots[0]}"]
@@ -121,6 +122,8 @@ class ZigCompiler:
         :raises CompileError: with the compiler's message.
         """
         arguments = ["cc", "-std=c99", "-O2", *_ZIG_FLAGS, *(f"-I{Path(d).resolve()}" for d in include_dirs), *flags]
+        if not any(flag.startswith("-fsanitize") for flag in flags):  # both together would check nothing
+            arguments.append(_UNCHECKED)
         with tempfile.TemporaryDirectory(prefix="host-", dir=cache_dir()) as scratch:
             self._build(arguments, sources, output, Path(scratch))
         return output

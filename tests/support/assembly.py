@@ -26,13 +26,12 @@ def function(name: str, body: str) -> str:
 """
 
 
-def build(directory: Path, body: str, core: str = "cortex-m4", *, functions: str = "", fpu: bool = False) -> Path:
-    """A program whose ``m_run`` is ``body``, followed by ``return 0``."""
-    extra = ".fpu fpv4-sp-d16\n" if fpu else ""
+def build(directory: Path, body: str, core: str = "cortex-m4", *, functions: str = "", roots: Sequence[str] = ()) -> Path:
+    """A program whose ``m_run`` is ``body``, followed by ``return 0``; of ``functions`` it keeps what it calls, and ``roots``."""
     run = function("m_run", body + "\nmovs r0, #0\nbx lr")
     source = directory / "program.s"
-    source.write_text(f".syntax unified\n.thumb\n{extra}{run}{function('m_tensor', 'bx lr')}{functions}")
-    return link(directory, source, core)
+    source.write_text(f".syntax unified\n.thumb\n{run}{function('m_tensor', 'bx lr')}{functions}")
+    return link(directory, source, core, roots=roots)
 
 
 def build_c(directory: Path, text: str, core: str = "cortex-m4", optimize: str = "balanced") -> Path:
@@ -42,14 +41,14 @@ def build_c(directory: Path, text: str, core: str = "cortex-m4", optimize: str =
     return link(directory, source, core, optimize)
 
 
-def link(directory: Path, source: Path, core: str, optimize: str = "balanced") -> Path:
+def link(directory: Path, source: Path, core: str, optimize: str = "balanced", *, roots: Sequence[str] = ()) -> Path:
     """The linked program of one source."""
     return ZigCompiler().link(
         [source],
         include_dirs=[],
         core=find_core(core),
         optimize=optimize,
-        roots=["m_run", "m_tensor"],
+        roots=["m_run", "m_tensor", *roots],
         output=directory / "program.elf",
     )
 
