@@ -221,7 +221,7 @@ def _is_scratch(stmt: Any) -> bool:
     if stmt.buffer.scope() == SCRATCH_SCOPE:
         return True
     if _nbytes(stmt.buffer) > _STACK_LIMIT:
-        raise BuildError(f"buffer {stmt.buffer.name!r} takes {_nbytes(stmt.buffer)} bytes of stack: give it scope {SCRATCH_SCOPE!r}")
+        raise BuildError(f"buffer {stmt.buffer.name!r} puts {_nbytes(stmt.buffer)} bytes on the stack, needs scope {SCRATCH_SCOPE}")
     return False
 
 

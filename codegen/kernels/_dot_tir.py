@@ -49,7 +49,8 @@ def _dot_function(pixels: int, channels: int, depth: int, *, implementation: boo
                 with loops(**extents) as inner, T.sblock("dot"):
                     # TVM drops the block's axes of extent 1 from the computation before it compares the two.
                     bound = {name: loop for (name, extent), loop in zip(extents.items(), inner, strict=True) if extent > 1}
-                    axes = T.axis.remap("".join("S" if name in ("pixel", "channel") else "R" for name in bound), list(bound.values()))
+                    kinds = "".join("S" if name in ("pixel", "channel") else "R" for name in bound)
+                    axes = T.axis.remap(kinds, list(bound.values()))
                     index = {"pixel": 0, "channel": 0, **dict(zip(bound, axes, strict=True))}
                     i, c, k, h = (index[name] for name in extents)
                     product = T.cast(patch[0, k, i, h], "int32") * T.cast(weights[weight_offset(channels, k, h, c)], "int32")

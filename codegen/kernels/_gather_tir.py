@@ -1,7 +1,7 @@
 """The stage that gathers the patches of a block of output pixels, as TIR over micro/gather.h.
 
-Three forms: a window that is one run of bytes is expanded straight from the input; windows whose runs are whole groups of four cells are
-expanded run by run; all others are first copied together as bytes.
+Three forms: a window that is one run of bytes is expanded straight from the input; windows whose runs are whole groups of four
+cells are expanded run by run; all others are first copied together as bytes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ def gather_block(window: Window, input_zero: int, x: Any, patch: Any, pixels: Pa
                 b, i = T.axis.remap("SS", [block, pixel])
                 T.reads(copies[b, i, 0:depth])
                 T.writes(patch[b, 0 : depth // 2, i, 0:2])
-                call("expand", T.address_of(patch[b, 0, i, 0]), T.address_of(copies[b, i, 0]), window.depth, pixels.size, input_zero)
+                # Bound to a buffer of its own, or TVM would shrink the copies to the bytes whose addresses are taken.
+                copied = T.match_buffer(copies[b, i, 0:depth], (1, 1, depth), "int8", scope=SCRATCH_SCOPE, offset_factor=1)
+                target = T.address_of(patch[b, 0, i, 0])
+                call("expand", target, T.address_of(copied[0, 0, 0]), window.depth, pixels.size, input_zero)
 
 
 def _pixel_position(window: Window, pixel: Any) -> tuple[Any, Any]:

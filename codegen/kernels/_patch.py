@@ -1,4 +1,4 @@
-"""Kernels that gather patches of the input and multiply them with packed weights: convolutions and matrix products of several rows."""
+"""Kernels that gather patches of the input and multiply them with packed weights: convolutions and products of several rows."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ class PatchKernel(Kernel[PatchSpec]):
 
 
 def pack_weights(weights: NDArray[np.int8], block: int) -> NDArray[np.int8]:
-    """``(filters, depth)`` weights as micro/dot.h reads them, one-dimensional: ``depth`` filled up to groups of four with zeros, then
-    pairs of filters interleaved (``block`` 2; a last single one and ``block`` 1 in the order of the cells)."""
+    """``(filters, depth)`` weights as micro/dot.h reads them, one-dimensional: ``depth`` filled up to groups of four with zeros,
+    then pairs of filters interleaved (``block`` 2; a last single one and ``block`` 1 in the order of the cells)."""
     filters, depth = weights.shape
     padded = np.zeros((filters, -(-depth // 4) * 4), np.int8)
     padded[:, :depth] = weights
     pairs = filters - filters % block if block == 2 else 0
     # A patch holds the cells of a group in the order 0, 2, 1, 3.
-    groups = padded[:pairs].reshape(pairs // 2, 2, -1, 4)[..., [0, 2, 1, 3]]
+    groups = padded[:pairs].reshape(pairs // 2, 2, padded.shape[1] // 4, 4)[..., [0, 2, 1, 3]]
     return np.concatenate([groups.transpose(0, 2, 3, 1).ravel(), padded[pairs:].ravel()])

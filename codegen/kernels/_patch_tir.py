@@ -97,7 +97,8 @@ class _Computation:
     def _store(self, block: Any, sums: Any, pixels: Part, channels: Part) -> None:
         from tvm.tirx.script import builder as T  # noqa: N812
 
-        with loops(group=channels.blocks, pixel=pixels.size, channel=channels.size) as inner, T.sblock(_stage("store", pixels, channels)):
+        extents = {"group": channels.blocks, "pixel": pixels.size, "channel": channels.size}
+        with loops(**extents) as inner, T.sblock(_stage("store", pixels, channels)):
             b, g, i, c = T.axis.remap("SSSS", [block, *inner])
             filter_ = channels.start + g * channels.size + c
             to = (pixels.start + b * pixels.size + i) * self.filters + filter_

@@ -1,4 +1,4 @@
-"""The geometry of a window that slides over an image: which cells lie under it, how they are gathered, when they are last needed."""
+"""The geometry of a window that slides over an image: which cells lie under it and when they are last needed."""
 
 from __future__ import annotations
 
@@ -71,11 +71,6 @@ class Window:
         return self.channels % 4 == 0
 
     @property
-    def whole_groups(self) -> bool:
-        """Whether every run of neighbouring cells, clipped or not, is a whole number of groups of four."""
-        return self.channels % 4 == 0
-
-    @property
     def runs(self) -> tuple[int, int, int]:
         """A window that is not contiguous as runs of neighbouring cells: rows, runs in a row, taps in a run."""
         return (self.kernel[0], 1, self.kernel[1]) if self.dilation[1] == 1 else (*self.kernel, 1)
@@ -93,10 +88,10 @@ def convolution_window(op: Conv2D, graph: Graph) -> Window:
     """The window of a convolution."""
     _, height, width, channels = graph[op.inputs[0]].shape
     _, out_height, out_width, _ = graph[op.output].shape
-    kernel = graph[op.weight].shape[1:3]
-    return Window(
-        height, width, channels, out_height, out_width, (kernel[0], kernel[1]), op.strides, op.dilation, op.padding.top, op.padding.left
-    )
+    _, *kernel, _ = graph[op.weight].shape
+    size = (kernel[0], kernel[1])
+    top, left = op.padding.top, op.padding.left
+    return Window(height, width, channels, out_height, out_width, size, op.strides, op.dilation, top, left)
 
 
 def rows_window(op: FullyConnected, graph: Graph) -> Window:
@@ -128,8 +123,8 @@ def first_needed(window: Window) -> NDArray[np.int64]:
 def overlap_lead(window: Window, filters: int, block: int) -> int:
     """Least ``input_offset - output_offset`` at which the output may lie over the input, in bytes.
 
-    A block of ``block`` pixels is gathered before its outputs are written, so what has been written after a block must end before the
-    first input cell that a later pixel reads. The last block has no later pixel and sets no limit.
+    A block of ``block`` pixels is gathered before its outputs are written, so what has been written after a block must end before
+    the first input cell that a later pixel reads. The last block has no later pixel and sets no limit.
     """
     needed = first_needed(window)
     ends = np.arange(block, window.pixels, block)

@@ -45,11 +45,15 @@ class RowSpec:
         return -(-self.depth // 4) * 4
 
     @property
+    def blocked(self) -> int:
+        """Output channels that are computed in blocks of four: none where there is not even one group of four inputs."""
+        return self.filters - self.filters % BLOCK if self.depth >= 4 else 0
+
+    @property
     def channel_parts(self) -> tuple[Part, ...]:
         """Blocks of four channels, then the rest one by one."""
-        whole = self.filters - self.filters % BLOCK
-        rest = self.filters - whole
-        return (*parts(whole, BLOCK), *((Part(whole, rest, 1),) if rest else ()))
+        rest = self.filters - self.blocked
+        return (*parts(self.blocked, BLOCK), *((Part(self.blocked, rest, 1),) if rest else ()))
 
 
 class FullyConnectedKernel(Kernel[RowSpec]):
@@ -81,11 +85,11 @@ class FullyConnectedKernel(Kernel[RowSpec]):
         weights = data.reshape(spec.filters, spec.depth)
         correction = -graph[op.inputs[0]].zero_point * weights.astype(np.int64).sum(axis=1)
         form = spec.requantization
-        packed = Constant("weights", pack_rows(weights))
+        packed = Constant("weights", pack_rows(weights, spec.blocked))
         return (packed, bias_constant(op, graph, correction), *requantization_constants(op, graph, form))
 
     def overlap(self, spec: RowSpec) -> tuple[int | None, ...]:
-        # Every output needs the whole input; only the last block, all of whose sums are taken before it is stored, may overwrite it.
+        # Every output needs the whole input; only the last block, whose sums are taken before it is stored, may overwrite it.
         last = spec.channel_parts[-1]
         before_last = last.start + (last.blocks - 1) * last.size
         return (before_last,) if before_last else (-spec.depth,)
@@ -96,21 +100,20 @@ class FullyConnectedKernel(Kernel[RowSpec]):
         for part in spec.channel_parts:
             features[f"rows_{part.size}"] = part.blocks
             features[f"groups_{part.size}"] = part.blocks * (spec.packed_depth // 4)
-        features["rest"] = spec.filters // BLOCK * (spec.packed_depth % 16 // 4)
+        features["rest"] = spec.blocked // BLOCK * (spec.packed_depth % 16 // 4)
         return features
 
     def prim_func(self, spec: RowSpec) -> tvm.tirx.PrimFunc:
         return row_prim_func(spec)
 
 
-def pack_rows(weights: NDArray[np.int8]) -> NDArray[np.int8]:
-    """``(filters, depth)`` weights as micro/row_dot.h reads them, one-dimensional."""
+def pack_rows(weights: NDArray[np.int8], blocked: int) -> NDArray[np.int8]:
+    """``(filters, depth)`` weights as micro/row_dot.h reads them, one-dimensional; the first ``blocked`` filters by fours."""
     filters, depth = weights.shape
     padded = np.zeros((filters, -(-depth // 4) * 4), np.int8)
     padded[:, :depth] = weights
-    whole = filters - filters % BLOCK
-    groups = padded[:whole].reshape(whole // BLOCK, BLOCK, -1, 4)
-    return np.concatenate([groups.transpose(0, 2, 1, 3).ravel(), padded[whole:].ravel()])
+    groups = padded[:blocked].reshape(blocked // BLOCK, BLOCK, padded.shape[1] // 4, 4)
+    return np.concatenate([groups.transpose(0, 2, 1, 3).ravel(), padded[blocked:].ravel()])
 
 
 def row_prim_func(spec: RowSpec) -> tvm.tirx.PrimFunc:

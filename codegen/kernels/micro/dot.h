@@ -12,22 +12,22 @@
 
 #if NN_HAS_DSP
 
-/* The loops below need all 13 registers that a compiler with a frame pointer leaves to inline assembly. The end of the weights, which
- * arrives in x, waits on the stack. */
+/* A compiler with a frame pointer leaves 12 registers to the operands of inline assembly, and lr, which some take for no operand. The
+ * loops below need all of them: lr is named, and the end of the weights, which arrives in x, waits on the stack. */
 
-/* Two cells of three pixels and two channels: x and e hold the weights, p, q and r the pixels. */
+/* Two cells of three pixels and two channels: x and lr hold the weights, p, q and r the pixels. */
 #define NN_STEP_3X2(w, a0, a1, a2)                                                                                              \
     "ldr %[x], [%[w], #" #w "]\n\t"                                                                                             \
     "ldr %[p], [%[a], #" #a0 "]\n\t"                                                                                            \
     "ldr %[q], [%[a], #" #a1 "]\n\t"                                                                                            \
     "ldr %[r], [%[a], #" #a2 "]\n\t"                                                                                            \
-    "sxtb16 %[e], %[x]\n\t"                                                                                                     \
+    "sxtb16 lr, %[x]\n\t"                                                                                                       \
     "sxtb16 %[x], %[x], ror #8\n\t"                                                                                             \
-    "smlad %[s0], %[e], %[p], %[s0]\n\t"                                                                                        \
+    "smlad %[s0], lr, %[p], %[s0]\n\t"                                                                                          \
     "smlad %[s1], %[x], %[p], %[s1]\n\t"                                                                                        \
-    "smlad %[s2], %[e], %[q], %[s2]\n\t"                                                                                        \
+    "smlad %[s2], lr, %[q], %[s2]\n\t"                                                                                          \
     "smlad %[s3], %[x], %[q], %[s3]\n\t"                                                                                        \
-    "smlad %[s4], %[e], %[r], %[s4]\n\t"                                                                                        \
+    "smlad %[s4], lr, %[r], %[s4]\n\t"                                                                                          \
     "smlad %[s5], %[x], %[r], %[s5]\n\t"
 
 #define NN_LOOP_3X2(steps, w_bytes, a_bytes)                                                                                    \
@@ -37,14 +37,14 @@
                      "cmp %[w], %[x]\n\t"                                                                                     \
                      "bne 1b\n\tadd sp, #4\n\t"                                                                                               \
                      : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
-                       [s4] "+r"(s4), [s5] "+r"(s5), [x] "+&r"(x), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)       \
+                       [s4] "+r"(s4), [s5] "+r"(s5), [x] "+&r"(x), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)       \
                      :                                                                                                          \
-                     : "cc", "memory")
+                     : "lr", "cc", "memory")
 
 NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5];
-    uint32_t x, e, p, q, r;
+    uint32_t x, p, q, r;
     const int8_t *const end = weights + 2 * depth;
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {
@@ -76,17 +76,17 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     "ldr %[q], [%[a], #" #a1 "]\n\t"                                                                                            \
     "ldr %[r], [%[a], #" #a2 "]\n\t"                                                                                            \
     "ldr %[t], [%[a], #" #a3 "]\n\t"                                                                                            \
-    "sxtb16 %[e], %[x]\n\t"                                                                                                     \
+    "sxtb16 lr, %[x]\n\t"                                                                                                       \
     "sxtb16 %[x], %[x], ror #8\n\t"                                                                                             \
-    "smlad %[s0], %[e], %[p], %[s0]\n\t"                                                                                        \
+    "smlad %[s0], lr, %[p], %[s0]\n\t"                                                                                          \
     "smlad %[s1], %[x], %[p], %[s1]\n\t"                                                                                        \
-    "smlad %[s2], %[e], %[q], %[s2]\n\t"                                                                                        \
+    "smlad %[s2], lr, %[q], %[s2]\n\t"                                                                                          \
     "smlad %[s3], %[x], %[q], %[s3]\n\t"                                                                                        \
-    "sxtb16 %[e], %[y]\n\t"                                                                                                     \
+    "sxtb16 lr, %[y]\n\t"                                                                                                       \
     "sxtb16 %[y], %[y], ror #8\n\t"                                                                                             \
-    "smlad %[s0], %[e], %[r], %[s0]\n\t"                                                                                        \
+    "smlad %[s0], lr, %[r], %[s0]\n\t"                                                                                          \
     "smlad %[s1], %[y], %[r], %[s1]\n\t"                                                                                        \
-    "smlad %[s2], %[e], %[t], %[s2]\n\t"                                                                                        \
+    "smlad %[s2], lr, %[t], %[s2]\n\t"                                                                                          \
     "smlad %[s3], %[y], %[t], %[s3]\n\t"
 
 #define NN_LOOP_2X2(steps, w_bytes, a_bytes)                                                                                    \
@@ -96,14 +96,14 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
                      "cmp %[w], %[x]\n\t"                                                                                     \
                      "bne 1b\n\tadd sp, #4\n\t"                                                                                               \
                      : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
-                       [x] "+&r"(x), [y] "=&r"(y), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)         \
+                       [x] "+&r"(x), [y] "=&r"(y), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)         \
                      :                                                                                                          \
-                     : "cc", "memory")
+                     : "lr", "cc", "memory")
 
 NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    uint32_t x, y, e, p, q, r, t;
+    uint32_t x, y, p, q, r, t;
     const int8_t *const end = weights + 2 * depth;
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {

@@ -30,33 +30,34 @@ static inline int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
     return NN_smlad(NN_sxtb16_odd(x), NN_sxtb16_odd(weights), NN_smlad(NN_sxtb16(x), NN_sxtb16(weights), sum));
 }
 
-/* Four cells of four channels: x and o hold the input, p, q, r and t the weights. */
+/* Four cells of four channels: x and lr hold the input, p, q, r and t the weights. */
 #define NN_STEP_ROW(x0, w0, w1, w2, w3)           \
     "ldr %[x], [%[a], #" #x0 "]\n\t"              \
     "ldr %[p], [%[w], #" #w0 "]\n\t"              \
     "ldr %[q], [%[w], #" #w1 "]\n\t"              \
     "ldr %[r], [%[w], #" #w2 "]\n\t"              \
     "ldr %[t], [%[w], #" #w3 "]\n\t"              \
-    "sxtb16 %[o], %[x], ror #8\n\t"               \
+    "sxtb16 lr, %[x], ror #8\n\t"                 \
     "sxtb16 %[x], %[x]\n\t"                       \
     "sxtb16 %[e], %[p]\n\t"                       \
     "sxtb16 %[p], %[p], ror #8\n\t"               \
     "smlad %[s0], %[e], %[x], %[s0]\n\t"          \
-    "smlad %[s0], %[p], %[o], %[s0]\n\t"          \
+    "smlad %[s0], %[p], lr, %[s0]\n\t"            \
     "sxtb16 %[e], %[q]\n\t"                       \
     "sxtb16 %[q], %[q], ror #8\n\t"               \
     "smlad %[s1], %[e], %[x], %[s1]\n\t"          \
-    "smlad %[s1], %[q], %[o], %[s1]\n\t"          \
+    "smlad %[s1], %[q], lr, %[s1]\n\t"            \
     "sxtb16 %[e], %[r]\n\t"                       \
     "sxtb16 %[r], %[r], ror #8\n\t"               \
     "smlad %[s2], %[e], %[x], %[s2]\n\t"          \
-    "smlad %[s2], %[r], %[o], %[s2]\n\t"          \
+    "smlad %[s2], %[r], lr, %[s2]\n\t"            \
     "sxtb16 %[e], %[t]\n\t"                       \
     "sxtb16 %[t], %[t], ror #8\n\t"               \
     "smlad %[s3], %[e], %[x], %[s3]\n\t"          \
-    "smlad %[s3], %[t], %[o], %[s3]\n\t"
+    "smlad %[s3], %[t], lr, %[s3]\n\t"
 
-/* All 13 registers that a compiler with a frame pointer leaves to inline assembly are taken: the end of x waits on the stack. */
+/* A compiler with a frame pointer leaves 12 registers to the operands of inline assembly, and lr, which some take for no operand. So
+ * lr is named, and the end of x waits on the stack. */
 #define NN_LOOP_ROW(steps, x_bytes, w_bytes)                                                                                    \
     __asm__ volatile("push {%[x]}\n\t"                                                                                          \
                      "1:\n\t" steps "add %[a], #" #x_bytes "\n\t"                                                               \
@@ -66,14 +67,14 @@ static inline int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
                      "bne 1b\n\t"                                                                                               \
                      "add sp, #4\n\t"                                                                                           \
                      : [w] "+r"(weights), [a] "+r"(x), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),              \
-                       [x] "+&r"(end), [o] "=&r"(o), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)       \
+                       [x] "+&r"(end), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)                         \
                      :                                                                                                          \
-                     : "cc", "memory")
+                     : "lr", "cc", "memory")
 
 NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    uint32_t end, o, e, p, q, r, t;
+    uint32_t end, e, p, q, r, t;
     const int8_t *const last = x + (depth & ~3);
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {
