@@ -183,10 +183,13 @@ class Pool(Layer):
         if step.kind == "max_pool":
             x = functional.max_pool2d(functional.pad(value.x, padding, value=-torch.inf), step.window, step.strides)
         else:
-            x = functional.avg_pool2d(functional.pad(value.x, padding), step.window, step.strides)
-            if any(padding):
-                inside = functional.pad(torch.ones_like(value.x[:1, :1]), padding)
-                x = x / functional.avg_pool2d(inside, step.window, step.strides)
+            # One division of whole numbers, so that ties are exact.
+            cells = functional.pad(torch.ones_like(value.x[:1, :1]), padding)
+            x, inside = (
+                functional.avg_pool2d(t, step.window, step.strides, divisor_override=1)
+                for t in (functional.pad(value.x, padding), cells)
+            )
+            x = x / inside
             if self.observer.rounding:
                 x = _straight_through(x + value.zero_point, _round_away) - value.zero_point
         if self.observer.rounding:

@@ -1,0 +1,118 @@
+"""Training: it learns, is reproducible, reports its course; augmentation keeps what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+
+from nas.augmentation import ImageAugmentation
+from nas.datasets import Dataset, load_train, split_validation
+from nas.training import Recipe, build_module, evaluate, train
+from search_spaces import Architecture, ImageSpace
+
+SPACE = ImageSpace((8, 8, 1), 10)
+SHORT = Recipe(epochs=3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Dataset, Dataset]:
+    return split_validation(load_train("digits"), 0.25, 0)
+
+
+@pytest.fixture(scope="module")
+def small() -> Architecture:
+    return SPACE.from_params(
+        {"stem_channels": 16, "stem_kernel": 3, "stem_stride": 2, "stages": 1, "stage1_block": "conv", "stage1_channels": 24,
+         "stage1_depth": 1, "stage1_kernel": 3, "stage1_stride": 2, "head": "flatten"}
+    )  # fmt: skip
+
+
+def test_a_small_network_learns_the_digits(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    module = build_module(SPACE, small, 0)
+    assert evaluate(module, data[1]) < 0.3
+    result = train(module, *data, Recipe(epochs=8), seed=0)
+    assert result.accuracy is not None
+    assert result.accuracy > 0.95
+    assert evaluate(module, data[1]) == result.accuracy
+    assert not module.training
+
+
+def test_the_same_seed_gives_the_same_weights(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    def weights(seed: int, recipe: Recipe) -> torch.Tensor:
+        module = build_module(SPACE, small, seed)
+        train(module, data[0], None, recipe, seed)
+        return nn.utils.parameters_to_vector(module.parameters())
+
+    for recipe in (Recipe(epochs=2, augment=True), Recipe(epochs=2, augment=False)):
+        first = weights(1, recipe)
+        torch.rand(17)  # the global generator has no part in it
+        assert torch.equal(first, weights(1, recipe))
+        assert not torch.equal(first, weights(2, recipe))
+
+
+def test_initial_weights_depend_on_the_seed_alone(small: Architecture) -> None:
+    before = torch.get_rng_state()
+    vectors = [nn.utils.parameters_to_vector(build_module(SPACE, small, seed).parameters()) for seed in (5, 5, 6)]
+    assert torch.equal(vectors[0], vectors[1])
+    assert not torch.equal(vectors[0], vectors[2])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_every_epoch_is_reported_and_a_callback_can_stop(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    reports: list[tuple[int, float | None]] = []
+    result = train(build_module(SPACE, small, 0), *data, SHORT, 0, lambda epoch, accuracy: reports.append((epoch, accuracy)))
+    assert [epoch for epoch, _ in reports] == [1, 2, 3]
+    assert tuple(accuracy for _, accuracy in reports) == result.curve
+
+    class StopError(Exception):
+        pass
+
+    def stop(epoch: int, accuracy: float | None) -> None:
+        raise StopError
+
+    with pytest.raises(StopError):
+        train(build_module(SPACE, small, 0), *data, SHORT, 0, stop)
+
+
+def test_without_validation_data_there_is_no_accuracy(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    result = train(build_module(SPACE, small, 0), data[0], None, SHORT, 0)
+    assert result.accuracy is None
+    assert result.curve == ()
+
+
+def test_a_batch_may_be_larger_than_the_data(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    few = data[0].subset(torch.arange(20).numpy())
+    result = train(build_module(SPACE, small, 0), few, few, Recipe(epochs=1, batch_size=64), 0)
+    assert len(result.curve) == 1
+
+
+def test_augmentation_without_strength_changes_nothing() -> None:
+    x = torch.rand(5, 3, 8, 12)
+    still = ImageAugmentation(shift=0, rotation=0, zoom=0, shear=0)(x, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(still, x, atol=1e-5, rtol=0)
+
+
+def test_augmentation_moves_by_at_most_its_strength_and_fills_with_zero() -> None:
+    x = torch.zeros(200, 1, 9, 9)
+    x[:, :, 4, 4] = 1
+    moved = ImageAugmentation(shift=2, rotation=0, zoom=0, shear=0)(x, torch.Generator().manual_seed(0))
+    weight = moved.sum((1, 2, 3))
+    torch.testing.assert_close(weight, torch.ones(200), atol=1e-4, rtol=0)
+    rows = (moved.sum((1, 3)) * torch.arange(9.0)).sum(1)
+    assert rows.min() >= 1.99
+    assert rows.max() <= 6.01
+    assert rows.std() > 0.5
+    ones = ImageAugmentation(shift=2, rotation=0, zoom=0, shear=0)(torch.ones(50, 1, 9, 9), torch.Generator().manual_seed(0))
+    assert ones.min() == 0
+    assert ones.max() <= 1 + 1e-5
