@@ -41,13 +41,15 @@ def execute(
     missing = [s for s in _symbols(interface) if s not in program.elf.symbols]
     if missing:
         raise ValueError(f"{elf}: lacks the symbols {', '.join(missing)}")
-    aligned = Machine(program, interface, arena_at=arena_at, memory_hook=True)
-    _infer_all(aligned, interface, inputs[:1])
-    _check_alignment(program, aligned.profiler)
     machine = Machine(program, interface, arena_at=arena_at, memory_hook=False)
     outputs, stack = _infer_all(machine, interface, inputs)
     n = len(inputs)
-    unaligned = [cycles * n for cycles in aligned.profiler.unaligned_cycles]
+    unaligned = [0] * (len(interface.layers) + 1)
+    if core.unaligned_access:  # elsewhere an unaligned access has faulted already
+        slow = Machine(program, interface, arena_at=arena_at, memory_hook=True)
+        _infer_all(slow, interface, inputs[:1])
+        _check_alignment(program, slow.profiler)
+        unaligned = [cycles * n for cycles in slow.profiler.unaligned_cycles]
     layers = _layer_profiles(program, interface, machine.profiler, unaligned, n)
     return Execution(outputs, sum(p.instructions for p in layers), sum(p.cycles for p in layers), layers, stack)
 
@@ -111,7 +113,7 @@ def _check_order(interface: ModelInterface, machine: Machine) -> None:
 def _check_alignment(program: Program, profiler: Profiler) -> None:
     for address in profiler.unaligned:
         instruction = program.instructions[address]
-        if instruction.kind in _MUST_ALIGN or not program.core.unaligned_access or "ex" in instruction.mnemonic:
+        if instruction.kind in _MUST_ALIGN or "ex" in instruction.mnemonic:
             where = program.elf.function_at(address)
             raise ExecutionFault(f"unaligned access by {instruction} in {where}, which faults on a {program.core.title}")
 

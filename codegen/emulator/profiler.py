@@ -19,8 +19,8 @@ from codegen.toolchain import ZigCompiler
 
 _NO_BLOCK = 2**32 - 1
 _SOURCE = Path(__file__).with_name("profile.c")
-BLOCK_BUDGET = 4_000_000_000
-"""Basic blocks after which a run counts as endless; some minutes of emulation."""
+BLOCK_BUDGET = 1_000_000_000
+"""Basic blocks after which a run counts as endless: a hundred times what ten million multiply-accumulates take."""
 
 WATCH = np.dtype([("kind", "u1"), ("dividend", "u1"), ("divisor", "u1"), ("unused", "u1"), ("cycles", "<u4")])
 UNSIGNED_DIVIDE, SIGNED_DIVIDE, CONDITIONAL, STACK_POINTER = 1, 2, 3, 4
