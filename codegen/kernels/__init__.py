@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.ir import Graph, Op
 from codegen.kernels._base import Constant, Kernel
+from codegen.kernels.average_pool2d import AveragePool2DKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
+from codegen.kernels.max_pool2d import MaxPool2DKernel
 from codegen.kernels.pointwise import PointwiseKernel
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ KERNELS: tuple[Kernel[Any], ...] = (
     PointwiseKernel(),
     Conv2DKernel(),
     DepthwiseConv2DKernel(),
+    AveragePool2DKernel(),
+    MaxPool2DKernel(),
 )
 """Every kernel, the first that can compute an operator is taken."""
 
