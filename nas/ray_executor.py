@@ -7,6 +7,7 @@ worker. A worker that dies takes nothing with it: its function runs once more on
 from __future__ import annotations
 
 import os
+import socket
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -152,6 +153,8 @@ def _start(address: str | None, **options: Any) -> Any:
     """Connect to a cluster, or start one on this machine; returns the ray module."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    if address not in (None, "auto"):
+        _check_reachable(str(address))
     import ray
 
     try:
@@ -162,3 +165,15 @@ def _start(address: str | None, **options: Any) -> Any:
             raise UserError(f"--ray-address {address}: no Ray cluster there ({one_line(error)})") from None
         raise UserError(f"Ray does not start: {one_line(error)}") from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Ray ends the whole process where nothing answers at the address, so find out before.
+
+    :raises UserError: if nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise UserError(f"--ray-address {address}: no Ray cluster there ({one_line(error)}); write host:port or auto") from None

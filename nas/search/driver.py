@@ -184,7 +184,7 @@ def _choose(
     stage.finish([candidate for _, pool in pools for candidate in pool[:count]])
     ours = pools[0][1]
     taken = count
-    while best(ours[:taken], stage.done, limits) is None and taken < len(ours):
+    while best(ours[:taken], stage.done, limits) is None and stage.built(ours[:taken]) and taken < len(ours):
         stage.finish(ours[taken : taken + count])
         taken += count
     chosen = []

@@ -106,6 +106,10 @@ class FinalistStage:
             self.done[key] = _store(self._run, candidate, outcome.value)
             self._progress.step(f"{name}: {self.done[key].int8_accuracy:.2%} int8 on the validation data")
 
+    def built(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether any of them was built, so that it is the limits and not an error that they failed by."""
+        return any(candidate.architecture.id in self.done for candidate in candidates)
+
     def _submit(self, candidate: Candidate) -> int:
         settings, preparation = self._settings, self._preparation
         space, architecture = preparation.space, candidate.architecture

@@ -45,7 +45,7 @@ class StudySource:
         trials = study.get_trials(deepcopy=False)
         self.issued = len(trials)
         self._abandoned = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        self._under_way = {trial.number for trial in self._abandoned}
+        self._under_way: dict[int, Trial] = {}
 
     @property
     def space(self) -> SearchSpace:
@@ -64,7 +64,7 @@ class StudySource:
     def next(self) -> Request | None:
         """The next training, or None where there is none now."""
         if self._abandoned:
-            return self._request(Trial(self.study, self._abandoned.pop(0)._trial_id))
+            return self._request(Trial(self.study, self._abandoned.pop(0)._trial_id))  # as Study.ask does it
         if self.exhausted is not None or self.issued >= self._wanted():
             return None
         number = self.issued
@@ -84,12 +84,13 @@ class StudySource:
 
     def _request(self, trial: Trial) -> Request:
         """Write down what ``trial`` is about; what a killed driver had already written is left as it is."""
-        self._under_way.add(trial.number)
+        self._under_way[trial.number] = trial
         architecture = suggest_architecture(trial, self._feasibility.space)
         proposal = self._sampler.propose(self.study, trial.number)
         prediction = self._feasibility.predict(architecture)
+        written = self.study.get_trials(deepcopy=False)[trial.number].constraints
         for limit, margin in self._feasibility.margins(architecture).items():
-            if limit not in self.study.trials[trial.number].constraints:
+            if limit not in written:
                 trial.set_constraint(limit, margin)
         attributes = {
             "architecture": architecture.id,
@@ -107,18 +108,15 @@ class StudySource:
 
     def complete(self, number: int, accuracy: float, seconds: float) -> None:
         """Trial ``number`` reached ``accuracy`` after ``seconds`` of training."""
-        self._set(number, "seconds", round(seconds, 3))
-        self.study.tell(number, accuracy)
-        self._under_way.discard(number)
+        self._end(number, "seconds", round(seconds, 3)).tell(number, accuracy)
 
     def fail(self, number: int, reason: str) -> None:
         """Trial ``number`` came to nothing."""
-        self._set(number, "error", reason)
-        self.study.tell(number, state=TrialState.FAIL)
-        self._under_way.discard(number)
+        self._end(number, "error", reason).tell(number, state=TrialState.FAIL)
 
-    def _set(self, number: int, key: str, value: object) -> None:
-        self.study._storage.set_trial_user_attr(self.study.trials[number]._trial_id, key, value)
+    def _end(self, number: int, key: str, value: object) -> optuna.Study:
+        self._under_way.pop(number).set_user_attr(key, value)
+        return self.study
 
     def completed(self) -> list[FrozenTrial]:
         """The trials that have a result, by number."""

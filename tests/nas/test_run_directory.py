@@ -54,9 +54,13 @@ def test_next_free(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), new_directory(tmp_path / "out", "--out") as temporary:
-        (temporary / "half").write_text("half")
-        raise RuntimeError
+    def fail() -> None:
+        with new_directory(tmp_path / "out", "--out") as temporary:
+            (temporary / "half").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +86,7 @@ def test_a_torn_last_line_is_cut_off(run: RunDirectory, torn: bytes) -> None:
 @pytest.mark.parametrize("damage", [b'{"op_code":5,"wor\n', b"\x00\x00\n", b"[]\n"])
 def test_damage_elsewhere_names_the_line(run: RunDirectory, damage: bytes) -> None:
     run.journal.write_bytes(RECORDS + damage + RECORDS)
-    with pytest.raises(UserError, match="study.journal: damaged at line 3"):
+    with pytest.raises(UserError, match=r"study\.journal: damaged at line 3"):
         run.repair()
     assert run.journal.read_bytes() == RECORDS + damage + RECORDS
 

@@ -1,0 +1,168 @@
+"""The executors, Ray's on real workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from codegen.errors import UserError
+from nas.executor import Executor, Outcome, SerialExecutor
+
+
+def double(x: int) -> int:
+    return 2 * x
+
+
+def total(array: NDArray[np.int64], factor: int) -> int:
+    return factor * int(array.sum())
+
+
+def process() -> int:
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def fail() -> None:
+    raise ValueError("first line\nno such thing")
+
+
+def die_once(marker: str) -> str:
+    path = Path(marker)
+    if path.exists():
+        return "came back"
+    path.touch()
+    os._exit(3)
+
+
+def die() -> None:
+    os._exit(3)
+
+
+@pytest.fixture(scope="module")
+def ray_executor() -> Iterator[Executor]:
+    from nas.ray_executor import RayExecutor
+
+    with RayExecutor(2) as executor:
+        yield executor
+
+
+@pytest.fixture(params=["serial", "ray"])
+def executor(request: pytest.FixtureRequest) -> Executor:
+    return SerialExecutor() if request.param == "serial" else request.getfixturevalue("ray_executor")
+
+
+def collect(executor: Executor, number: int) -> dict[int, Outcome]:
+    return {outcome.ticket: outcome for outcome in (executor.wait() for _ in range(number))}
+
+
+def test_every_function_ends_under_its_ticket(executor: Executor) -> None:
+    tickets = {executor.submit(double, i): 2 * i for i in range(7)}
+    assert {ticket: outcome.value for ticket, outcome in collect(executor, 7).items()} == tickets
+
+
+def test_shared_values_reach_the_workers(executor: Executor) -> None:
+    shared = executor.share(np.arange(100))
+    tickets = {executor.submit(total, shared, factor): 4950 * factor for factor in (1, 2, 3)}
+    assert {ticket: outcome.value for ticket, outcome in collect(executor, 3).items()} == tickets
+
+
+def test_an_error_is_one_line_and_the_worker_goes_on(executor: Executor) -> None:
+    ticket = executor.submit(fail)
+    assert executor.wait() == Outcome(ticket, error="ValueError: no such thing")
+    executor.submit(double, 4)
+    assert executor.wait().value == 8
+
+
+def test_nothing_to_wait_for(executor: Executor) -> None:
+    with pytest.raises(LookupError):
+        executor.wait()
+
+
+def test_two_workers_are_two_long_lived_processes(ray_executor: Executor) -> None:
+    pids = []
+    for _ in range(3):
+        tickets = [ray_executor.submit(process) for _ in range(2)]
+        pids.append({outcome.value for outcome in collect(ray_executor, len(tickets)).values()})
+    assert len(pids[0]) == 2
+    assert pids[0] == pids[1] == pids[2]
+    assert os.getpid() not in pids[0]
+
+
+def test_a_function_whose_worker_died_runs_again(ray_executor: Executor, tmp_path: Path) -> None:
+    ticket = ray_executor.submit(die_once, str(tmp_path / "marker"))
+    assert ray_executor.wait() == Outcome(ticket, value="came back")
+
+
+def test_a_function_that_kills_its_workers_fails_alone(ray_executor: Executor) -> None:
+    bad, good = ray_executor.submit(die), ray_executor.submit(double, 1)
+    outcomes = collect(ray_executor, 2)
+    assert outcomes[good].value == 2
+    assert outcomes[bad].error == "its worker died 2 times"
+    ray_executor.submit(double, 5)
+    assert ray_executor.wait().value == 10
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "host:port"])
+def test_no_cluster_at_that_address(address: str) -> None:
+    from nas.ray_executor import RayExecutor
+
+    with pytest.raises(UserError, match=f"--ray-address {address}: no Ray cluster there"):
+        RayExecutor(1, address)
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids of everything that ``pid`` started, directly or not."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+    found = {pid}
+    while new := {child for child, parent in parents.items() if parent in found} - found:
+        found |= new
+    return found - {pid}
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the table of processes from /proc")
+def test_the_workers_of_a_killed_driver_end() -> None:
+    """Ray's two monitoring agents need a minute more to notice; whatever computes is gone in seconds."""
+    code = """
+import sys, time
+from nas.ray_executor import RayExecutor
+executor = RayExecutor(2)
+for _ in range(2): executor.submit(time.sleep, 0.1)
+for _ in range(2): executor.wait()
+for _ in range(4): executor.submit(time.sleep, 600)
+print("running", flush=True)
+executor.wait()
+"""
+    driver = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "running\n"
+    started = {pid for pid in descendants(driver.pid) if "Agent" not in Path(f"/proc/{pid}/cmdline").read_text()}
+    assert sum("_Worker" in Path(f"/proc/{pid}/cmdline").read_text() for pid in started) == 2
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    deadline = time.monotonic() + 30
+    while any(alive(pid) for pid in started) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert [pid for pid in started if alive(pid)] == []
