@@ -12,40 +12,51 @@
 
 #if NN_HAS_DSP
 
-/* A compiler with a frame pointer leaves 12 registers to the operands of inline assembly, and lr, which some take for no operand. The
- * loops below need all of them: lr is named, and the end of the weights, which arrives in x, waits on the stack. */
+/* The loops below need 13 registers, and a compiler that keeps a frame pointer finds no more than 12. So the operands are pinned to
+ * registers that none keeps for itself, r7 and lr are saved and used beside them, and the end of the weights, which arrives in x, waits
+ * on the stack. */
 
-/* Two cells of three pixels and two channels: x and lr hold the weights, p, q and r the pixels. */
+/* Two cells of three pixels and two channels: x and lr hold the weights, p, q and r7 the pixels. */
 #define NN_STEP_3X2(w, a0, a1, a2)                                                                                              \
     "ldr %[x], [%[w], #" #w "]\n\t"                                                                                             \
     "ldr %[p], [%[a], #" #a0 "]\n\t"                                                                                            \
     "ldr %[q], [%[a], #" #a1 "]\n\t"                                                                                            \
-    "ldr %[r], [%[a], #" #a2 "]\n\t"                                                                                            \
+    "ldr r7, [%[a], #" #a2 "]\n\t"                                                                                              \
     "sxtb16 lr, %[x]\n\t"                                                                                                       \
     "sxtb16 %[x], %[x], ror #8\n\t"                                                                                             \
     "smlad %[s0], lr, %[p], %[s0]\n\t"                                                                                          \
     "smlad %[s1], %[x], %[p], %[s1]\n\t"                                                                                        \
     "smlad %[s2], lr, %[q], %[s2]\n\t"                                                                                          \
     "smlad %[s3], %[x], %[q], %[s3]\n\t"                                                                                        \
-    "smlad %[s4], lr, %[r], %[s4]\n\t"                                                                                          \
-    "smlad %[s5], %[x], %[r], %[s5]\n\t"
+    "smlad %[s4], lr, r7, %[s4]\n\t"                                                                                            \
+    "smlad %[s5], %[x], r7, %[s5]\n\t"
 
 #define NN_LOOP_3X2(steps, w_bytes, a_bytes)                                                                                    \
-    __asm__ volatile("push {%[x]}\n\t1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
+    __asm__ volatile("push {r6, r7, lr}\n\t"                                                                                    \
+                     "1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
                      "add %[a], #" #a_bytes "\n\t"                                                                              \
-                     "ldr %[x], [sp]\n\t"                                                                                        \
-                     "cmp %[w], %[x]\n\t"                                                                                     \
-                     "bne 1b\n\tadd sp, #4\n\t"                                                                                               \
-                     : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
-                       [s4] "+r"(s4), [s5] "+r"(s5), [x] "+&r"(x), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)       \
+                     "ldr %[x], [sp]\n\t"                                                                                       \
+                     "cmp %[w], %[x]\n\t"                                                                                       \
+                     "bne 1b\n\t"                                                                                               \
+                     "pop {r6, r7, lr}\n\t"                                                                                     \
+                     : [w] "+r"(w), [a] "+r"(a), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [s4] "+r"(s4),     \
+                       [s5] "+r"(s5), [x] "+r"(x), [p] "=&r"(p), [q] "=&r"(q)                                                   \
                      :                                                                                                          \
-                     : "lr", "cc", "memory")
+                     : "cc", "memory")
 
 NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
-    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5];
-    uint32_t x, p, q, r;
-    const int8_t *const end = weights + 2 * depth;
+    register const int8_t *w __asm__("r0") = weights;
+    register const int16_t *a __asm__("r1") = patch;
+    register int32_t s0 __asm__("r2") = sums[0];
+    register int32_t s1 __asm__("r3") = sums[1];
+    register int32_t s2 __asm__("r4") = sums[2];
+    register int32_t s3 __asm__("r5") = sums[3];
+    register int32_t s4 __asm__("r8") = sums[4];
+    register int32_t s5 __asm__("r9") = sums[5];
+    register uint32_t x __asm__("r6");
+    register uint32_t p __asm__("r10");
+    register uint32_t q __asm__("r12");
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {
         x = (uint32_t)(uintptr_t)(weights + 2 * (depth & ~15));
@@ -57,7 +68,7 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     if ((depth & 15) != 0)
 #endif
     {
-        x = (uint32_t)(uintptr_t)end;
+        x = (uint32_t)(uintptr_t)(weights + 2 * depth);
         NN_LOOP_3X2(NN_STEP_3X2(0, 0, 4, 8) NN_STEP_3X2(4, 12, 16, 20), 8, 24);
     }
     sums[0] = s0;
@@ -68,14 +79,14 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     sums[5] = s5;
 }
 
-/* Four cells of two pixels and two channels: x and y hold weights, p, q, r and t the pixels. */
+/* Four cells of two pixels and two channels: x, y and lr hold weights, p, q, r and r7 the pixels. */
 #define NN_STEP_2X2(w0, w1, a0, a1, a2, a3)                                                                                     \
     "ldr %[x], [%[w], #" #w0 "]\n\t"                                                                                            \
     "ldr %[y], [%[w], #" #w1 "]\n\t"                                                                                            \
     "ldr %[p], [%[a], #" #a0 "]\n\t"                                                                                            \
     "ldr %[q], [%[a], #" #a1 "]\n\t"                                                                                            \
     "ldr %[r], [%[a], #" #a2 "]\n\t"                                                                                            \
-    "ldr %[t], [%[a], #" #a3 "]\n\t"                                                                                            \
+    "ldr r7, [%[a], #" #a3 "]\n\t"                                                                                              \
     "sxtb16 lr, %[x]\n\t"                                                                                                       \
     "sxtb16 %[x], %[x], ror #8\n\t"                                                                                             \
     "smlad %[s0], lr, %[p], %[s0]\n\t"                                                                                          \
@@ -86,25 +97,35 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     "sxtb16 %[y], %[y], ror #8\n\t"                                                                                             \
     "smlad %[s0], lr, %[r], %[s0]\n\t"                                                                                          \
     "smlad %[s1], %[y], %[r], %[s1]\n\t"                                                                                        \
-    "smlad %[s2], lr, %[t], %[s2]\n\t"                                                                                          \
-    "smlad %[s3], %[y], %[t], %[s3]\n\t"
+    "smlad %[s2], lr, r7, %[s2]\n\t"                                                                                            \
+    "smlad %[s3], %[y], r7, %[s3]\n\t"
 
 #define NN_LOOP_2X2(steps, w_bytes, a_bytes)                                                                                    \
-    __asm__ volatile("push {%[x]}\n\t1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
+    __asm__ volatile("push {r6, r7, lr}\n\t"                                                                                    \
+                     "1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
                      "add %[a], #" #a_bytes "\n\t"                                                                              \
-                     "ldr %[x], [sp]\n\t"                                                                                        \
-                     "cmp %[w], %[x]\n\t"                                                                                     \
-                     "bne 1b\n\tadd sp, #4\n\t"                                                                                               \
-                     : [w] "+r"(weights), [a] "+r"(patch), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),          \
-                       [x] "+&r"(x), [y] "=&r"(y), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)         \
+                     "ldr %[x], [sp]\n\t"                                                                                       \
+                     "cmp %[w], %[x]\n\t"                                                                                       \
+                     "bne 1b\n\t"                                                                                               \
+                     "pop {r6, r7, lr}\n\t"                                                                                     \
+                     : [w] "+r"(w), [a] "+r"(a), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [x] "+r"(x),       \
+                       [y] "=&r"(y), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)                                                   \
                      :                                                                                                          \
-                     : "lr", "cc", "memory")
+                     : "cc", "memory")
 
 NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
-    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    uint32_t x, y, p, q, r, t;
-    const int8_t *const end = weights + 2 * depth;
+    register const int8_t *w __asm__("r0") = weights;
+    register const int16_t *a __asm__("r1") = patch;
+    register int32_t s0 __asm__("r2") = sums[0];
+    register int32_t s1 __asm__("r3") = sums[1];
+    register int32_t s2 __asm__("r4") = sums[2];
+    register int32_t s3 __asm__("r5") = sums[3];
+    register uint32_t x __asm__("r6");
+    register uint32_t y __asm__("r8");
+    register uint32_t p __asm__("r9");
+    register uint32_t q __asm__("r10");
+    register uint32_t r __asm__("r12");
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {
         x = (uint32_t)(uintptr_t)(weights + 2 * (depth & ~15));
@@ -115,7 +136,7 @@ NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     if ((depth & 15) != 0)
 #endif
     {
-        x = (uint32_t)(uintptr_t)end;
+        x = (uint32_t)(uintptr_t)(weights + 2 * depth);
         NN_LOOP_2X2(NN_STEP_2X2(0, 4, 0, 4, 8, 12), 8, 16);
     }
     sums[0] = s0;

@@ -30,13 +30,13 @@ static inline int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
     return NN_smlad(NN_sxtb16_odd(x), NN_sxtb16_odd(weights), NN_smlad(NN_sxtb16(x), NN_sxtb16(weights), sum));
 }
 
-/* Four cells of four channels: x and lr hold the input, p, q, r and t the weights. */
+/* Four cells of four channels: x and lr hold the input, p, q, r and r7 the weights. */
 #define NN_STEP_ROW(x0, w0, w1, w2, w3)           \
     "ldr %[x], [%[a], #" #x0 "]\n\t"              \
     "ldr %[p], [%[w], #" #w0 "]\n\t"              \
     "ldr %[q], [%[w], #" #w1 "]\n\t"              \
     "ldr %[r], [%[w], #" #w2 "]\n\t"              \
-    "ldr %[t], [%[w], #" #w3 "]\n\t"              \
+    "ldr r7, [%[w], #" #w3 "]\n\t"                \
     "sxtb16 lr, %[x], ror #8\n\t"                 \
     "sxtb16 %[x], %[x]\n\t"                       \
     "sxtb16 %[e], %[p]\n\t"                       \
@@ -51,30 +51,38 @@ static inline int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
     "sxtb16 %[r], %[r], ror #8\n\t"               \
     "smlad %[s2], %[e], %[x], %[s2]\n\t"          \
     "smlad %[s2], %[r], lr, %[s2]\n\t"            \
-    "sxtb16 %[e], %[t]\n\t"                       \
-    "sxtb16 %[t], %[t], ror #8\n\t"               \
+    "sxtb16 %[e], r7\n\t"                         \
+    "sxtb16 r7, r7, ror #8\n\t"                   \
     "smlad %[s3], %[e], %[x], %[s3]\n\t"          \
-    "smlad %[s3], %[t], lr, %[s3]\n\t"
+    "smlad %[s3], r7, lr, %[s3]\n\t"
 
-/* A compiler with a frame pointer leaves 12 registers to the operands of inline assembly, and lr, which some take for no operand. So
- * lr is named, and the end of x waits on the stack. */
+/* Registers as in dot.h: pinned operands, r7 and lr beside them, the end of x on the stack. */
 #define NN_LOOP_ROW(steps, x_bytes, w_bytes)                                                                                    \
-    __asm__ volatile("push {%[x]}\n\t"                                                                                          \
+    __asm__ volatile("push {r6, r7, lr}\n\t"                                                                                    \
                      "1:\n\t" steps "add %[a], #" #x_bytes "\n\t"                                                               \
                      "add %[w], #" #w_bytes "\n\t"                                                                              \
                      "ldr %[x], [sp]\n\t"                                                                                       \
                      "cmp %[a], %[x]\n\t"                                                                                       \
                      "bne 1b\n\t"                                                                                               \
-                     "add sp, #4\n\t"                                                                                           \
-                     : [w] "+r"(weights), [a] "+r"(x), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3),              \
-                       [x] "+&r"(end), [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [t] "=&r"(t)                         \
+                     "pop {r6, r7, lr}\n\t"                                                                                     \
+                     : [w] "+r"(w), [a] "+r"(a), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [x] "+r"(end),     \
+                       [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)                                                   \
                      :                                                                                                          \
-                     : "lr", "cc", "memory")
+                     : "cc", "memory")
 
 NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
-    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    uint32_t end, e, p, q, r, t;
+    register const int8_t *w __asm__("r0") = weights;
+    register const int8_t *a __asm__("r1") = x;
+    register int32_t s0 __asm__("r2") = sums[0];
+    register int32_t s1 __asm__("r3") = sums[1];
+    register int32_t s2 __asm__("r4") = sums[2];
+    register int32_t s3 __asm__("r5") = sums[3];
+    register uint32_t end __asm__("r6");
+    register uint32_t e __asm__("r8");
+    register uint32_t p __asm__("r9");
+    register uint32_t q __asm__("r10");
+    register uint32_t r __asm__("r12");
     const int8_t *const last = x + (depth & ~3);
 #if !defined(__OPTIMIZE_SIZE__)
     if (depth >= 16) {
@@ -84,16 +92,16 @@ NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights
                     16, 64);
     }
 #endif
-    if (x != last) {
+    if (a != last) {
         end = (uint32_t)(uintptr_t)last;
         NN_LOOP_ROW(NN_STEP_ROW(0, 0, 4, 8, 12), 4, 16);
     }
     if ((depth & 3) != 0) {
-        const uint32_t part = NN_load_part(x, depth & 3);
-        s0 = NN_dot_word(part, NN_load_word(weights), s0);
-        s1 = NN_dot_word(part, NN_load_word(weights + 4), s1);
-        s2 = NN_dot_word(part, NN_load_word(weights + 8), s2);
-        s3 = NN_dot_word(part, NN_load_word(weights + 12), s3);
+        const uint32_t part = NN_load_part(a, depth & 3);
+        s0 = NN_dot_word(part, NN_load_word(w), s0);
+        s1 = NN_dot_word(part, NN_load_word(w + 4), s1);
+        s2 = NN_dot_word(part, NN_load_word(w + 8), s2);
+        s3 = NN_dot_word(part, NN_load_word(w + 12), s3);
     }
     sums[0] = s0;
     sums[1] = s1;
