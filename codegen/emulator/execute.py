@@ -24,11 +24,12 @@ def execute(
     inputs: Sequence[Sequence[bytes]],
     *,
     arena_at: Literal["start", "end"] = "start",
+    watch_memory: bool = True,
 ) -> Execution:
     """Run the model once for each of ``inputs`` (the bytes of every input tensor, in the interface's order).
 
-    Arena and stack hold garbage before each inference. The first inference is run a second time, slowly, to find unaligned
-    accesses: their cycles are taken to be the same in every inference.
+    Arena and stack hold garbage before each inference. With ``watch_memory`` the first inference is run a second time,
+    slowly, to find unaligned accesses and to count what is read from flash: both are taken to be the same in every inference.
 
     :raises ValueError: if ``inputs`` is empty or does not suit the interface, or the interface names a symbol that ``elf`` lacks.
     :raises StrayAccess: if the model touches memory that is not its own.
@@ -44,14 +45,16 @@ def execute(
     machine = Machine(program, interface, arena_at=arena_at, memory_hook=False)
     outputs, stack = _infer_all(machine, interface, inputs)
     n = len(inputs)
-    unaligned = [0] * (len(interface.layers) + 1)
-    if core.unaligned_access:  # elsewhere an unaligned access has faulted already
+    unaligned = flash = [0] * (len(interface.layers) + 1)
+    if watch_memory:
         slow = Machine(program, interface, arena_at=arena_at, memory_hook=True)
         _infer_all(slow, interface, inputs[:1])
         _check_alignment(program, slow.profiler)
         unaligned = [cycles * n for cycles in slow.profiler.unaligned_cycles]
-    layers = _layer_profiles(program, interface, machine.profiler, unaligned, n)
-    return Execution(outputs, sum(p.instructions for p in layers), sum(p.cycles for p in layers), layers, stack)
+        flash = slow.profiler.flash_bytes
+    layers = _layer_profiles(program, interface, machine.profiler, unaligned, flash, n)
+    totals = (sum(p.instructions for p in layers), sum(p.cycles for p in layers), sum(flash))
+    return Execution(outputs, *totals, layers, stack)
 
 
 def _check(interface: ModelInterface, inputs: Sequence[Sequence[bytes]]) -> None:
@@ -119,7 +122,12 @@ def _check_alignment(program: Program, profiler: Profiler) -> None:
 
 
 def _layer_profiles(
-    program: Program, interface: ModelInterface, profiler: Profiler, unaligned: Sequence[int], inferences: int
+    program: Program,
+    interface: ModelInterface,
+    profiler: Profiler,
+    unaligned: Sequence[int],
+    flash: Sequence[int],
+    inferences: int,
 ) -> tuple[LayerProfile, ...]:
     names = [*(name for name, _ in interface.layers), RUN_LAYER]
     instructions = [0] * len(names)
@@ -141,4 +149,5 @@ def _layer_profiles(
         cycles[count.layer] += (count.executed - carried) * timing.block(body, None)
         cycles[count.layer] += carried * timing.block(body, previous) if carried else 0
         cycles[count.layer] += count.taken * timing.jump(body[-1]) if count.taken else 0
-    return tuple(LayerProfile(name, i / inferences, c / inferences) for name, i, c in zip(names, instructions, cycles, strict=True))
+    figures = zip(names, instructions, cycles, flash, strict=True)
+    return tuple(LayerProfile(name, i / inferences, c / inferences, f) for name, i, c, f in figures)

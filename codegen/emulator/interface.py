@@ -28,24 +28,27 @@ class ModelInterface:
 
 @dataclass(frozen=True, slots=True)
 class LayerProfile:
-    """Instructions and cycles of one layer, mean per inference."""
+    """One layer's instructions and cycles, mean per inference, and the bytes that its loads read from flash in the first one."""
 
     name: str
     instructions: float
     cycles: float
+    flash_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
     """What came of running a model: for each inference the bytes of every output, and means per inference.
 
-    ``layers`` follow the interface's order and end with the pseudo-layer ``run``; they add up to ``instructions`` and ``cycles``.
+    ``layers`` follow the interface's order and end with the pseudo-layer ``run``; they add up to ``instructions``, ``cycles`` and
+    ``flash_bytes`` (constants and literals read, instruction fetch not counted; 0 without ``watch_memory``).
     ``stack_bytes`` is the deepest stack of any inference, from the stack pointer with which ``run`` is entered.
     """
 
     outputs: tuple[tuple[bytes, ...], ...]
     instructions: float
     cycles: float
+    flash_bytes: int
     layers: tuple[LayerProfile, ...]
     stack_bytes: int
 

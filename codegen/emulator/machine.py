@@ -48,7 +48,8 @@ class Machine:
         self._map_arena(arena_at)
         self._uc.mem_map(STACK_BASE, STACK_BYTES, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
         layers = [program.elf.symbols[function].address for _, function in interface.layers]
-        self.profiler = Profiler(program.start, program.bytes, layers, program.watched())
+        flash_end = max(s.address + len(s.data) for s in program.elf.segments if not s.writable)
+        self.profiler = Profiler(program.start, program.bytes, flash_end, layers, program.watched())
         cost = program.timing.unaligned_loads_cost
         self.profiler.attach(self._uc, memory=memory_hook, unaligned_loads_cost=cost)
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_stray_access)

@@ -22,7 +22,7 @@ typedef struct {
     uint8_t *layer_entry;   /* by halfword: 1 where a layer's function starts */
     uint64_t *layer_address; /* by layer, in call order */
     counter_t *counters;    /* [layers + 1][capacity]; the last row is time outside every layer */
-    uint64_t *extra_cycles, *unaligned_cycles; /* [layers + 1] */
+    uint64_t *extra_cycles, *unaligned_cycles, *flash_bytes; /* [layers + 1] */
     uint8_t *unaligned;     /* by halfword: 1 where an instruction made an unaligned access */
     watch_t *watched;       /* by halfword */
     int32_t *register_ids;  /* r0 ... r15, as the emulator numbers them */
@@ -30,7 +30,7 @@ typedef struct {
     int32_t (*stop)(void *machine);
     uint64_t capacity, layers, blocks, budget;
     uint64_t enabled, current, next, return_address, unexpected_layer, resized;
-    uint64_t previous_end, lowest_stack, unaligned_loads_cost;
+    uint64_t previous_end, lowest_stack, unaligned_loads_cost, flash_end;
     counter_t *previous;
 } profile_t;
 
@@ -116,7 +116,9 @@ void on_memory(void *machine, int32_t kind, uint64_t address, int32_t bytes, int
     profile_t *p = data;
     unsigned low = (unsigned)address & (unsigned)(bytes - 1);
     (void)value;
-    if (!p->enabled || !low) return;
+    if (!p->enabled) return;
+    if (kind == MEMORY_READ && address < p->flash_end) p->flash_bytes[p->current] += (uint64_t)bytes;
+    if (!low) return;
     uint64_t offset = read_register(p, machine, 15) - p->code_start;
     if (offset < p->code_bytes) p->unaligned[offset >> 1] = 1;
     if (kind == MEMORY_READ && p->unaligned_loads_cost) p->unaligned_cycles[p->current] += bytes == 4 && (low & 1) ? 2 : 1;

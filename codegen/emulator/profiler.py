@@ -27,12 +27,12 @@ UNSIGNED_DIVIDE, SIGNED_DIVIDE, CONDITIONAL, STACK_POINTER = 1, 2, 3, 4
 
 _ARRAYS = (
     *("block_of", "block_start", "block_bytes", "layer_entry", "layer_address", "counters"),
-    *("extra_cycles", "unaligned_cycles", "unaligned", "watched", "register_ids"),
+    *("extra_cycles", "unaligned_cycles", "flash_bytes", "unaligned", "watched", "register_ids"),
 )
 _FUNCTIONS = ("register_read", "stop")
 _NUMBERS = (
     *("capacity", "layers", "blocks", "budget", "enabled", "current", "next", "return_address", "unexpected_layer"),
-    *("resized", "previous_end", "lowest_stack", "unaligned_loads_cost"),
+    *("resized", "previous_end", "lowest_stack", "unaligned_loads_cost", "flash_end"),
 )
 
 
@@ -69,7 +69,9 @@ class BlockCount:
 class Profiler:
     """Counters of one emulated machine. Layer ``len(layer_addresses)`` is the time outside every layer."""
 
-    def __init__(self, code_start: int, code_bytes: int, layer_addresses: Sequence[int], watched: NDArray[Any]) -> None:
+    def __init__(
+        self, code_start: int, code_bytes: int, flash_end: int, layer_addresses: Sequence[int], watched: NDArray[Any]
+    ) -> None:
         halfwords = code_bytes // 2 + 1
         layers = len(layer_addresses)
         self._arrays: dict[str, NDArray[Any]] = {
@@ -81,6 +83,7 @@ class Profiler:
             "counters": np.zeros((layers + 1, halfwords, 2), np.uint64),
             "extra_cycles": np.zeros(layers + 1, np.uint64),
             "unaligned_cycles": np.zeros(layers + 1, np.uint64),
+            "flash_bytes": np.zeros(layers + 1, np.uint64),
             "unaligned": np.zeros(halfwords, np.uint8),
             "watched": np.ascontiguousarray(watched, WATCH),
         }
@@ -89,6 +92,7 @@ class Profiler:
         self._code_start = code_start
         self._struct = _Struct(code_start=code_start, code_bytes=code_bytes, capacity=halfwords, layers=layers, current=layers)
         self._struct.lowest_stack = 2**64 - 1
+        self._struct.flash_end = flash_end
 
     def attach(self, machine: Any, *, memory: bool, unaligned_loads_cost: bool) -> None:
         """Add the hooks to a ``unicorn.Uc``; ``memory`` also watches every access (slow), which finds the unaligned ones."""
@@ -183,6 +187,11 @@ class Profiler:
     def unaligned_cycles(self) -> list[int]:
         """Cycles lost by unaligned loads, per layer and for the time outside (only with ``memory``)."""
         return [int(n) for n in self._arrays["unaligned_cycles"]]
+
+    @property
+    def flash_bytes(self) -> list[int]:
+        """Bytes that loads read from flash, per layer and for the time outside (only with ``memory``)."""
+        return [int(n) for n in self._arrays["flash_bytes"]]
 
     @property
     def unaligned(self) -> list[int]:

@@ -209,3 +209,19 @@ int m_run(void *arena) {
     start = time.process_time()
     assert run(elf).instructions > 20_000_000
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
+def test_bytes_read_from_flash_are_counted_and_ram_is_not(core: str, tmp_path: Path) -> None:
+    body = """
+    ldr r1, =table
+    movs r3, #5
+1:  ldr r2, [r1]
+    ldrh r2, [r1, #4]
+    ldrb r2, [r0]
+    str r2, [r0]
+    subs r3, #1
+    bne 1b"""
+    table = '\n.section .rodata.table,"a"\n.balign 4\ntable: .word 1, 2\n'
+    result = run(build(tmp_path, body, core, functions=table), core)
+    assert result.flash_bytes == 4 + 5 * (4 + 2)  # the literal, then a word and a halfword five times
