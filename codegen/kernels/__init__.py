@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.ir import Graph, Op
 from codegen.kernels._base import Constant, Kernel
+from codegen.kernels.add import AddKernel
+from codegen.kernels.arg_max import ArgMaxKernel
 from codegen.kernels.average_pool2d import AveragePool2DKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
 from codegen.kernels.max_pool2d import MaxPool2DKernel
 from codegen.kernels.pointwise import PointwiseKernel
+from codegen.kernels.softmax import SoftmaxKernel
 
 if TYPE_CHECKING:
     from codegen.cores import Core
@@ -33,6 +36,9 @@ KERNELS: tuple[Kernel[Any], ...] = (
     DepthwiseConv2DKernel(),
     AveragePool2DKernel(),
     MaxPool2DKernel(),
+    AddKernel(),
+    SoftmaxKernel(),
+    ArgMaxKernel(),
 )
 """Every kernel, the first that can compute an operator is taken."""
 

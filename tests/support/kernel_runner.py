@@ -23,7 +23,7 @@ from codegen.toolchain import ZigCompiler
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wcast-align", "-Werror")
 CORE_BUILDS = (("cortex-m4", "balanced"), ("cortex-m4", "size"), ("cortex-m3", "speed"), ("cortex-m0plus", "size"))
 """Every core, and every optimisation once."""
-_GUARD = 16
+_GUARD, _PAGE = 16, 0x1000
 _CODE, _RAM, _STACK_TOP, _RETURN = 0x0800_0000, 0x2000_0000, 0x3000_8000, 0x0F00_0000
 
 
@@ -116,14 +116,16 @@ class Device:
 
         machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         machine.ctl_set_cpu_model(getattr(arm_const, self._core.unicorn_model))
+        ranges = [(s.address // _PAGE, (s.address + len(s.data)) // _PAGE + 1) for s in self.elf.segments]
+        pages = sorted({page for start, end in ranges for page in range(start, end)})
+        for page in pages:
+            machine.mem_map(page * _PAGE, _PAGE)
         for segment in self.elf.segments:
-            start = segment.address & ~0xFFF
-            machine.mem_map(start, -(-(segment.address + len(segment.data) - start) // 0x1000) * 0x1000)
             machine.mem_write(segment.address, segment.data)
-        machine.mem_map(_RAM, -(-len(memory) // 0x1000) * 0x1000)
+        machine.mem_map(_RAM, -(-len(memory) // _PAGE) * _PAGE)
         machine.mem_write(_RAM, bytes(memory))
         machine.mem_map(_STACK_TOP - 0x8000, 0x8000)
-        machine.mem_map(_RETURN, 0x1000)
+        machine.mem_map(_RETURN, _PAGE)
         registers = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2, arm_const.UC_ARM_REG_R3)
         pointers = [_RAM + offset for offset in arguments]
         for register, pointer in zip(registers, pointers, strict=False):
