@@ -1,0 +1,55 @@
+"""The record of a measurement: contract of its JSON, totals, text."""
+
+from __future__ import annotations
+
+import json
+
+from codegen.measurement import Flash, LayerMeasurement, Ram, Verification, render
+
+
+def verification(mismatches: int = 0) -> Verification:
+    return Verification(
+        mismatches=mismatches,
+        inputs=3,
+        instructions=1000.0,
+        cycles=1234.5,
+        latency_ms=0.5,
+        ram=Ram(arena=100, io=20, scratch=8, stack=40, static=3),
+        flash=Flash(code=500, constants=700),
+        macs=600,
+        layers=(LayerMeasurement("first", "Conv2D", 600, 900.0, 1100.0),),
+        core="cortex-m4",
+        board="some-board",
+        compiler="some compiler",
+    )
+
+
+def test_json_has_exactly_the_contract_keys() -> None:
+    assert json.loads(json.dumps(verification().to_json())) == {
+        "bit_exact": True,
+        "mismatches": 0,
+        "inputs": 3,
+        "instructions": 1000,
+        "cycles": 1234.5,
+        "latency_ms": 0.5,
+        "ram": {"arena": 100, "io": 20, "scratch": 8, "stack": 40, "static": 3, "total": 143},
+        "flash": {"code": 500, "constants": 700, "total": 1200},
+        "macs": 600,
+        "layers": [{"name": "first", "op": "Conv2D", "macs": 600, "instructions": 900, "cycles": 1100}],
+        "core": "cortex-m4",
+        "board": "some-board",
+        "compiler": "some compiler",
+    }
+
+
+def test_text_says_whether_it_is_exact_and_where_the_time_goes() -> None:
+    text = render(verification(mismatches=2))
+    assert "NOT bit-exact" in text
+    assert "2 differ" in text
+    assert "143 bytes = arena 100 + stack 40 + static 3" in text
+    between = next(line for line in text.splitlines() if line.startswith("between the layers"))
+    assert between.split()[-3:] == ["100", "134", "-"]
+
+
+def test_text_of_an_exact_result_says_so() -> None:
+    assert render(verification()).startswith("bit-exact: 3 inputs, all equal")
