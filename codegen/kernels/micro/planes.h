@@ -35,10 +35,11 @@ NN_SHARED void NN_planar_row(int8_t *to, const int8_t *from, int32_t width, int3
         }
     }
 #endif
-    for (; c < channels; c++) {
+    to += c * pitch;
+    for (; c < channels; c++, to += pitch) {
         const int8_t *cell = from + c;
         for (int32_t i = 0; i < width; i++, cell += channels)
-            to[c * pitch + i] = *cell;
+            to[i] = *cell;
     }
 }
 
