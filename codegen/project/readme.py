@@ -9,6 +9,7 @@ from codegen.project.borders import Border, borders
 from codegen.project.c_text import float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
 from codegen.project.rendering import render
+from codegen.toolchain import OPTIMIZE
 
 if TYPE_CHECKING:
     from codegen.boards.board import Board
@@ -77,7 +78,9 @@ def _figures(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> s
         clock = f"{board.clock_hz / 1e6:g} MHz"
         rows.append(("time", f"{built['latency_ms']:.3f} ms", f"estimate for the board at {clock}, stalls of its memory included"))
     table = "\n".join(f"| {name} | {value} | {note} |" for name, value, note in rows)
-    return f"Built with {built['compiler']} for {built['core']} and run in an emulator:\n\n| | | |\n|---|---|---|\n{table}"
+    flags = f"`{OPTIMIZE[model.optimize]} -fomit-frame-pointer`"
+    made = f"Built with {built['compiler']} for {built['core']} at {flags}, linked with `--gc-sections`, run in an emulator:"
+    return f"{made}\n\n| | | |\n|---|---|---|\n{table}"
 
 
 def _support(routines: Sequence[str] | None) -> str:

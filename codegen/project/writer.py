@@ -88,8 +88,9 @@ def project_files(
     built: Verification | None = None,
 ) -> dict[str, str]:
     """Every text file of the project: path → content. Equal arguments give equal text."""
-    from codegen.toolchain import ZigCompiler
+    from codegen.toolchain import FIRMWARE_FLAGS, ZigCompiler
 
+    flags = " ".join(flag for flag in FIRMWARE_FLAGS if not flag.startswith("-std="))
     name, names = model.name, {"m": model.name, "M": model.name.upper()}
     inputs = choose(model.graph, vectors)
     count = vector_count(inputs)
@@ -110,7 +111,7 @@ def project_files(
         "test/mps2_an386/semihosting.h": render("semihosting.h", **names),
         "test/mps2_an386/linker.ld": render("mps2_an386_linker.ld", **names),
         "cmake/arm-none-eabi.cmake": render("arm-none-eabi.cmake", cpu=_emulated_cpu(model)),
-        "CMakeLists.txt": render("CMakeLists.txt", **names, build_type=_BUILD_TYPES[model.optimize]),
+        "CMakeLists.txt": render("CMakeLists.txt", **names, build_type=_BUILD_TYPES[model.optimize], flags=flags),
         "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }
