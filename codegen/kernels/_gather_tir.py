@@ -6,11 +6,10 @@ cells are expanded run by run; all others are first copied together as bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from codegen.kernels._tir import allocate, call, loops
+from codegen.kernels._tir import allocate, call, choose, loops
 from codegen.kernels._window import Window
 from codegen.tvm_build import SCRATCH_SCOPE
 
@@ -39,22 +38,16 @@ def gather_block(window: Window, input_zero: int, x: Any, patch: Any, pixels: Pa
         cells = taps * window.channels
         with loops(row=rows, run=runs) as inner, T.sblock(f"gather_{pixels.size}"):
             b, i, row, run = T.axis.remap("SSSS", [block, pixel, *inner])
-            column, y_in, x_in = _run_position(window, pixels.start + b * pixels.size + i, row, run)
-            before, inside = _clip(window, x_in, taps)
-            source = T.address_of(x[(y_in * window.width + x_in + before) * window.channels])
-            lengths = (before * window.channels, inside * window.channels, (taps - before - inside) * window.channels)
+            number, y_in, x_in = _run_position(window, pixels.start + b * pixels.size + i, row, run)
             T.reads(x[0 : window.height * window.width * window.channels])
-            to = column * cells
             if copies is None:
                 T.writes(patch[b, 0 : depth // 2, i, 0:2])
-                target = T.address_of(patch[b, to // 2, i, 0])
-                with _inside(window, y_in, x_in, taps, ("clear", target, cells, pixels.size)):
-                    call("gather", target, source, *lengths, pixels.size, input_zero)
+                target = T.address_of(patch[b, number * (cells // 2), i, 0])
+                _run(window, x, y_in, x_in, _Calls("expand", "clear", target, (pixels.size, input_zero), (pixels.size,)))
             else:
                 T.writes(copies[b, i, 0:depth])
-                target = T.address_of(copies[b, i, to])
-                with _inside(window, y_in, x_in, taps, ("fill", target, cells, input_zero)):
-                    call("copy", target, source, *lengths, input_zero)
+                target = T.address_of(copies[b, i, number * cells])
+                _run(window, x, y_in, x_in, _Calls("copy", "fill", target, (), (input_zero,)))
         if copies is not None:
             with T.sblock(f"expand_{pixels.size}"):
                 b, i = T.axis.remap("SS", [block, pixel])
@@ -98,39 +91,57 @@ def _columns(window: Window) -> tuple[int, int]:
     return -window.pad_left, last
 
 
-def _clip(window: Window, x_in: Any, taps: int) -> tuple[Any, Any]:
-    """How many taps of a run, one of which at least is inside the input, lie left of it and inside."""
+@dataclass(frozen=True)
+class _Calls:
+    """The micro-kernels that write a run to ``target``: ``take`` (``take_clipped`` at a border) and ``outside``, with the arguments
+    that follow the numbers of cells."""
+
+    take: str
+    outside: str
+    target: Any
+    taking: tuple[int, ...]
+    filling: tuple[int, ...]
+
+    def whole(self, source: Any, cells: int) -> None:
+        call(self.take, self.target, source, cells, *self.taking)
+
+    def clipped(self, source: Any, lengths: tuple[Any, Any, Any]) -> None:
+        call(f"{self.take}_clipped", self.target, source, *lengths, *(self.taking or self.filling))
+
+    def none(self, cells: int) -> None:
+        call(self.outside, self.target, cells, *self.filling)
+
+
+def _run(window: Window, x: Any, y_in: Any, x_in: Any, calls: _Calls) -> None:
+    """Take a run of cells that begins at row ``y_in`` and column ``x_in``: whole, clipped by a side border, or not at all."""
     from tvm import tirx
 
-    if taps == 1:
-        return 0, 1
+    taps = window.runs[2]
     first, last = _columns(window)
-    before: Any = tirx.max(0, -x_in) if first < 0 else 0
-    end: Any = tirx.min(taps, window.width - x_in) if last + taps > window.width else taps
-    return before, end - before
+    y_last = (window.out_height - 1) * window.stride[0] - window.pad_top + (window.kernel[0] - 1) * window.dilation[0]
+    touching = [
+        *([y_in >= 0] if window.pad_top > 0 else []),
+        *([y_in < window.height] if y_last >= window.height else []),
+        *([x_in + taps > 0] if first + taps <= 0 else []),
+        *([x_in < window.width] if last >= window.width else []),
+    ]
+    contained = [
+        *([x_in >= 0] if first < 0 and taps > 1 else []),
+        *([x_in + taps <= window.width] if last + taps > window.width and taps > 1 else []),
+    ]
 
+    def source(column: Any) -> Any:
+        from tvm.tirx.script import builder as T  # noqa: N812
 
-@contextmanager
-def _inside(window: Window, y_in: Any, x_in: Any, taps: int, otherwise: tuple[Any, ...]) -> Iterator[None]:
-    """What is built inside happens where the run touches the input; elsewhere the micro-kernel call ``otherwise``."""
-    from tvm import tirx
-    from tvm.tirx.script import builder as T  # noqa: N812
+        return T.address_of(x[(y_in * window.width + column) * window.channels])
 
-    first, last = _columns(window)
-    conditions = []
-    if window.pad_top > 0:
-        conditions.append(y_in >= 0)
-    if (window.out_height - 1) * window.stride[0] - window.pad_top + (window.kernel[0] - 1) * window.dilation[0] >= window.height:
-        conditions.append(y_in < window.height)
-    if first + taps <= 0:
-        conditions.append(x_in + taps > 0)
-    if last >= window.width:
-        conditions.append(x_in < window.width)
-    if not conditions:
-        yield
-        return
-    with T.If(conditions[0] if len(conditions) == 1 else tirx.all(*conditions)):
-        with T.Then():
-            yield
-        with T.Else():
-            call(*otherwise)
+    def clipped() -> None:
+        before: Any = tirx.max(0, -x_in) if first < 0 else 0
+        inside = (tirx.min(taps, window.width - x_in) if last + taps > window.width else taps) - before
+        lengths = (before * window.channels, inside * window.channels, (taps - before - inside) * window.channels)
+        calls.clipped(source(x_in + before), lengths)
+
+    def whole() -> None:
+        calls.whole(source(x_in), taps * window.channels)
+
+    choose(touching, lambda: choose(contained, whole, clipped), lambda: calls.none(taps * window.channels))

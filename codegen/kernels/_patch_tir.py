@@ -118,6 +118,8 @@ def _schedule(sch: Any, depth: int, pixels: Part, channels: Part, tile: Tile) ->
     sch.compute_at(dot, group, preserve_unit_loops=True)
     sch.decompose_reduction(dot, sch.get_loops(dot)[-4])
     sch.tensorize(sch.get_loops(f"{dot}_update")[-4], dot_intrinsic(pixels.size, channels.size, depth))
+    # Channel by channel: the requantisation parameters of one channel then stay in registers for all its pixels.
+    sch.reorder(channel, pixel)
     if tile.unroll:
         for loop in (*sch.get_loops(f"{dot}_init")[-2:], pixel, channel):
             sch.unroll(loop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,3 +35,18 @@ def call(function: str, *arguments: Any) -> None:
     from tvm.tirx.script import builder as T  # noqa: N812
 
     T.evaluate(T.call_extern("void", f"NN_{function}", *(T.int32(a) if isinstance(a, int) else a for a in arguments)))
+
+
+def choose(conditions: Sequence[Any], then: Callable[[], None], otherwise: Callable[[], None]) -> None:
+    """Build ``then`` where all conditions hold (without a branch if there are none) and ``otherwise`` elsewhere."""
+    from tvm import tirx
+    from tvm.tirx.script import builder as T  # noqa: N812
+
+    if not conditions:
+        then()
+        return
+    with T.If(conditions[0] if len(conditions) == 1 else tirx.all(*conditions)):
+        with T.Then():
+            then()
+        with T.Else():
+            otherwise()

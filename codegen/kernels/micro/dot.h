@@ -9,12 +9,13 @@
 #include <stdint.h>
 
 #include "dsp.h"
+#include "linkage.h"
 
 #if NN_HAS_DSP
 
 /* The loops below need 13 registers, and a compiler that keeps a frame pointer finds no more than 12. So the operands are pinned to
- * registers that none keeps for itself, r7 and lr are saved and used beside them, and the end of the weights, which arrives in x, waits
- * on the stack. */
+ * registers that none keeps for itself, r7 is saved and used beside them, and the end of the weights, which arrives in x, waits on the
+ * stack. */
 
 /* Two cells of three pixels and two channels: x and lr hold the weights, p, q and r7 the pixels. */
 #define NN_STEP_3X2(w, a0, a1, a2)                                                                                              \
@@ -32,17 +33,17 @@
     "smlad %[s5], %[x], r7, %[s5]\n\t"
 
 #define NN_LOOP_3X2(steps, w_bytes, a_bytes)                                                                                    \
-    __asm__ volatile("push {r6, r7, lr}\n\t"                                                                                    \
+    __asm__ volatile("push {r6, r7}\n\t"                                                                                        \
                      "1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
                      "add %[a], #" #a_bytes "\n\t"                                                                              \
                      "ldr %[x], [sp]\n\t"                                                                                       \
                      "cmp %[w], %[x]\n\t"                                                                                       \
                      "bne 1b\n\t"                                                                                               \
-                     "pop {r6, r7, lr}\n\t"                                                                                     \
+                     "pop {r6, r7}\n\t"                                                                                         \
                      : [w] "+r"(w), [a] "+r"(a), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [s4] "+r"(s4),     \
                        [s5] "+r"(s5), [x] "+r"(x), [p] "=&r"(p), [q] "=&r"(q)                                                   \
                      :                                                                                                          \
-                     : "cc", "memory")
+                     : "lr", "cc", "memory")
 
 NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
@@ -101,19 +102,19 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     "smlad %[s3], %[y], r7, %[s3]\n\t"
 
 #define NN_LOOP_2X2(steps, w_bytes, a_bytes)                                                                                    \
-    __asm__ volatile("push {r6, r7, lr}\n\t"                                                                                    \
+    __asm__ volatile("push {r6, r7}\n\t"                                                                                        \
                      "1:\n\t" steps "add %[w], #" #w_bytes "\n\t"                                                               \
                      "add %[a], #" #a_bytes "\n\t"                                                                              \
                      "ldr %[x], [sp]\n\t"                                                                                       \
                      "cmp %[w], %[x]\n\t"                                                                                       \
                      "bne 1b\n\t"                                                                                               \
-                     "pop {r6, r7, lr}\n\t"                                                                                     \
+                     "pop {r6, r7}\n\t"                                                                                         \
                      : [w] "+r"(w), [a] "+r"(a), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [x] "+r"(x),       \
                        [y] "=&r"(y), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)                                                   \
                      :                                                                                                          \
-                     : "cc", "memory")
+                     : "lr", "cc", "memory")
 
-NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     register const int8_t *w __asm__("r0") = weights;
     register const int16_t *a __asm__("r1") = patch;
@@ -146,7 +147,7 @@ NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weig
 }
 
 /* The other shapes: two cells, or four of one channel, at a time. They compute the last pixels and the last channel. */
-static inline void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
+NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
 {
     for (; depth > 0; depth -= 4) {
         const uint32_t first = NN_load_word(weights);
@@ -173,7 +174,7 @@ static inline void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8
 
 #else
 
-static inline void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
+NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
 {
     for (; depth > 0; depth -= 4) {
         for (int32_t i = 0; i < pixels; ++i) {
@@ -197,29 +198,29 @@ NN_MICRO void NN_dot_3x2(int32_t *sums, const int16_t *patch, const int8_t *weig
     NN_dot_pixels(sums, patch, weights, depth, 3, 2);
 }
 
-NN_MICRO void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_dot_2x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     NN_dot_pixels(sums, patch, weights, depth, 2, 2);
 }
 
 #endif
 
-NN_MICRO void NN_dot_1x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_dot_1x2(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     NN_dot_pixels(sums, patch, weights, depth, 1, 2);
 }
 
-NN_MICRO void NN_dot_3x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_dot_3x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     NN_dot_pixels(sums, patch, weights, depth, 3, 1);
 }
 
-NN_MICRO void NN_dot_2x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_dot_2x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     NN_dot_pixels(sums, patch, weights, depth, 2, 1);
 }
 
-NN_MICRO void NN_dot_1x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_dot_1x1(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth)
 {
     NN_dot_pixels(sums, patch, weights, depth, 1, 1);
 }

@@ -9,29 +9,36 @@
 #include <stdint.h>
 
 #include "dsp.h"
+#include "linkage.h"
 
 /* The patch of `cells` cells at x. The last group is filled up with zeros. */
 NN_MICRO void NN_expand(int16_t *patch, const int8_t *x, int32_t cells, int32_t pixels, int32_t zero_point)
 {
 #if NN_HAS_DSP
     const uint32_t offset = (uint32_t)(-zero_point & 0xFFFF) * UINT32_C(0x10001);
-    for (; cells >= 8; cells -= 8) {
-        const uint32_t first = NN_load_word(x);
-        const uint32_t second = NN_load_word(x + 4);
-        NN_store_word(patch, NN_sxtab16(offset, first));
-        NN_store_word(patch + 2 * pixels, NN_sxtab16_odd(offset, first));
-        NN_store_word(patch + 4 * pixels, NN_sxtab16(offset, second));
-        NN_store_word(patch + 6 * pixels, NN_sxtab16_odd(offset, second));
-        patch += 8 * pixels;
-        x += 8;
+    for (; cells >= 16; cells -= 16) {
+        uint32_t a, b, c, d;
+        /* Loads next to each other take half the time; compilers part them. */
+        __asm__("ldr %0, [%4]\n\tldr %1, [%4, #4]\n\tldr %2, [%4, #8]\n\tldr %3, [%4, #12]"
+                : "=&r"(a), "=&r"(b), "=&r"(c), "=&r"(d)
+                : "r"(x), "m"(*(const int8_t(*)[16])x));
+        NN_store_word(patch, NN_sxtab16(offset, a));
+        NN_store_word(patch + 2 * pixels, NN_sxtab16_odd(offset, a));
+        NN_store_word(patch + 4 * pixels, NN_sxtab16(offset, b));
+        NN_store_word(patch + 6 * pixels, NN_sxtab16_odd(offset, b));
+        NN_store_word(patch + 8 * pixels, NN_sxtab16(offset, c));
+        NN_store_word(patch + 10 * pixels, NN_sxtab16_odd(offset, c));
+        NN_store_word(patch + 12 * pixels, NN_sxtab16(offset, d));
+        NN_store_word(patch + 14 * pixels, NN_sxtab16_odd(offset, d));
+        patch += 16 * pixels;
+        x += 16;
     }
-    if (cells >= 4) {
+    for (; cells >= 4; cells -= 4) {
         const uint32_t word = NN_load_word(x);
         NN_store_word(patch, NN_sxtab16(offset, word));
         NN_store_word(patch + 2 * pixels, NN_sxtab16_odd(offset, word));
         patch += 4 * pixels;
         x += 4;
-        cells -= 4;
     }
 #else
     for (; cells >= 4; cells -= 4) {
@@ -52,7 +59,7 @@ NN_MICRO void NN_expand(int16_t *patch, const int8_t *x, int32_t cells, int32_t 
 }
 
 /* The patch of `cells` cells outside the input; a multiple of four. */
-NN_MICRO void NN_clear(int16_t *patch, int32_t cells, int32_t pixels)
+NN_SHARED void NN_clear(int16_t *patch, int32_t cells, int32_t pixels)
 {
     for (; cells > 0; cells -= 4) {
         patch[0] = 0;
@@ -63,8 +70,8 @@ NN_MICRO void NN_clear(int16_t *patch, int32_t cells, int32_t pixels)
     }
 }
 
-/* A segment of a window's row: cells outside the input, inside, and outside again; all three multiples of four. */
-NN_MICRO void NN_gather(int16_t *patch, const int8_t *x, int32_t before, int32_t inside, int32_t after, int32_t pixels, int32_t zero_point)
+/* The patch of a run that the border cuts: cells outside the input, inside, and outside again; all three multiples of four. */
+NN_SHARED void NN_expand_clipped(int16_t *patch, const int8_t *x, int32_t before, int32_t inside, int32_t after, int32_t pixels, int32_t zero_point)
 {
     NN_clear(patch, before, pixels);
     patch += before * pixels;
@@ -74,25 +81,33 @@ NN_MICRO void NN_gather(int16_t *patch, const int8_t *x, int32_t before, int32_t
 }
 
 /* `cells` times the zero point. */
-NN_MICRO void NN_fill(int8_t *cells_at, int32_t cells, int32_t zero_point)
+NN_SHARED void NN_fill(int8_t *cells_at, int32_t cells, int32_t zero_point)
 {
     for (; cells > 0; --cells) {
         *cells_at++ = (int8_t)zero_point;
     }
 }
 
-/* A segment of a window's row of any length, as bytes; cells outside the input become the zero point. */
-NN_MICRO void NN_copy(int8_t *window, const int8_t *x, int32_t before, int32_t inside, int32_t after, int32_t zero_point)
+/* A run of cells of any length, as bytes. */
+NN_MICRO void NN_copy(int8_t *window, const int8_t *x, int32_t cells)
 {
-    NN_fill(window, before, zero_point);
-    window += before;
 #if NN_HAS_DSP
-    for (; inside >= 4; inside -= 4) {
+    for (; cells >= 4; cells -= 4) {
         NN_store_word(window, NN_load_word(x));
         window += 4;
         x += 4;
     }
 #endif
+    for (; cells > 0; --cells) {
+        *window++ = *x++;
+    }
+}
+
+/* The same of a run that the border cuts: cells outside the input, which become the zero point, inside, and outside again. */
+NN_SHARED void NN_copy_clipped(int8_t *window, const int8_t *x, int32_t before, int32_t inside, int32_t after, int32_t zero_point)
+{
+    NN_fill(window, before, zero_point);
+    window += before;
     for (; inside > 0; --inside) {
         *window++ = *x++;
     }

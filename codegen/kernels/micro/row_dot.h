@@ -8,11 +8,12 @@
 #include <stdint.h>
 
 #include "dsp.h"
+#include "linkage.h"
 
 #if NN_HAS_DSP
 
 /* One to three cells as a word. */
-static inline uint32_t NN_load_part(const int8_t *x, int32_t cells)
+NN_INLINE uint32_t NN_load_part(const int8_t *x, int32_t cells)
 {
     uint32_t word = (uint8_t)x[0];
     if (cells > 1) {
@@ -25,7 +26,7 @@ static inline uint32_t NN_load_part(const int8_t *x, int32_t cells)
 }
 
 /* sum + four products of bytes. */
-static inline int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
+NN_INLINE int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
 {
     return NN_smlad(NN_sxtb16_odd(x), NN_sxtb16_odd(weights), NN_smlad(NN_sxtb16(x), NN_sxtb16(weights), sum));
 }
@@ -58,17 +59,17 @@ static inline int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
 
 /* Registers as in dot.h: pinned operands, r7 and lr beside them, the end of x on the stack. */
 #define NN_LOOP_ROW(steps, x_bytes, w_bytes)                                                                                    \
-    __asm__ volatile("push {r6, r7, lr}\n\t"                                                                                    \
+    __asm__ volatile("push {r6, r7}\n\t"                                                                                        \
                      "1:\n\t" steps "add %[a], #" #x_bytes "\n\t"                                                               \
                      "add %[w], #" #w_bytes "\n\t"                                                                              \
                      "ldr %[x], [sp]\n\t"                                                                                       \
                      "cmp %[a], %[x]\n\t"                                                                                       \
                      "bne 1b\n\t"                                                                                               \
-                     "pop {r6, r7, lr}\n\t"                                                                                     \
+                     "pop {r6, r7}\n\t"                                                                                         \
                      : [w] "+r"(w), [a] "+r"(a), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [x] "+r"(end),     \
                        [e] "=&r"(e), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r)                                                   \
                      :                                                                                                          \
-                     : "cc", "memory")
+                     : "lr", "cc", "memory")
 
 NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
@@ -109,7 +110,7 @@ NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights
     sums[3] = s3;
 }
 
-NN_MICRO void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t sum = sums[0];
     for (; depth >= 4; depth -= 4) {
@@ -142,7 +143,7 @@ NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights
     sums[3] = s3;
 }
 
-NN_MICRO void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+NN_SHARED void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t sum = sums[0];
     for (; depth > 0; --depth) {
