@@ -8,7 +8,7 @@ arena, until the lower bound of the graph is met; the best result is kept. The o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.ir import Graph, Reshape
@@ -31,8 +31,8 @@ class MemoryPlan:
     """Where everything lies.
 
     ``arena_bytes`` is the size of the arena; ``offsets`` maps each activation to its byte offset, ``scratch`` each operator that
-    asked for scratch to its buffer's; ``io_bytes`` counts graph inputs and outputs, ``scratch_bytes`` is the largest scratch (both
-    are parts of the arena).
+    asked for scratch to its buffer's; ``io_bytes`` counts the bytes that hold graph inputs or outputs (a byte that holds both
+    counts once), ``scratch_bytes`` is the largest scratch; both are parts of the arena.
     """
 
     arena_bytes: int
@@ -178,6 +178,15 @@ def _at_far_end(buffers: Sequence[_Buffer], attempt: tuple[int, list[int]], mirr
     return max(range(len(buffers)), key=lambda i: total - offsets[i] if mirrored else offsets[i] + buffers[i].size)
 
 
+def _covered(intervals: Iterable[tuple[int, int]]) -> int:
+    """Bytes that lie in at least one of the half-open intervals."""
+    covered = reached = 0
+    for begin, end in sorted(intervals):
+        covered += max(0, end - max(begin, reached))
+        reached = max(reached, end)
+    return covered
+
+
 def plan(graph: Graph, demands: Sequence[Demand]) -> MemoryPlan:
     """Plan the arena for ``graph``; ``demands`` has one entry per operator, in order.
 
@@ -204,10 +213,11 @@ def plan(graph: Graph, demands: Sequence[Demand]) -> MemoryPlan:
     assert best is not None
     total, offsets = best
     placed = {b.key: offset for b, offset in zip(problem.buffers, offsets, strict=True)}
+    at = {t.name: placed[problem.root[t.name]] for t in graph.activations() if problem.root[t.name] in placed}
     return MemoryPlan(
         arena_bytes=total,
-        offsets={t.name: placed[problem.root[t.name]] for t in graph.activations() if problem.root[t.name] in placed},
+        offsets=at,
         scratch={op.name: placed["scratch of " + op.name] for op, d in zip(graph.ops, demands, strict=True) if d.scratch},
-        io_bytes=sum(graph[name].nbytes for name in dict.fromkeys((*graph.inputs, *graph.outputs))),
+        io_bytes=_covered((at[name], at[name] + graph[name].nbytes) for name in (*graph.inputs, *graph.outputs)),
         scratch_bytes=max((d.scratch for d in demands), default=0),
     )
