@@ -149,10 +149,13 @@ def render(result: Verification) -> str:
         f"MACs          {result.macs:,}",
         "",
     ]
-    return "\n".join([*lines, *_layer_table(result.layers)])
+    return "\n".join([*lines, *_layer_table(result)])
 
 
-def _layer_table(layers: tuple[LayerMeasurement, ...]) -> list[str]:
+def _layer_table(result: Verification) -> list[str]:
+    instructions = result.instructions - sum(layer.instructions for layer in result.layers)
+    cycles = result.cycles - sum(layer.cycles for layer in result.layers)
+    layers = [*result.layers, LayerMeasurement("between the layers", "", 0, instructions, cycles)]
     head = ("layer", "operator", "MACs", "instructions", "cycles", "cycles/MAC")
     rows = [
         (
