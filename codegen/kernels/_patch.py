@@ -41,7 +41,7 @@ class PatchSpec:
 
 def choose_tile(pixels: int, filters: int, core: Core) -> Tile:
     """The schedule for a core: as many pixels a block as its registers hold, unless that leaves most of a block empty."""
-    if not core.dsp:
+    if not core.thumb2:
         return Tile(pixels=1, channels=min(2, filters))
     block = 2 if pixels in (2, 4) else min(3, pixels)
     return Tile(pixels=block, channels=min(2, filters))

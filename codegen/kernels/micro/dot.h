@@ -174,22 +174,41 @@ NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *
 
 #else
 
+#define NN_PAIR(number, cell)                               \
+    do {                                                    \
+        const int32_t value = (cell);                       \
+        s[2 * i] += value * weights[2 * (number)];          \
+        s[2 * i + 1] += value * weights[2 * (number) + 1];  \
+        NN_IN_ORDER(s[2 * i], s[2 * i + 1]);                \
+    } while (0)
+
 NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
 {
+    int32_t s[6];
+    for (int32_t i = 0; i < pixels * channels; ++i) {
+        s[i] = sums[i];
+    }
     for (; depth > 0; depth -= 4) {
         for (int32_t i = 0; i < pixels; ++i) {
             const int16_t *const near = patch + 2 * i;
             const int16_t *const far = near + 2 * pixels;
-            for (int32_t c = 0; c < channels; ++c) {
-                if (channels == 2) {
-                    sums[2 * i + c] += near[0] * weights[c] + near[1] * weights[2 + c] + far[0] * weights[4 + c] + far[1] * weights[6 + c];
-                } else {
-                    sums[i] += near[0] * weights[0] + far[0] * weights[1] + near[1] * weights[2] + far[1] * weights[3];
-                }
+            if (channels == 2) {
+                NN_PAIR(0, near[0]);
+                NN_PAIR(1, near[1]);
+                NN_PAIR(2, far[0]);
+                NN_PAIR(3, far[1]);
+            } else {
+                s[i] += near[0] * weights[0];
+                s[i] += far[0] * weights[1];
+                s[i] += near[1] * weights[2];
+                s[i] += far[1] * weights[3];
             }
         }
         weights += 4 * channels;
         patch += 4 * pixels;
+    }
+    for (int32_t i = 0; i < pixels * channels; ++i) {
+        sums[i] = s[i];
     }
 }
 

@@ -12,6 +12,15 @@
 #define NN_MICRO static inline __attribute__((always_inline))
 #endif
 
+/* Armv6-M computes with eight registers. NN_IN_ORDER keeps compilers from collecting products there, which they could only spill. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define NN_FEW_REGISTERS 1
+#define NN_IN_ORDER(a, b) __asm__("" : "+r"(a), "+r"(b))
+#else
+#define NN_FEW_REGISTERS 0
+#define NN_IN_ORDER(a, b) (void)0
+#endif
+
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #define NN_HAS_DSP 1
 

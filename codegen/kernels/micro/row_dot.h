@@ -126,22 +126,53 @@ NN_SHARED void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weight
 
 #else
 
+#if NN_FEW_REGISTERS
+/* Two of the four channels. */
+NN_SHARED void NN_row_dot_2_of_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+{
+    int32_t s0 = sums[0], s1 = sums[1];
+    for (; depth > 0; depth -= 4) {
+        const int32_t cells = depth < 4 ? depth : 4;
+        for (int32_t k = 0; k < cells; ++k) {
+            const int32_t cell = x[k];
+            s0 += cell * weights[k];
+            s1 += cell * weights[4 + k];
+            NN_IN_ORDER(s0, s1);
+        }
+        x += 4;
+        weights += 16;
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+}
+
+NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
+{
+    NN_row_dot_2_of_4(sums, x, weights, depth);
+    NN_row_dot_2_of_4(sums + 2, x, weights + 8, depth);
+}
+#else
 NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    for (int32_t k = 0; k < depth; ++k) {
-        const int32_t cell = *x++;
-        s0 += cell * weights[0];
-        s1 += cell * weights[4];
-        s2 += cell * weights[8];
-        s3 += cell * weights[12];
-        weights += (k & 3) == 3 ? 13 : 1;
+    for (; depth > 0; depth -= 4) {
+        const int32_t cells = depth < 4 ? depth : 4;
+        for (int32_t k = 0; k < cells; ++k) {
+            const int32_t cell = x[k];
+            s0 += cell * weights[k];
+            s1 += cell * weights[4 + k];
+            s2 += cell * weights[8 + k];
+            s3 += cell * weights[12 + k];
+        }
+        x += 4;
+        weights += 16;
     }
     sums[0] = s0;
     sums[1] = s1;
     sums[2] = s2;
     sums[3] = s3;
 }
+#endif
 
 NN_SHARED void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
