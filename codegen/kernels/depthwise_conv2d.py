@@ -35,12 +35,14 @@ _OVERREAD = 3
 
 @dataclass(frozen=True, slots=True)
 class DepthwiseSpec:
-    """Each of the window's channels gives ``multiplier`` output channels."""
+    """Each of the window's channels gives ``multiplier`` output channels. ``tile`` is the schedule: the pixels, 1 to 6, that are
+    summed together; where they leave a rest of a row, a narrower tile follows."""
 
     window: Window
     multiplier: int
     zero_point: int
     requantization: Requantization
+    tile: int
 
     @property
     def channels(self) -> int:
@@ -90,12 +92,6 @@ class DepthwiseSpec:
         overread = columns % 4 == 3  # three weights are taken as a word
         return self.channels * rows * columns + overread
 
-    @property
-    def tile(self) -> int:
-        """Pixels of a tile; where they leave a rest, a narrower tile follows."""
-        width = self.window.out_width
-        return next((pixels for pixels in (4, 5, 6, 3) if width % pixels == 0), min(width, 4))
-
     def input_row(self, y: int, row: int) -> int:
         """Input row behind row ``row`` of the window of output row ``y``; outside 0..height-1 it is padding."""
         return y * self.window.stride[0] + row - self.window.pad_top
@@ -121,6 +117,8 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
             out_channels // channels,
             graph[op.inputs[0]].zero_point,
             _requantize.requantization(op, graph),
+            # Four sums and what they need fill the registers; a width that leaves no rest is worth one more or less.
+            next((pixels for pixels in (4, 5, 6, 3) if out_width % pixels == 0), min(out_width, 4)),
         )
 
     def constant_bytes(self, spec: DepthwiseSpec) -> int:

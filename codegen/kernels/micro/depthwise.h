@@ -51,28 +51,29 @@ NN_INLINE int32_t NN_depthwise_row(int32_t sum, const int8_t *x, int32_t first, 
         sum = NN_depthwise_single(x, first + t, (uint32_t)w[t], sum);
     return sum;
 }
-#else
-NN_INLINE int32_t NN_depthwise_row(int32_t sum, const int8_t *x, int32_t first, const int8_t *w, int32_t taps)
-{
-    for (int32_t t = 0; t < taps; t++)
-        sum += x[first + t] * w[t];
-    return sum;
-}
 #endif
 
 /* sums[p] += x[p * stride + t] * w[t] over the taps t, for 1 to 6 pixels p; up to three bytes behind the last are read. */
 NN_INLINE void NN_depthwise_taps(int32_t *sums, const int8_t *x, const int8_t *w, int32_t pixels, int32_t stride, int32_t taps)
 {
-#define NN_PIXEL(p) \
+#define NN_EACH_PIXEL(body) body(0) body(1) body(2) body(3) body(4) body(5)
+#if NN_HAS_DSP
+#define NN_ROW_OF(p) \
     if (p < pixels) \
-        sums[p] = NN_depthwise_row(sums[p], x, p * stride, w, taps)
-    NN_PIXEL(0);
-    NN_PIXEL(1);
-    NN_PIXEL(2);
-    NN_PIXEL(3);
-    NN_PIXEL(4);
-    NN_PIXEL(5);
-#undef NN_PIXEL
+        sums[p] = NN_depthwise_row(sums[p], x, p * stride, w, taps);
+    NN_EACH_PIXEL(NN_ROW_OF)
+#undef NN_ROW_OF
+#else
+#define NN_TAP_OF(p) \
+    if (p < pixels) \
+        sums[p] += x[p * stride] * weight;
+    for (; taps > 0; taps--, x++) {
+        const int32_t weight = *w++;
+        NN_EACH_PIXEL(NN_TAP_OF)
+    }
+#undef NN_TAP_OF
+#endif
+#undef NN_EACH_PIXEL
 }
 
 /* The same with the taps a distance apart. */

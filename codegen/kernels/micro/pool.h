@@ -42,6 +42,18 @@ NN_INLINE void NN_sum_words(int32_t *sums, const int8_t *x, int32_t rows, int32_
 }
 #endif
 
+/* Sum of one channel's cells. */
+NN_SHARED int32_t NN_sum_channel(const int8_t *x, int32_t rows, int32_t columns, int32_t row_bytes, int32_t cell_bytes)
+{
+    int32_t sum = 0;
+    for (; rows > 0; rows--, x += row_bytes) {
+        const int8_t *cell = x;
+        for (int32_t i = columns; i > 0; i--, cell += cell_bytes)
+            sum += *cell;
+    }
+    return sum;
+}
+
 /* Sums over the window, at most `most` cells. */
 NN_INLINE void NN_sum_window(int32_t *sums, const int8_t *x, int32_t channels, int32_t rows, int32_t columns, int32_t row_bytes,
                              int32_t cell_bytes, int32_t most)
@@ -63,14 +75,8 @@ NN_INLINE void NN_sum_window(int32_t *sums, const int8_t *x, int32_t channels, i
 #else
     (void)most;
 #endif
-    for (int32_t c = 0; c < channels; c++) {
-        const int8_t *row = x + c;
-        for (int32_t r = 0; r < rows; r++, row += row_bytes) {
-            const int8_t *cell = row;
-            for (int32_t i = 0; i < columns; i++, cell += cell_bytes)
-                sums[c] += *cell;
-        }
-    }
+    for (int32_t c = 0; c < channels; c++)
+        sums[c] = NN_sum_channel(x + c, rows, columns, row_bytes, cell_bytes);
 }
 
 /* sum / count, ties away from zero. `reciprocal` is 2^24 / count rounded up, which gives the exact quotient up to 361 cells because

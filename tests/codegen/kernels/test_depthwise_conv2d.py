@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -176,3 +177,19 @@ def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence
         (lead,) = KERNEL.overlap(case.spec)
         x = inputs_of(case)[0]
         np.testing.assert_array_equal(compute(device, case, [x], [lead]), expected(case, [x]), err_msg=str(case.spec))
+
+
+def test_a_tile_changes_time_but_no_bit(tmp_path: Path) -> None:
+    graph = depthwise(np.random.default_rng(4), (6, 13, 5), padding=Padding(1, 1, 1, 1))
+    (case,) = prepare(KERNEL, [graph])
+    tiles = [
+        dataclasses.replace(case, symbol=f"tile{tile}", spec=dataclasses.replace(case.spec, tile=tile))
+        for tile in (1, 2, 3, 4, 5, 6)
+    ]
+    device = Device(write_source(tiles, tmp_path), tiles, "cortex-m4", "balanced")
+    x = inputs_of(case)[0]
+    executed = []
+    for tiled in tiles:
+        np.testing.assert_array_equal(compute(device, tiled, [x]), expected(tiled, [x]))
+        executed.append(device.halfwords)
+    assert executed[3] < 0.75 * executed[0]
