@@ -29,7 +29,8 @@ class Recipe:
     warm_up: float = 0.2
     """Fraction of the steps over which the learning rate rises."""
     label_smoothing: float = 0.05
-    augment: bool = True
+    augment: bool = False
+    """Whether images are varied (:class:`ImageAugmentation`): worth it for long trainings, not for short ones."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class TrainingResult:
 
 def build_module(space: SearchSpace, architecture: Architecture, seed: int) -> nn.Module:
     """The architecture's float network, with initial weights that depend on ``seed`` alone."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return space.module(architecture)
 

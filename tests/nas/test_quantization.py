@@ -1,0 +1,99 @@
+"""Quantization end to end on the digits: fine-tuned int8 networks keep the float accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from codegen.importers.torch_network import to_graph
+from codegen.ir import Graph
+from nas.datasets import Dataset, load_train, split_validation
+from nas.quantization import FINE_TUNING, int8_accuracy, int8_outputs, observe_ranges, quantize_input, quantize_network
+from nas.training import Recipe, build_module, evaluate, train
+from search_spaces import ImageSpace
+
+SPACE = ImageSpace((8, 8, 1), 10)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Dataset, Dataset]:
+    return split_validation(load_train("digits"), 0.25, 0)
+
+
+@pytest.fixture(scope="module")
+def trained(data: tuple[Dataset, Dataset]) -> nn.Module:
+    """A network with every kind of block, trained for a few seconds."""
+    architecture = SPACE.from_params(
+        {"stem_channels": 12, "stem_kernel": 3, "stem_stride": 1, "stages": 3,
+         "stage1_block": "conv", "stage1_channels": 16, "stage1_depth": 1, "stage1_kernel": 3, "stage1_stride": 2,
+         "stage2_block": "inverted_residual", "stage2_channels": 16, "stage2_depth": 1, "stage2_kernel": 3, "stage2_stride": 1,
+         "stage2_expansion": 3, "stage3_block": "depthwise_separable", "stage3_channels": 32, "stage3_depth": 1,
+         "stage3_kernel": 5, "stage3_stride": 1, "head": "pool"}
+    )  # fmt: skip
+    module = build_module(SPACE, architecture, 0)
+    train(module, data[0], None, Recipe(epochs=12, augment=False), 0)
+    return module
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(trained: nn.Module, data: tuple[Dataset, Dataset]) -> Graph:
+    return quantize_network(trained, data[0], FINE_TUNING, 0, "digits")
+
+
+def test_int8_keeps_the_float_accuracy(trained: nn.Module, fine_tuned: Graph, data: tuple[Dataset, Dataset]) -> None:
+    real = evaluate(trained, data[1])
+    assert real > 0.95
+    assert int8_accuracy(fine_tuned, data[1]) > real - 0.0100
+
+
+def test_without_fine_tuning_it_is_nearly_as_good(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
+    plain = quantize_network(trained, data[0], Recipe(epochs=0), 0, "digits")
+    assert int8_accuracy(plain, data[1]) > evaluate(trained, data[1]) - 0.02
+
+
+def test_fine_tuning_leaves_the_float_network_alone(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
+    before = nn.utils.parameters_to_vector(trained.parameters()).clone()
+    quantize_network(trained, data[0], Recipe(epochs=1), 0, "digits")
+    assert torch.equal(before, nn.utils.parameters_to_vector(trained.parameters()))
+
+
+def test_fine_tuning_is_reproducible(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
+    recipe = Recipe(epochs=2, learning_rate=1e-3)
+    first, second = (quantize_network(trained, data[0], recipe, 7, "digits") for _ in range(2))
+    for name, tensor in first.tensors.items():
+        assert tensor.quantization == second[name].quantization
+        if tensor.data is not None:
+            assert np.array_equal(tensor.data, second[name].data)
+
+
+def test_the_fake_quantized_network_predicts_the_integer_outputs(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
+    network = observe_ranges(trained, data[0])
+    with torch.no_grad():
+        real = network(torch.from_numpy(data[1].x).permute(0, 3, 1, 2)).numpy()
+    graph = to_graph(network, "digits")
+    integers = int8_outputs(graph, data[1].x)
+    output = graph[graph.outputs[0]]
+    difference = np.abs(integers - (np.rint(real / output.scale) + output.zero_point))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.01
+    assert (integers.argmax(1) == real.argmax(1)).mean() > 0.995
+
+
+def test_input_is_quantized_over_its_range(fine_tuned: Graph, data: tuple[Dataset, Dataset]) -> None:
+    assert fine_tuned["input"].scale == pytest.approx(1 / 255)
+    assert fine_tuned["input"].zero_point == -128
+    values = np.array([[-1.0, 0.0, 0.4, 0.6, 1.0, 3.0]], dtype=np.float32)
+    assert quantize_input(fine_tuned, values).tolist() == [[-128, -128, -26, 25, 127, 127]]
+    assert quantize_input(fine_tuned, data[1].x).shape == data[1].x.shape
