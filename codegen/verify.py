@@ -165,7 +165,7 @@ def _execute(program: Elf, core: Core, interface: ModelInterface, stimuli: Seque
 
     def attempt(place: Literal["start", "end"]) -> Execution | ExecutionFault:
         try:
-            return execute(program.path, core, interface, stimuli, arena_at=place)
+            return execute(program.path, core, interface, stimuli, arena_at=place, watch_memory=place == "start")
         except ExecutionFault as fault:
             return fault
 
@@ -187,7 +187,7 @@ def _verification(
         inputs=count,
         instructions=first.instructions,
         cycles=first.cycles,
-        latency_ms=project.board.latency_ms(first.cycles, flash.constants) if own_board else None,
+        latency_ms=project.board.latency_ms(first.cycles, first.flash_bytes) if own_board else None,
         ram=Ram(
             arena=project.arena_bytes,
             io=project.io_bytes,
