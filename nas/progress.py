@@ -104,7 +104,7 @@ class PlainProgress(Progress):
 
     def step(self, text: str = "") -> None:
         super().step(text)
-        self.message(f"  {self._done}/{self._total}  {text}{self._left()}")
+        self.message(f"  {self._done}/{self._total}  " + f"{text}{self._left()}".removeprefix(", "))
 
     def trial(self, line: TrialLine) -> None:
         super().trial(line)

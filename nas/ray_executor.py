@@ -53,9 +53,12 @@ class _Worker:
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call the function."""
-        return function(*arguments)
+    def run(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:
+        """Call the function; its value, or the error that ended it as text, because not every exception can be sent."""
+        try:
+            return function(*arguments), None
+        except Exception as error:
+            return None, one_line(error)
 
 
 class RayExecutor:
@@ -113,7 +116,7 @@ class RayExecutor:
             done, _ = self._ray.wait(list(self._running), num_returns=1)
             job, actor = self._running.pop(done[0])
             try:
-                outcome = Outcome(job.ticket, self._ray.get(done[0]))
+                outcome = Outcome(job.ticket, *self._ray.get(done[0]))
             except self._ray.exceptions.RayActorError:
                 self._alive -= 1
                 if job.attempts + 1 < ATTEMPTS:
@@ -123,7 +126,7 @@ class RayExecutor:
                 outcome = Outcome(job.ticket, error=f"its worker died {ATTEMPTS} times")
             except self._ray.exceptions.RayTaskError as error:
                 self._idle.append(actor)
-                outcome = Outcome(job.ticket, error=one_line(error.cause if error.cause is not None else error))
+                outcome = Outcome(job.ticket, error=one_line(error))  # its value cannot be sent
             else:
                 self._idle.append(actor)
             self._dispatch()

@@ -111,9 +111,10 @@ def _comparison(report: Mapping[str, Any]) -> list[str]:
     rows = [("", "test int8", "test float", "RAM", "flash", "latency")]
     for name, figures in {"search": report["winner"], **report["baselines"]}.items():
         test, built = figures["test"], figures["built"]
+        same = name != "search" and figures["trial"]["architecture"] == report["winner"]["trial"]["architecture"]
         rows.append(
             (
-                STRATEGIES[name],
+                STRATEGIES[name] + (" (the same network)" if same else ""),
                 f"{test['int8']:.2%}",
                 f"{test['float']:.2%}",
                 format_size(built["ram"]["total"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -18,6 +19,7 @@ from nas.files import write_atomically, write_json
 from nas.progress import Progress, TrialLine
 from nas.run_directory import RunDirectory
 from nas.samplers import EvolutionSampler, FeasibleSampler, RandomFeasibleSampler
+from nas.search.compute import finishing_cost, training_cost
 from nas.search.finalists import Candidate, FinalistStage, best, ranked
 from nas.search.front import front_json
 from nas.search.largest import largest_feasible
@@ -66,7 +68,8 @@ def run_search(
     if not search.completed():
         raise UserError(f"every trial failed; the first one: {search.study.trials[0].user_attrs.get('error', 'unknown reason')}")
     write_json(run.path / "front.json", front_json(search.completed()))
-    chosen, stage = _choose(run, settings, preparation, executor, data, progress, sources)
+    stage = FinalistStage(run, settings, preparation, executor, data, progress)
+    chosen = _choose(settings, preparation, progress, sources, stage)
     outcome = Outcome(run, settings, preparation, sources, chosen, stage.done)
     return conclude(outcome, executor, progress, began)
 
@@ -163,41 +166,64 @@ def network_text(architecture: Architecture) -> str:
 
 
 def _choose(
-    run: RunDirectory,
-    settings: SearchSettings,
-    preparation: Preparation,
-    executor: Executor,
-    data: tuple[Any, Any],
-    progress: Progress,
-    sources: list[StudySource],
-) -> tuple[list[Chosen], FinalistStage]:
+    settings: SearchSettings, preparation: Preparation, progress: Progress, sources: list[StudySource], stage: FinalistStage
+) -> list[Chosen]:
     """Finish as many candidates of each strategy as there should be finalists; the winner and, beside it, each baseline's best.
 
-    Where none of the search's finalists keeps the limits as built, its next candidates follow.
+    Where none of a strategy's finalists keeps the limits as built, its next candidates follow.
     """
-    stage = FinalistStage(run, settings, preparation, executor, data, progress)
-    limits, count = settings.limits, settings.finalists
-    pools = [(source.label, ranked(source)) for source in sources]
+    pools = [_Pool(source.label, ranked(source), settings.finalists) for source in sources]
     if settings.baselines:
-        largest = largest_feasible(preparation.feasibility, settings.seed)
-        pools.append((LARGEST, [Candidate(LARGEST, None, largest, None)]))
-    stage.finish([candidate for _, pool in pools for candidate in pool[:count]])
-    ours = pools[0][1]
-    taken = count
-    while best(ours[:taken], stage.done, limits) is None and stage.built(ours[:taken]) and taken < len(ours):
-        stage.finish(ours[taken : taken + count])
-        taken += count
+        pools.append(_Pool(LARGEST, _largest(settings, preparation, sources[0]), 1))
+    stage.finish([candidate for pool in pools for candidate in pool.considered])  # all at once, to keep the workers busy
     chosen = []
-    for label, pool in pools:
-        considered = pool[:taken] if label == SEARCH else pool[:count]
-        candidate = best(considered, stage.done, limits)
+    for pool in pools:
+        while (candidate := best(pool.considered, stage.done, settings.limits)) is None and pool.more(stage):
+            stage.finish(pool.considered)
         if candidate is not None:
-            chosen.append(Chosen(label, candidate))
-        elif label == SEARCH:
-            raise NothingFitsError(_why_none(considered, stage, settings))
+            chosen.append(Chosen(pool.label, candidate))
+        elif pool.label == SEARCH:
+            raise NothingFitsError(_why_none(pool.considered, stage, settings))
         else:
-            progress.message(f"{label}: no network that keeps the limits as built")
-    return chosen, stage
+            progress.message(f"{pool.label}: no network that keeps the limits as built")
+    return chosen
+
+
+def _largest(settings: SearchSettings, preparation: Preparation, search: StudySource) -> list[Candidate]:
+    """The largest networks that fit, each to be trained for no more than all of the search was trained for."""
+    spent = sum(training_cost(trial.user_attrs["macs"], settings.screening) for trial in search.completed())
+    for candidate in ranked(search)[: settings.finalists]:
+        macs = preparation.feasibility.predict(candidate.architecture).macs
+        spent += finishing_cost(macs, settings.finishing, settings.quantization)
+    candidates = []
+    for architecture in largest_feasible(preparation.feasibility, settings.seed):
+        macs = preparation.feasibility.predict(architecture).macs
+        effort = min(1.0, spent / finishing_cost(macs, settings.finishing, settings.quantization))
+        candidates.append(Candidate(LARGEST, None, architecture, None, effort))
+    return candidates
+
+
+@dataclass
+class _Pool:
+    """A strategy's candidates in order, and how many at a time may become finalists."""
+
+    label: str
+    candidates: list[Candidate]
+    portion: int
+
+    def __post_init__(self) -> None:
+        self._taken = self.portion
+
+    @property
+    def considered(self) -> list[Candidate]:
+        return self.candidates[: self._taken]
+
+    def more(self, stage: FinalistStage) -> bool:
+        """Take the next portion, if there is one and it is limits that the others failed by, not errors."""
+        if not stage.built(self.considered) or self._taken >= len(self.candidates):
+            return False
+        self._taken += self.portion
+        return True
 
 
 def _why_none(considered: list[Candidate], stage: FinalistStage, settings: SearchSettings) -> str:

@@ -13,6 +13,7 @@ from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
+from nas.search.compute import shortened
 from nas.search.preparation import Preparation
 from nas.search.settings import SearchSettings
 from nas.search.study_source import StudySource
@@ -31,6 +32,8 @@ class Candidate:
     architecture: Architecture
     screening: float | None
     """Validation accuracy (0..1) as a trial."""
+    effort: float = 1.0
+    """Fraction of the recipes' epochs that it is trained for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,13 @@ class FinalistStage:
             stored = read_finalist(self._run, key)
             if stored is not None:
                 self.done[key] = stored
-            else:
+            elif key not in wanted or candidate.effort > wanted[key].effort:
                 wanted[key] = candidate
         if not wanted:
             return
         self._progress.phase("finalists: full training, int8, build, measurement", len(wanted))
         predict = self._preparation.feasibility.predict
-        order = sorted(wanted.values(), key=lambda c: (-predict(c.architecture).macs, c.architecture.id))
+        order = sorted(wanted.values(), key=lambda c: (-c.effort * predict(c.architecture).macs, c.architecture.id))
         tickets = {self._submit(candidate): candidate for candidate in order}
         while tickets:
             outcome = self._executor.wait()
@@ -118,8 +121,8 @@ class FinalistStage:
             space,
             space.params(architecture),
             *self._data,
-            settings.finishing,
-            settings.quantization,
+            shortened(settings.finishing, candidate.effort),
+            shortened(settings.quantization, candidate.effort),
             training_seed(settings.seed, architecture.id),
             c_name(settings.data),
             preparation.board,

@@ -14,8 +14,8 @@ _STREAM = 0x1A26E57
 """Keeps these random numbers apart from the trials', which are seeded with (seed, number)."""
 
 
-def largest_feasible(feasibility: Feasibility, seed: int) -> Architecture:
-    """The architecture with the most multiply-accumulates found by a random sample and hill climbing from its best.
+def largest_feasible(feasibility: Feasibility, seed: int) -> list[Architecture]:
+    """The architectures with the most multiply-accumulates found by a random sample and hill climbing from its best, largest first.
 
     A few hundred cost-model checks, nothing is trained.
 
@@ -23,19 +23,15 @@ def largest_feasible(feasibility: Feasibility, seed: int) -> Architecture:
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM])))
     space = feasibility.space
-    best = space.smallest()
-    if feasibility(best):
+    found = [space.smallest()]
+    if feasibility(found[0]):
         raise NoFeasibleArchitectureError("not even the smallest network of the space fits")
 
-    def larger(candidate: Architecture) -> bool:
-        return not feasibility(candidate) and feasibility.predict(candidate).macs > feasibility.predict(best).macs
+    def macs(architecture: Architecture) -> int:
+        return feasibility.predict(architecture).macs
 
-    for _ in range(SAMPLES):
-        candidate = space.sample(rng)
-        if larger(candidate):
-            best = candidate
-    for _ in range(MUTATIONS):
-        candidate = space.mutate(best, rng)
-        if larger(candidate):
-            best = candidate
-    return best
+    for step in range(SAMPLES + MUTATIONS):
+        candidate = space.sample(rng) if step < SAMPLES else space.mutate(found[-1], rng)
+        if not feasibility(candidate) and macs(candidate) > macs(found[-1]):
+            found.append(candidate)
+    return found[::-1]

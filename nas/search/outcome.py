@@ -13,7 +13,7 @@ import numpy as np
 from nas.build import build_project
 from nas.datasets import Dataset, load_test
 from nas.executor import Executor
-from nas.files import write_atomically, write_json
+from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
 from nas.search.finalists import Candidate, Finalist, c_name
@@ -52,13 +52,13 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     :raises RuntimeError: if the winner's program does not give the reference's outputs on the whole test part.
     """
     test_set = load_test(outcome.settings.data)
-    uses: list[dict[str, Any]] = []
+    uses = _TestUses(outcome.run)
     progress.phase("final test", len(outcome.chosen) + 1)
     tested = _test_all(outcome, executor, test_set, uses, progress)
     winner = outcome.chosen[0]
     figures = {chosen.strategy: _figures(outcome, chosen, tested[chosen.candidate.architecture.id]) for chosen in outcome.chosen}
+    uses.log("the winner's program in the emulator, bit by bit", winner.candidate.architecture, len(test_set))
     built = _write_winner(outcome, winner, figures[winner.strategy], test_set)
-    uses.append({"use": len(uses) + 1, "purpose": "the winner's program in the emulator, bit by bit", "examples": len(test_set)})
     figures[winner.strategy]["built"] = built
     progress.step(f"winner built: {built['inputs']} test inputs in the emulator, {built['mismatches']} differ")
     report = {
@@ -70,7 +70,16 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
         "studies": {source.label: _study(source) for source in outcome.sources},
         "winner": figures[winner.strategy],
         "baselines": {chosen.strategy: figures[chosen.strategy] for chosen in outcome.chosen[1:]},
-        "test_uses": uses,
+        "finalists": [
+            {
+                "architecture": finalist.architecture,
+                "validation": {"metric": "accuracy", "float": finalist.float_accuracy, "int8": finalist.int8_accuracy},
+                "built": {key: finalist.built[key] for key in ("ram", "flash", "cycles", "latency_ms", "macs")},
+                "broken": list(finalist.broken(outcome.settings.limits)),
+            }
+            for finalist in sorted(outcome.finalists.values(), key=lambda finalist: -finalist.int8_accuracy)
+        ],
+        "test_uses": uses.entries,
         "seconds": round(time.monotonic() - began, 1),
         "versions": versions(),
     }
@@ -78,9 +87,20 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     return report
 
 
-def _test_all(
-    outcome: Outcome, executor: Executor, test_set: Dataset, uses: list[dict[str, Any]], progress: Progress
-) -> dict[str, Tested]:
+class _TestUses:
+    """The log of every use of the test part. Written before the use, so that a kill hides none."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._path = run.path / "test_uses.json"
+        self.entries: list[dict[str, Any]] = read_json(self._path)["uses"] if self._path.is_file() else []
+
+    def log(self, purpose: str, architecture: Architecture, examples: int) -> None:
+        """Note one use."""
+        self.entries.append({"purpose": purpose, "architecture": architecture.id, "examples": examples})
+        write_json(self._path, {"format": FORMAT, "uses": self.entries})
+
+
+def _test_all(outcome: Outcome, executor: Executor, test_set: Dataset, uses: _TestUses, progress: Progress) -> dict[str, Tested]:
     """Test every chosen network once; two strategies may have come to the same one."""
     shared = executor.share(test_set)
     waiting: dict[int, Chosen] = {}
@@ -95,7 +115,7 @@ def _test_all(
         weights = run.finalist_file(architecture.id, ".float.safetensors").read_bytes()
         graph = run.finalist_file(architecture.id, ".safetensors").read_bytes()
         purpose = f"accuracy of {'the winner' if chosen.strategy == 'search' else 'the baseline ' + chosen.strategy}"
-        uses.append({"use": len(uses) + 1, "purpose": purpose, "architecture": architecture.id, "examples": len(test_set)})
+        uses.log(purpose, architecture, len(test_set))
         waiting[executor.submit(test, space, space.params(architecture), weights, graph, shared)] = chosen
     tested = {}
     while waiting:
@@ -114,6 +134,7 @@ def _figures(outcome: Outcome, chosen: Chosen, tested: Tested) -> dict[str, Any]
     prediction = outcome.preparation.feasibility.predict(candidate.architecture)
     return {
         "trial": trial_json(candidate.study, candidate.number, candidate.architecture),
+        "effort": round(candidate.effort, 3),
         "validation": {
             "metric": "accuracy",
             "screening": candidate.screening,

@@ -47,6 +47,17 @@ def die() -> None:
     os._exit(3)
 
 
+class OddError(Exception):
+    """One that cannot be pickled and unpickled."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} {second}")
+
+
+def fail_oddly() -> None:
+    raise OddError("very", "odd")
+
+
 @pytest.fixture(scope="module")
 def ray_executor() -> Iterator[Executor]:
     from nas.ray_executor import RayExecutor
@@ -78,6 +89,8 @@ def test_shared_values_reach_the_workers(executor: Executor) -> None:
 def test_an_error_is_one_line_and_the_worker_goes_on(executor: Executor) -> None:
     ticket = executor.submit(fail)
     assert executor.wait() == Outcome(ticket, error="ValueError: no such thing")
+    ticket = executor.submit(fail_oddly)
+    assert executor.wait() == Outcome(ticket, error="OddError: very odd")
     executor.submit(double, 4)
     assert executor.wait().value == 8
 

@@ -1,0 +1,259 @@
+"""The main job end to end on real parts, with as little training as will do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import nas as package
+from nas.cli import cli
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
+"""Finds the package that is tested, installed or not, from any directory."""
+CONFIG = """
+format = 1
+
+[search]
+budget = "6KB"
+flash = "40KB"
+trials = 5
+finalists = 2
+seed = 3
+
+[screening]
+epochs = 2
+
+[finishing]
+epochs = 3
+
+[quantization]
+epochs = 2
+"""
+
+
+def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A directory with the run ``runs/digits-1`` in it, and what the search printed."""
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "small.toml").write_text(CONFIG)
+    done = nas("search", "--config", "small.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+@pytest.mark.slow
+def test_the_run_directory_is_complete(searched: tuple[Path, str]) -> None:
+    folder, output = searched
+    run = folder / "runs" / "digits-1"
+    assert [p.name for p in (folder / "runs").iterdir()] == ["digits-1"]
+    names = {p.name for p in run.iterdir()}
+    assert {"search.toml", "study.journal", "trials", "front.json", "winner", "report.json", "verification"} <= names
+    assert sorted(p.name for p in (run / "trials").iterdir()) == [f"{n}.safetensors" for n in range(5)]
+    report = read(run / "report.json")
+    assert report["limits"] == {"ram": 6144, "flash": 40960, "latency_ms": None, "macs": None}
+    assert report["data"]["train"] + report["data"]["validation"] == 1437
+    assert [report["studies"][name]["completed"] for name in ("search", "random")] == [5, 5]
+    assert report["studies"]["search"]["rejected"]["candidates"] > 0
+    assert set(report["baselines"]) == {"random", "largest"}
+    assert all(use["examples"] == 360 for use in report["test_uses"])
+    assert report["test_uses"][0]["architecture"] == report["winner"]["trial"]["architecture"]
+    for words in ("trial 0", "best ", "left", "predicted", "built", "limit", "rejected before training", "nas verify"):
+        assert words in output
+
+
+@pytest.mark.slow
+def test_the_winner_keeps_what_was_promised(searched: tuple[Path, str]) -> None:
+    run = searched[0] / "runs" / "digits-1"
+    report = read(run / "winner" / "report.json")
+    predicted, built = report["predicted"], report["built"]
+    assert built["bit_exact"]
+    assert built["inputs"] == 360
+    assert built["ram"]["total"] <= 6144
+    assert built["flash"]["total"] <= 40960
+    assert predicted["ram"]["arena"] == built["ram"]["arena"]
+    assert 0 <= predicted["ram"]["stack"] - built["ram"]["stack"] <= 64
+    assert report["test"]["n"] == 360
+    assert report["test"]["int8"] > 0.5
+    others = [finalist for finalist in read(run / "report.json")["finalists"] if not finalist["broken"]]
+    assert read(run / "report.json")["winner"]["validation"]["int8"] <= max(f["validation"]["int8"] for f in others)
+
+
+@pytest.mark.slow
+def test_verify_agrees_with_the_report(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    arrays = "runs/digits-1/verification"
+    done = nas(
+        "verify",
+        "runs/digits-1/winner",
+        "--inputs",
+        f"{arrays}/inputs.npy",
+        "--expect",
+        f"{arrays}/expected.npy",
+        "--json",
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == read(folder / "runs/digits-1/winner/report.json")["built"]
+    expected = np.load(folder / arrays / "expected.npy")
+    expected.flat[17] ^= 1
+    np.save(folder / "wrong.npy", expected)
+    done = nas(
+        "verify",
+        "runs/digits-1/winner",
+        "--inputs",
+        f"{arrays}/inputs.npy",
+        "--expect",
+        str(folder / "wrong.npy"),
+        "--json",
+        cwd=folder,
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["mismatches"] == 1
+
+
+@pytest.mark.slow
+def test_int8_accuracy_of_the_report_is_that_of_the_outputs(searched: tuple[Path, str]) -> None:
+    from nas.datasets import load_test
+
+    run = searched[0] / "runs" / "digits-1"
+    outputs = np.load(run / "verification" / "expected.npy").reshape(360, -1)
+    accuracy = float(np.mean(outputs.argmax(1) == load_test("digits").y))
+    assert read(run / "report.json")["winner"]["test"]["int8"] == accuracy
+
+
+@pytest.mark.slow
+def test_the_front_is_of_feasible_trials_that_none_beats(searched: tuple[Path, str]) -> None:
+    trials = read(searched[0] / "runs" / "digits-1" / "front.json")["trials"]
+    assert trials
+    for a in trials:
+        assert a["ram"] <= 6144
+        for b in trials:
+            costs = ("ram", "flash", "latency_ms", "macs")
+            assert (
+                a is b
+                or b["accuracy"] < a["accuracy"]
+                or any(b[cost] > a[cost] for cost in costs)
+                or a["accuracy"] == b["accuracy"]
+            )
+
+
+@pytest.mark.slow
+def test_export_and_predict_of_a_run_and_of_trials(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    run = "runs/digits-1"
+    winner = read(folder / run / "report.json")["winner"]["trial"]["number"]
+    other = next(n for n in range(5) if n != winner)
+    for source, out in ((run, "a"), (f"{run}:{winner}", "b"), (f"{run}:{other}", "c")):
+        done = nas("export", source, "--board", "nucleo-l4r5zi", "--out", out, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    assert (folder / "a/src/digits_weights.c").read_bytes() == (folder / "b/src/digits_weights.c").read_bytes()
+    assert (folder / "a/src/digits_weights.c").read_bytes() == (folder / run / "winner/src/digits_weights.c").read_bytes()
+    assert (folder / "a/src/digits_weights.c").read_bytes() != (folder / "c/src/digits_weights.c").read_bytes()
+    done = nas("export", run, "--out", "d", "--budget", "100", cwd=folder)
+    assert done.returncode == 1
+    assert re.search(r"needs .* of RAM, .* above the limit", done.stderr)
+    assert not (folder / "d").exists()
+    assert nas("export", run, "--out", "d", "--budget", "100", "--force", cwd=folder).returncode == 0
+    for source in (run, f"{run}:{other}"):
+        predicted = json.loads(nas("predict", source, "--budget", "6KB", "--json", cwd=folder).stdout)
+        assert predicted["fits"] == {"ram": True, "flash": None, "latency": None}
+    assert nas("predict", run, "--budget", "100", cwd=folder).returncode == 1
+    missing = nas("export", f"{run}:77", "--out", "e", cwd=folder)
+    assert (missing.returncode, missing.stderr) == (2, f"nas: {run}:77: no such trial; the search made 5, numbered from 0\n")
+
+
+@pytest.mark.slow
+def test_a_finished_run_has_nothing_to_resume(searched: tuple[Path, str]) -> None:
+    folder, output = searched
+    done = nas("resume", "runs/digits-1", cwd=folder)
+    assert done.returncode == 0
+    assert "this search has ended" in done.stdout
+    assert done.stdout.split("winner:")[1] == output.split("winner:")[1]
+
+
+def comparable(run: Path) -> dict[str, Any]:
+    """The report without times."""
+    report = read(run / "report.json")
+    for study in report["studies"].values():
+        del study["training_seconds"]
+    return {key: report[key] for key in ("winner", "baselines", "finalists", "studies", "limits")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["trials", "finalists"])
+def test_a_driver_killed_in_the_middle(searched: tuple[Path, str], tmp_path: Path, moment: str) -> None:
+    """``kill -9``, a line torn, ``nas resume``: the end is that of the undisturbed run."""
+    (tmp_path / "small.toml").write_text(CONFIG)
+    command = [sys.executable, "-m", "nas", "search", "--config", "small.toml", "--out", "run"]
+    driver = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    run = tmp_path / "run"
+    wanted = run / "trials" / "1.safetensors" if moment == "trials" else run / "finalists"
+    deadline = time.monotonic() + 300
+    while not (any(wanted.glob("*.json")) if moment == "finalists" else wanted.exists()):
+        assert time.monotonic() < deadline
+        assert driver.poll() is None
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert not (run / "report.json").exists()
+    with (run / "study.journal").open("ab") as journal:
+        journal.write(b'{"op_code":8,"worker_id":"x","tri')
+    done = nas("resume", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torn" in done.stdout
+    assert comparable(run) == comparable(searched[0] / "runs" / "digits-1")
+    assert (run / "winner/src/digits_weights.c").read_bytes() == (
+        searched[0] / "runs/digits-1/winner/src/digits_weights.c"
+    ).read_bytes()
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(CONFIG)
+    command = [sys.executable, "-m", "nas", "search", "--config", "small.toml", "--out", "run"]
+    pipe = subprocess.PIPE
+    driver = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    assert driver.stdout is not None
+    for line in driver.stdout:
+        if "1/10" in line:
+            break
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+    _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert errors.strip() == "stopped; 'nas resume run' goes on"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "unit"),
+    [
+        ("--budget", "300", "bytes"),
+        ("--flash", "1KB", "of flash"),
+        ("--latency", "1us", "µs an inference"),
+        ("--macs", "10", "MACs"),
+    ],
+)
+def test_limits_that_nothing_meets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, unit: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["search", option, value])
+    assert result.exit_code == 2
+    assert re.fullmatch(rf"nas: {option}: no network fits .*smallest network of the space needs .*{unit}.*\n", result.stderr)
+    assert list(tmp_path.iterdir()) == []
