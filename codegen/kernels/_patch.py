@@ -20,7 +20,7 @@ from codegen.kernels._requantize import (
     requantization,
     requantization_constants,
 )
-from codegen.kernels._window import Window, overlap_lead
+from codegen.kernels._window import Window, overlap_lead, run_counts
 
 if TYPE_CHECKING:
     import tvm
@@ -77,17 +77,19 @@ class PatchKernel(Kernel[PatchSpec]):
         return (overlap_lead(spec.window, spec.filters, spec.tile.pixels),)
 
     def work(self, spec: PatchSpec) -> Mapping[str, int]:
-        """Features, each linear in cycles: pixels and runs gathered, cells of them expanded or copied, then per shape of block
-        (``3x2``: three pixels, two channels) its calls, groups of four cells and of these the ones outside the unrolled loop, and
-        the results stored."""
+        """Features, each linear in cycles: pixels gathered, their runs (whole, cut by a border, outside the input), cells expanded
+        and copied; then per shape of block (``3x2``: three pixels, two channels) its calls, groups of four cells and of these the
+        ones outside the unrolled loop; and the results stored."""
         window, depth = spec.window, spec.window.packed_depth
-        runs = 1 if window.contiguous else window.runs[0] * window.runs[1]
+        whole, cut, outside = (window.pixels, 0, 0) if window.contiguous else run_counts(window)
         copied = 0 if window.contiguous or window.whole_groups else window.depth
         features = {
             "calls": 1,
             "blocks": sum(p.blocks for p in parts(window.pixels, spec.tile.pixels)),
             "pixels": window.pixels,
-            "runs": window.pixels * runs,
+            "runs_whole": whole,
+            "runs_cut": cut,
+            "runs_outside": outside,
             "expanded": window.pixels * depth,
             "copied": window.pixels * copied,
             "stored": window.pixels * spec.filters,

@@ -120,6 +120,24 @@ def first_needed(window: Window) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=4096)
+def run_counts(window: Window) -> tuple[int, int, int]:
+    """Of all runs of all windows, how many lie inside the input as a whole, are cut by its side borders, or lie outside."""
+
+    def starts(axis: int, outputs: int, taps: int, pad: int) -> NDArray[np.int64]:
+        origin = np.arange(outputs, dtype=np.int64)[:, None] * window.stride[axis] - pad
+        return (origin + np.arange(taps, dtype=np.int64) * window.dilation[axis]).ravel()
+
+    taps = window.runs[2]
+    rows = starts(0, window.out_height, window.runs[0], window.pad_top)
+    columns = starts(1, window.out_width, window.runs[1], window.pad_left)
+    rows_inside = int(((rows >= 0) & (rows < window.height)).sum())
+    whole = int(((columns >= 0) & (columns + taps <= window.width)).sum())
+    touching = int(((columns + taps > 0) & (columns < window.width)).sum())
+    cut = touching - whole
+    return rows_inside * whole, rows_inside * cut, rows.size * columns.size - rows_inside * touching
+
+
+@lru_cache(maxsize=4096)
 def overlap_lead(window: Window, filters: int, block: int) -> int:
     """Least ``input_offset - output_offset`` at which the output may lie over the input, in bytes.
 
