@@ -2,7 +2,7 @@
  * separate pass) for every memory access. They only count; what the counts mean in cycles is decided in Python. */
 #include <stdint.h>
 
-enum { NO_BLOCK = UINT32_MAX, MEMORY_READ = 16 };
+enum { NO_BLOCK = UINT32_MAX, MEMORY_READ = 16, IT_STATE = 0x0600FC00 /* bits of CPSR */ };
 enum { UNSIGNED_DIVIDE = 1, SIGNED_DIVIDE = 2, CONDITIONAL = 3, STACK_POINTER = 4 };
 
 typedef struct {
@@ -27,10 +27,11 @@ typedef struct {
     watch_t *watched;       /* by halfword */
     int32_t *register_ids;  /* r0 ... r15, as the emulator numbers them */
     int32_t (*register_read)(void *machine, int32_t id, void *value);
+    int32_t (*register_write)(void *machine, int32_t id, const void *value);
     int32_t (*stop)(void *machine);
     uint64_t capacity, layers, blocks, budget;
     uint64_t enabled, current, next, return_address, unexpected_layer, resized;
-    uint64_t previous_end, lowest_stack, unaligned_loads_cost, flash_end;
+    uint64_t previous_end, lowest_stack, unaligned_loads_cost, flash_end, cpsr_id;
     counter_t *previous;
 } profile_t;
 
@@ -112,10 +113,21 @@ void on_watched(void *machine, uint64_t address, uint32_t bytes, void *data) {
                                                        read_register(p, machine, watch->divisor), watch->kind == SIGNED_DIVIDE);
 }
 
+/* Before it calls a memory hook the emulator loads the state of the instruction's IT block into CPSR, and then takes it for that of
+ * the next translation block, whose first instructions it skips. Translated code holds its conditions itself, so the state can go. */
+static void leave_it_block(const profile_t *p, void *machine) {
+    uint64_t status = 0;
+    p->register_read(machine, (int32_t)p->cpsr_id, &status);
+    if (!(status & IT_STATE)) return;
+    status &= ~(uint64_t)IT_STATE;
+    p->register_write(machine, (int32_t)p->cpsr_id, &status);
+}
+
 void on_memory(void *machine, int32_t kind, uint64_t address, int32_t bytes, int64_t value, void *data) {
     profile_t *p = data;
     unsigned low = (unsigned)address & (unsigned)(bytes - 1);
     (void)value;
+    leave_it_block(p, machine);
     if (!p->enabled) return;
     if (kind == MEMORY_READ && address < p->flash_end) p->flash_bytes[p->current] += (uint64_t)bytes;
     if (!low) return;

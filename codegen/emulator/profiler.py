@@ -29,10 +29,10 @@ _ARRAYS = (
     *("block_of", "block_start", "block_bytes", "layer_entry", "layer_address", "counters"),
     *("extra_cycles", "unaligned_cycles", "flash_bytes", "unaligned", "watched", "register_ids"),
 )
-_FUNCTIONS = ("register_read", "stop")
+_FUNCTIONS = ("register_read", "register_write", "stop")
 _NUMBERS = (
     *("capacity", "layers", "blocks", "budget", "enabled", "current", "next", "return_address", "unexpected_layer"),
-    *("resized", "previous_end", "lowest_stack", "unaligned_loads_cost", "flash_end"),
+    *("resized", "previous_end", "lowest_stack", "unaligned_loads_cost", "flash_end", "cpsr_id"),
 )
 
 
@@ -105,6 +105,8 @@ class Profiler:
         for name, array in self._arrays.items():
             setattr(self._struct, name, array.ctypes.data)
         self._struct.register_read = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value
+        self._struct.register_write = ctypes.cast(uclib.uc_reg_write, ctypes.c_void_p).value
+        self._struct.cpsr_id = arm_const.UC_ARM_REG_CPSR
         self._struct.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._struct.unaligned_loads_cost = int(unaligned_loads_cost)
 

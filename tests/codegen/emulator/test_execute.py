@@ -225,3 +225,22 @@ def test_bytes_read_from_flash_are_counted_and_ram_is_not(core: str, tmp_path: P
     table = '\n.section .rodata.table,"a"\n.balign 4\ntable: .word 1, 2\n'
     result = run(build(tmp_path, body, core, functions=table), core)
     assert result.flash_bytes == 4 + 5 * (4 + 2)  # the literal, then a word and a halfword five times
+
+
+def test_watching_memory_does_not_disturb_conditional_stores(tmp_path: Path) -> None:
+    # A conditional store ends one block; the next one must not inherit its condition.
+    body = """
+    movs r3, #5
+    b 2f
+1:  subs r3, #1
+    beq 3f
+2:  cmp r3, #1
+    it hi
+    strbhi r3, [r0]
+    b 1b
+3:  strb r3, [r0, #1]"""
+    elf = build(tmp_path, body)
+    core, data = find_core("cortex-m4"), [[bytes(ARENA_BYTES)]]
+    watched, unwatched = (execute(elf, core, INTERFACE, data, watch_memory=watch) for watch in (True, False))
+    assert watched.outputs == unwatched.outputs == ((bytes([2]) + bytes(ARENA_BYTES - 1),),)
+    assert watched.cycles == unwatched.cycles
