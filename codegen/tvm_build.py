@@ -231,10 +231,9 @@ def _scratch_layout(stmt: Any, start: int) -> Iterator[tuple[Any, int]]:
 
     members = list(stmt.seq) if isinstance(stmt, tirx.SeqStmt) else [stmt]
     buffers = [member.buffer for member in members if _is_scratch(member)]
-    users = {b.name: [i for i, m in enumerate(members) if not _is_scratch(m) and _uses(m, b)] for b in buffers} if buffers else {}
     ends = [start] * len(members)
-    for buffer in buffers:
-        needed_by = users[buffer.name]
+    for buffer in buffers:  # several may have one name
+        needed_by = [i for i, m in enumerate(members) if not _is_scratch(m) and _uses(m, buffer)]
         lifetime = range(min(needed_by), max(needed_by) + 1) if needed_by else range(0)
         offset = max((ends[i] for i in lifetime), default=start)
         for i in lifetime:
