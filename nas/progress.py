@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ROWS = 10
 """Trials that the live table shows."""
+BAR = 60
+"""Width of the live progress bar in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +151,10 @@ class LiveProgress(Progress):
 
     def _render(self) -> RenderableType:
         from rich.console import Group
-        from rich.progress_bar import ProgressBar
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False, expand=True)
         for name in ("trial", "accuracy", "RAM", "flash", "latency"):
             table.add_column(name, justify="left" if name == "trial" else "right", no_wrap=True)
         table.add_column("network", overflow="ellipsis", no_wrap=True, ratio=1)
@@ -168,8 +170,9 @@ class LiveProgress(Progress):
             )
         status = f"{self._phase} {self._done}/{self._total}{self._left()}"
         details = "   ".join(text for text in (status, self._best_text(), self._text) if text)
-        bar = ProgressBar(total=max(1, self._total), completed=self._done, width=60)
-        return Group(*([table] if self._lines else []), bar, details)
+        filled = BAR * self._done // max(1, self._total)
+        bar = Text("━" * filled, "green") + Text("━" * (BAR - filled), "bright_black")
+        return Group(*([table] if self._lines else []), bar, Text(details, overflow="ellipsis", no_wrap=True))
 
 
 def make_progress() -> Progress:

@@ -25,8 +25,8 @@ CONFIG = """
 format = 1
 
 [search]
-budget = "6KB"
-flash = "40KB"
+budget = "3KB"
+flash = "20KB"
 trials = 5
 finalists = 2
 seed = 3
@@ -69,7 +69,7 @@ def test_the_run_directory_is_complete(searched: tuple[Path, str]) -> None:
     assert {"search.toml", "study.journal", "trials", "front.json", "winner", "report.json", "verification"} <= names
     assert sorted(p.name for p in (run / "trials").iterdir()) == [f"{n}.safetensors" for n in range(5)]
     report = read(run / "report.json")
-    assert report["limits"] == {"ram": 6144, "flash": 40960, "latency_ms": None, "macs": None}
+    assert report["limits"] == {"ram": 3072, "flash": 20480, "latency_ms": None, "macs": None}
     assert report["data"]["train"] + report["data"]["validation"] == 1437
     assert [report["studies"][name]["completed"] for name in ("search", "random")] == [5, 5]
     assert report["studies"]["search"]["rejected"]["candidates"] > 0
@@ -87,8 +87,8 @@ def test_the_winner_keeps_what_was_promised(searched: tuple[Path, str]) -> None:
     predicted, built = report["predicted"], report["built"]
     assert built["bit_exact"]
     assert built["inputs"] == 360
-    assert built["ram"]["total"] <= 6144
-    assert built["flash"]["total"] <= 40960
+    assert built["ram"]["total"] <= 3072
+    assert built["flash"]["total"] <= 20480
     assert predicted["ram"]["arena"] == built["ram"]["arena"]
     assert 0 <= predicted["ram"]["stack"] - built["ram"]["stack"] <= 64
     assert report["test"]["n"] == 360
@@ -145,7 +145,7 @@ def test_the_front_is_of_feasible_trials_that_none_beats(searched: tuple[Path, s
     trials = read(searched[0] / "runs" / "digits-1" / "front.json")["trials"]
     assert trials
     for a in trials:
-        assert a["ram"] <= 6144
+        assert a["ram"] <= 3072
         for b in trials:
             costs = ("ram", "flash", "latency_ms", "macs")
             assert (
@@ -174,7 +174,7 @@ def test_export_and_predict_of_a_run_and_of_trials(searched: tuple[Path, str]) -
     assert not (folder / "d").exists()
     assert nas("export", run, "--out", "d", "--budget", "100", "--force", cwd=folder).returncode == 0
     for source in (run, f"{run}:{other}"):
-        predicted = json.loads(nas("predict", source, "--budget", "6KB", "--json", cwd=folder).stdout)
+        predicted = json.loads(nas("predict", source, "--budget", "3KB", "--json", cwd=folder).stdout)
         assert predicted["fits"] == {"ram": True, "flash": None, "latency": None}
     assert nas("predict", run, "--budget", "100", cwd=folder).returncode == 1
     missing = nas("export", f"{run}:77", "--out", "e", cwd=folder)
