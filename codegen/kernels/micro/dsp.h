@@ -5,11 +5,13 @@
 
 #include <stdint.h>
 
+#include "linkage.h"
+
 /* Where speed counts every call is expanded in place, with its constants; where size counts all layers share one body. */
 #if defined(__OPTIMIZE_SIZE__)
-#define NN_MICRO static __attribute__((noinline, unused))
+#define NN_MICRO NN_SHARED
 #else
-#define NN_MICRO static inline __attribute__((always_inline))
+#define NN_MICRO NN_INLINE
 #endif
 
 /* Armv6-M computes with eight registers. NN_IN_ORDER keeps compilers from collecting products there, which they could only spill. */

@@ -3,6 +3,20 @@
 #define NN_LINKAGE_H
 
 #define NN_INLINE static inline __attribute__((always_inline))
-#define NN_SHARED static __attribute__((noinline, unused))
+
+/* A shared body must not depend on who else calls it: a compiler that fits it to the arguments of all calls makes every layer's
+ * size, stack and time a matter of the other layers. What counts as used may have calls that the compiler does not see. */
+#if defined(__clang__)
+#define NN_SHARED static __attribute__((noinline, used))
+#else
+#define NN_SHARED static __attribute__((noipa, unused))
+#endif
+
+/* In front of a loop: unrolled, rarely run code only takes flash and stack. */
+#if defined(__clang__)
+#define NN_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define NN_ROLLED
+#endif
 
 #endif
