@@ -153,26 +153,38 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         return (lead,)
 
     def work(self, spec: DepthwiseSpec) -> Mapping[str, int]:
+        """Features: rows that enter the ring, as blocks of 4x4 cells and what these leave, and cells of padding (micro/planes.h);
+        per number of pixels (``2``) the tiles and their kernel rows; taps and results."""
         w = spec.window
-        copied = sum(
+        entering = [
             0 <= spec.input_row(y, row) < w.height
             for y in range(w.out_height)
             for row in range(0 if y == 0 else spec.slots - spec.fresh, spec.slots)
-        )
-        tiles = w.out_height * spec.channels * -(-w.out_width // spec.tile)
-        outputs = w.pixels * spec.channels
-        return {
+        ]
+        copied, clipped = sum(entering), len(entering) - sum(entering)
+        groups, singles = divmod(w.channels, 4)
+        blocks, columns = divmod(spec.used_width, 4)
+        channel_rows = w.out_height * spec.channels
+        features = {
             "calls": 1,
             "rows": w.out_height,
             "copied_rows": copied,
-            "copied_channel_rows": copied * w.channels,
-            "copied_cells": copied * w.channels * spec.used_width,
-            "channel_rows": w.out_height * spec.channels,
-            "tiles": tiles,
-            "tile_kernel_rows": tiles * w.kernel[0],
-            "taps": outputs * w.kernel[0] * w.kernel[1],
-            "requantisations": outputs,
+            "copied_groups": copied * groups,
+            "copied_blocks": copied * groups * blocks,
+            "copied_columns": copied * groups * columns,
+            "copied_singles": copied * singles * spec.used_width,
+            "clipped_rows": clipped,
+            "filled_words": clipped * w.channels * blocks,
+            "filled_cells": w.channels * (clipped * columns + spec.slots * (spec.padded_left + spec.padded_right)),
+            "channel_rows": channel_rows,
+            "taps": channel_rows * w.out_width * w.kernel[0] * w.kernel[1],
+            "requantisations": channel_rows * w.out_width,
         }
+        for pixels, tiles in ((spec.tile, w.out_width // spec.tile), (w.out_width % spec.tile, 1)):
+            if pixels:
+                features[f"tiles_{pixels}"] = channel_rows * tiles
+                features[f"kernel_rows_{pixels}"] = channel_rows * tiles * w.kernel[0]
+        return features
 
     def prim_func(self, spec: DepthwiseSpec) -> tvm.tirx.PrimFunc:
         from codegen.kernels._depthwise_tir import depthwise_prim_func
