@@ -198,6 +198,8 @@ def plan(graph: Graph, demands: Sequence[Demand]) -> MemoryPlan:
     best: tuple[int, list[int]] | None = None
     for order in _orders(problem.buffers):
         for mirrored in (False, True):
+            if best is not None and best[0] <= problem.lower_bound:
+                break  # no other order can do better
             attempt = problem.first_fit(order, mirrored)
             # What sticks out at the top was placed too late: give it the first choice and try again.
             for _ in range(_PROMOTIONS):
