@@ -12,21 +12,22 @@ import numpy as np
 from codegen.boards import Board
 from codegen.compile import Optimize
 from codegen.cores import CORES
+from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
-from codegen.ir import Graph, Reshape
+from codegen.ir import Graph
 from codegen.kernels import library_hash
-from codegen.toolchain import ZigCompiler
+from codegen.toolchain import CompileError, ZigCompiler
 from cost_models.fitting import fit_model
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import measure, shape_key
 from cost_models.model import CostModel
-from cost_models.operators import bundle, sample_operator, split
+from cost_models.operators import bundle, sample_operator
 from cost_models.random_weights import fill
 from cost_models.result_cache import ResultCache
 
 BUNDLE = 24
 """Operators in one build: TVM and the compiler start once for all of them."""
-FEWEST_HELD_OUT = 10
+FEWEST_NETWORKS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +68,30 @@ def serial_map(function: Callable[[Job], MeasuredProgram], jobs: Sequence[Job]) 
 
 
 def run_job(job: Job) -> MeasuredProgram:
-    """Fill, build, emulate and take apart one job's program."""
+    """Fill, build, emulate and take apart one job's program.
+
+    :raises RuntimeError: if it does not compile or faults (one line, which unlike the cause can be sent between processes).
+    """
     rng = np.random.default_rng(job.seed)
-    return measure(fill(job.graph, rng), CORES[job.core], job.optimize, rng)
+    try:
+        return measure(fill(job.graph, rng), CORES[job.core], job.optimize, rng)
+    except (CompileError, ExecutionFault) as error:
+        raise RuntimeError(f"program {job.key}: {error}") from None
 
 
-def sample_jobs(core: str, optimize: Optimize, samples: int, seed: int, networks: Sequence[Graph], avoid: set[str]) -> list[Job]:
-    """Bundles of ``samples`` operators: half of them drawn at random, half taken from ``networks``; none of a shape in ``avoid``.
+def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int) -> list[Job]:
+    """Bundles of ``samples`` random operators of different shapes.
 
     The first bundles do not depend on ``samples``, so a longer calibration reuses the results of a shorter one.
     """
     rng = np.random.default_rng(seed)
-    layers = [layer for network in networks for layer in split(network) if not isinstance(layer.ops[0], Reshape)]
-    order = iter(rng.permutation(len(layers)).tolist())
-    seen = set(avoid)
-    chosen: list[Graph] = []
+    chosen: dict[str, Graph] = {}
     while len(chosen) < samples:
-        index = next(order, None) if len(chosen) % 2 else None
-        graph = sample_operator(rng) if index is None else layers[index]
-        key = shape_key(graph.ops[0], graph)
-        if key not in seen:
-            seen.add(key)
-            chosen.append(graph)
-    bundles = [chosen[start : start + BUNDLE] for start in range(0, samples, BUNDLE)]
-    return [Job(bundle(graphs, "bundle"), core, optimize, seed * 1_000_003 + i) for i, graphs in enumerate(bundles)]
+        graph = sample_operator(rng)
+        chosen.setdefault(shape_key(graph.ops[0], graph), graph)
+    graphs = list(chosen.values())
+    bundles = [graphs[start : start + BUNDLE] for start in range(0, samples, BUNDLE)]
+    return [Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + i) for i, part in enumerate(bundles)]
 
 
 def calibrate(
@@ -99,38 +100,40 @@ def calibrate(
     optimize: Optimize = "balanced",
     samples: int = 360,
     seed: int = 0,
-    networks: Sequence[Graph] = (),
+    networks: Sequence[Graph],
     held_out: Sequence[Graph],
     map: ExecutorMap = serial_map,
     progress: Progress | None = None,
 ) -> CostModel:
     """Calibrate a cost model for the core of ``board`` in the emulator.
 
-    :param samples: operators to build, random ones and those of ``networks`` (shape-only graphs of the search spaces).
-    :param held_out: whole networks that the fit does not see, nor any operator of a shape that occurs in them. Intervals and the
+    :param samples: random operators to build, beside the layers of ``networks``.
+    :param networks: shape-only graphs of the search spaces to learn from; at least ten.
+    :param held_out: the same for judging: the fit sees neither them nor any operator of a shape that occurs in them. Intervals and
         card come from these; at least ten.
     :param map: where programs are built and run; results are kept in the user's cache, so a calibration that was stopped goes on.
-    :raises UserError: if too few networks are held out or too few operators asked for.
+    :raises UserError: if there are too few networks or too few operators asked for.
     """
-    if len(held_out) < FEWEST_HELD_OUT:
-        raise UserError(f"calibration needs at least {FEWEST_HELD_OUT} held-out networks, got {len(held_out)}")
+    if min(len(networks), len(held_out)) < FEWEST_NETWORKS:
+        raise UserError(f"calibration needs at least {FEWEST_NETWORKS} networks to learn from and as many to judge by")
     if samples < BUNDLE:
         raise UserError(f"--samples {samples}: a calibration needs at least {BUNDLE} operators")
-    avoid = {shape_key(op, graph) for graph in held_out for op in graph.ops}
-    jobs = sample_jobs(board.core, optimize, samples, seed, networks, avoid)
-    jobs += [Job(graph, board.core, optimize, seed * 1_000_003 + 500_000 + i) for i, graph in enumerate(held_out)]
+    jobs = sample_bundles(board.core, optimize, samples, seed)
+    bundles = len(jobs)
+    for i, graph in enumerate((*networks, *held_out)):
+        jobs.append(Job(graph, board.core, optimize, seed * 1_000_003 + 500_000 + i))
     compiler = ZigCompiler().identity
     results = ResultCache.open(core=board.core, optimize=optimize, compiler=compiler, kernel_library=library_hash())
     measured = _measure_all(jobs, results, map, progress or _silent)
-    bundles, programs = measured[: len(jobs) - len(held_out)], measured[len(jobs) - len(held_out) :]
     return fit_model(
         board=board,
         optimize=optimize,
         compiler=compiler,
         samples=samples,
         seed=seed,
-        bundles=bundles,
-        held_out=list(zip(held_out, programs, strict=True)),
+        bundles=measured[:bundles],
+        networks=measured[bundles : bundles + len(networks)],
+        held_out=list(zip(held_out, measured[bundles + len(networks) :], strict=True)),
     )
 
 

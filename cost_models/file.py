@@ -13,9 +13,9 @@ from typing import Any
 from codegen.cores import CORES
 from codegen.errors import UserError
 from cost_models.card import Card
+from cost_models.costs import Parts
 from cost_models.intervals import Conformal
-from cost_models.model import CostModel, KernelCosts, RunCosts
-from cost_models.regression import Linear
+from cost_models.model import CostModel
 
 FORMAT = 1
 DEFAULT_OPTIMIZE = "balanced"
@@ -29,7 +29,7 @@ def save(model: CostModel, path: Path) -> Path:
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
+            file.write(_text(content))
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -59,6 +59,19 @@ def load_cost_model(source: str | Path, *, optimize: str = DEFAULT_OPTIMIZE) -> 
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise UserError(f"cost model {path}: cannot be read ({reason}); give a file that 'nas calibrate' wrote") from None
     return _parse(text, str(path))
+
+
+def _text(content: dict[str, Any]) -> str:
+    """JSON with a line for each entry of the two outer levels: short enough to keep, open enough to read and to compare."""
+    lines = []
+    for key in sorted(content):
+        value = content[key]
+        if isinstance(value, dict):
+            inner = ",\n  ".join(f"{json.dumps(name)}: {json.dumps(value[name], sort_keys=True)}" for name in sorted(value))
+            lines.append(f"{json.dumps(key)}: {{\n  {inner}\n }}")
+        else:
+            lines.append(f"{json.dumps(key)}: {json.dumps(value)}")
+    return "{\n " + ",\n ".join(lines) + "\n}\n"
 
 
 def _checksum(content: dict[str, Any]) -> str:
@@ -93,25 +106,12 @@ def _to_json(model: CostModel) -> dict[str, Any]:
         "kernel_library": model.kernel_library,
         "samples": model.samples,
         "seed": model.seed,
-        "kernels": {
-            name: {
-                "cycles": dict(costs.cycles.coefficients),
-                "cycles_spread": costs.cycles_spread,
-                "code": dict(costs.code.coefficients),
-                "code_spread": costs.code_spread,
-                "stack": costs.stack,
-                "calls": list(costs.calls),
-            }
-            for name, costs in model.kernels.items()
+        **model.parts.to_json(),
+        "residuals": {
+            "cycles": list(model.cycles_scores.scores),
+            "reads": list(model.reads_scores.scores),
+            "flash": list(model.flash_scores.scores),
         },
-        "run": {
-            "cycles": dict(model.run.cycles.coefficients),
-            "code": dict(model.run.code.coefficients),
-            "code_spread": model.run.code_spread,
-            "stack": model.run.stack,
-        },
-        "routines": dict(model.routines),
-        "residuals": {"cycles": list(model.cycles_scores.scores), "flash": list(model.flash_scores.scores)},
         "card": model.card.to_json(),
     }
 
@@ -125,25 +125,9 @@ def _from_json(content: dict[str, Any]) -> CostModel:
         kernel_library=content["kernel_library"],
         samples=content["samples"],
         seed=content["seed"],
-        kernels={
-            name: KernelCosts(
-                cycles=Linear(costs["cycles"]),
-                cycles_spread=costs["cycles_spread"],
-                code=Linear(costs["code"]),
-                code_spread=costs["code_spread"],
-                stack=costs["stack"],
-                calls=tuple(costs["calls"]),
-            )
-            for name, costs in content["kernels"].items()
-        },
-        run=RunCosts(
-            cycles=Linear(content["run"]["cycles"]),
-            code=Linear(content["run"]["code"]),
-            code_spread=content["run"]["code_spread"],
-            stack=content["run"]["stack"],
-        ),
-        routines=content["routines"],
+        parts=Parts.from_json(content),
         cycles_scores=Conformal(tuple(content["residuals"]["cycles"])),
+        reads_scores=Conformal(tuple(content["residuals"]["reads"])),
         flash_scores=Conformal(tuple(content["residuals"]["flash"])),
         card=Card.from_json(content["card"]),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,18 +15,15 @@ from codegen.cores import CORES
 from codegen.ir import Graph
 from codegen.kernels import library_hash
 from cost_models.card import Accuracy, Card
+from cost_models.costs import Parts, Routine, RunCosts
 from cost_models.intervals import Conformal
+from cost_models.kernel_fit import KernelFit, fit_kernel
 from cost_models.measured import MeasuredLayer, MeasuredProgram
-from cost_models.model import DEFAULT_CONFIDENCE, CostModel, KernelCosts, RunCosts, Totals
+from cost_models.model import DEFAULT_CONFIDENCE, CostModel, Totals
 from cost_models.regression import cross_validated, fit
 
-CYCLES_FLOOR = 200.0
-"""Errors of layers below this many cycles count as if they had so many: they decide nothing."""
-STACK_MARGIN = 8
-LEAST_SPREAD = 0.002
-LEAST_CODE_SPREAD = 4.0
-FEW = 8
-"""With fewer measured functions of a kernel than this, residuals say little; twice the spread is assumed."""
+LEAST_FLASH_SPREAD = 8.0
+LEAST_STACK_MARGIN = 8
 
 
 def fit_model(
@@ -36,14 +34,20 @@ def fit_model(
     samples: int,
     seed: int,
     bundles: Sequence[MeasuredProgram],
+    networks: Sequence[MeasuredProgram],
     held_out: Sequence[tuple[Graph, MeasuredProgram]],
 ) -> CostModel:
-    """Fit on ``bundles``, take intervals and card from ``held_out`` (shape-only networks with what was measured of them)."""
-    layers: dict[str, list[MeasuredLayer]] = defaultdict(list)
-    for program in bundles:
-        for layer in program.layers:
-            layers[layer.kernel].append(layer)
-    model = CostModel(
+    """Fit on ``bundles`` of operators and on whole ``networks``, judge by ``held_out`` (shape-only networks with what was measured
+    of them), then fit once more on everything.
+
+    Intervals and card come from the first fit, which has seen neither the held-out networks nor any layer of a shape that occurs in
+    them; the second one has the same form and more to learn from. Layers are learnt from bundles and networks; how they come
+    together (the run function, the stack's margin) from whole networks only.
+    """
+    programs = [program for _, program in held_out]
+    unseen_shapes = {layer.shape for program in programs for layer in program.layers}
+    parts, operators = _fit_parts(bundles, networks, unseen_shapes)
+    untold = CostModel(
         core=board.core,
         board=board.name,
         optimize=optimize,
@@ -51,106 +55,133 @@ def fit_model(
         kernel_library=library_hash(),
         samples=samples,
         seed=seed,
-        kernels={name: _kernel_costs(layers[name]) for name in sorted(layers)},
-        run=_run_costs(bundles),
-        routines=_routines(bundles),
+        parts=parts,
         cycles_scores=Conformal(()),
+        reads_scores=Conformal(()),
         flash_scores=Conformal(()),
         card=Card({}, False, (0, 0)),
     )
-    totals = [model.totals(lay_out(graph, CORES[board.core]), graph) for graph, _ in held_out]
-    programs = [program for _, program in held_out]
-    cycles_scores = Conformal.of(abs(t.cycles - p.cycles) / t.cycles_spread for t, p in zip(totals, programs, strict=True))
-    flash_scores = Conformal.of(abs(t.flash - p.code - p.constants) / t.code_spread for t, p in zip(totals, programs, strict=True))
-    card = _card(layers, totals, programs, cycles_scores, flash_scores)
-    return replace(model, cycles_scores=cycles_scores, flash_scores=flash_scores, card=card)
-
-
-def _kernel_costs(layers: Sequence[MeasuredLayer]) -> KernelCosts:
-    work = [layer.work for layer in layers]
-    cycles = [layer.cycles for layer in layers]
-    code = [float(layer.code) for layer in layers]
-    features = [layer.code_features for layer in layers]
-    cycles_error = cross_validated(work, cycles, relative=True, floor=CYCLES_FLOOR) / np.maximum(cycles, CYCLES_FLOOR)
-    cycles_error -= np.asarray(cycles) / np.maximum(cycles, CYCLES_FLOOR)
-    code_error = cross_validated(features, code, relative=False) - np.asarray(code)
-    doubt = 2.0 if len(layers) < FEW else 1.0
-    return KernelCosts(
-        cycles=fit(work, cycles, relative=True, floor=CYCLES_FLOOR),
-        cycles_spread=_rounded(max(doubt * _rms(cycles_error), LEAST_SPREAD)),
-        code=fit(features, code, relative=False),
-        code_spread=_rounded(max(doubt * _rms(code_error), LEAST_CODE_SPREAD)),
-        stack=max(layer.stack for layer in layers) + STACK_MARGIN,
-        calls=_usual_calls(layers),
+    totals = [untold.totals(lay_out(graph, CORES[board.core]), graph) for graph, _ in held_out]
+    pairs = list(zip(totals, programs, strict=True))
+    judged = replace(
+        untold,
+        cycles_scores=Conformal.of(abs(t.cycles - p.cycles) / t.cycles_spread for t, p in pairs),
+        reads_scores=Conformal.of(abs(t.reads - p.reads) / t.reads_spread for t, p in pairs),
+        flash_scores=Conformal.of(abs(t.flash - p.code - p.constants) / t.code_spread for t, p in pairs),
     )
+    final, _ = _fit_parts(bundles, [*networks, *programs], set())
+    # A new dictionary of layers: those of the first fit are not the final ones.
+    return replace(judged, parts=final, card=_card(judged, operators, totals, programs), _layers={})
 
 
-def _usual_calls(layers: Sequence[MeasuredLayer]) -> tuple[str, ...]:
-    """Routines that at least half of the kernel's functions need."""
-    counts: dict[str, int] = defaultdict(int)
-    for layer in layers:
-        for name in layer.calls:
-            counts[name] += 1
-    return tuple(sorted(name for name, count in counts.items() if 2 * count >= len(layers)))
+def _fit_parts(
+    bundles: Sequence[MeasuredProgram], networks: Sequence[MeasuredProgram], avoid: set[str]
+) -> tuple[Parts, tuple[list[float], list[float]]]:
+    """Everything that is fitted, and for all operators the cycles that were predicted unseen and those that were measured."""
+    layers = _layers_by_kernel([*networks, *bundles], avoid)
+    in_networks = {layer.kernel for program in networks for layer in program.layers}
+    fits = {name: fit_kernel(found, in_networks=name in in_networks) for name, found in sorted(layers.items())}
+    parts = Parts(
+        kernels={name: found.costs for name, found in fits.items()},
+        routines=_routines(bundles, networks),
+        run=_run_costs(networks, _stack(networks, layers, fits)),
+    )
+    predicted = [float(value) for found in fits.values() for value in found.unseen_cycles]
+    return parts, (predicted, [layer.cycles for name in fits for layer in layers[name]])
 
 
-def _routines(programs: Sequence[MeasuredProgram]) -> Mapping[str, int]:
-    sizes: dict[str, list[int]] = defaultdict(list)
+def _layers_by_kernel(programs: Sequence[MeasuredProgram], avoid: set[str]) -> dict[str, list[MeasuredLayer]]:
+    """Every layer once that has no shape to avoid; equal shapes count again only where they gave another function."""
+    found: dict[str, list[MeasuredLayer]] = defaultdict(list)
+    seen: set[tuple[str, float, int, int]] = set()
     for program in programs:
+        for layer in program.layers:
+            if layer.shape not in avoid and _identity(layer) not in seen:
+                seen.add(_identity(layer))
+                found[layer.kernel].append(layer)
+    return found
+
+
+def _identity(layer: MeasuredLayer) -> tuple[str, float, int, int]:
+    return layer.shape, layer.cycles, layer.code, layer.stack
+
+
+def _routines(bundles: Sequence[MeasuredProgram], networks: Sequence[MeasuredProgram]) -> Mapping[str, Routine]:
+    """Bytes of each routine in whole networks, or among operators side by side where no network calls it."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for program in networks:
         for name, size in program.routines.items():
             sizes[name].append(size)
-    return {name: int(np.median(values)) for name, values in sorted(sizes.items())}
+    apart: dict[str, list[int]] = defaultdict(list)
+    for program in bundles:
+        for name, size in program.routines.items():
+            if name not in sizes:
+                apart[name].append(size)
+    return {name: Routine(_short(np.mean(values)), _short(np.std(values))) for name, values in sorted({**sizes, **apart}.items())}
 
 
-def _run_costs(programs: Sequence[MeasuredProgram]) -> RunCosts:
-    features = [p.run_features for p in programs]
-    code = [float(p.run_code) for p in programs]
-    code_error = cross_validated(features, code, relative=False) - np.asarray(code)
+def _stack(
+    networks: Sequence[MeasuredProgram], layers: Mapping[str, Sequence[MeasuredLayer]], fits: Mapping[str, KernelFit]
+) -> int:
+    """What run and the likely errors add, at most, to the deepest layer as models predict it that have not seen it."""
+    unseen = {_identity(layer): stack for name in fits for layer, stack in zip(layers[name], fits[name].unseen_stack, strict=True)}
+    added: list[float] = []
+    for program in networks:
+        # What has the shape of a held-out layer was left out of the fit, so the model has not seen it either.
+        predicted = (unseen.get(_identity(layer), fits[layer.kernel].costs.stack(layer.descriptors)) for layer in program.layers)
+        added.append(program.stack - max(predicted))
+    return LEAST_STACK_MARGIN + math.ceil(max(added))
+
+
+def _run_costs(networks: Sequence[MeasuredProgram], stack: int) -> RunCosts:
+    features = [p.run_features for p in networks]
+    flash = [float(p.run_flash) for p in networks]
+
+    def fitted(chosen: Sequence[int]) -> Callable[[int], float]:
+        model = fit([features[i] for i in chosen], [flash[i] for i in chosen], relative=False)
+        return lambda i: model(features[i])
+
+    errors = cross_validated(fitted, len(networks)) - np.asarray(flash)
     return RunCosts(
-        cycles=fit(features, [p.run_cycles for p in programs], relative=True),
-        code=fit(features, code, relative=False),
-        code_spread=_rounded(max(_rms(code_error), LEAST_CODE_SPREAD)),
-        stack=max(p.run_stack for p in programs),
+        cycles=fit(features, [p.run_cycles for p in networks], relative=True),
+        reads=fit(features, [float(p.run_reads) for p in networks], relative=False),
+        flash=fit(features, flash, relative=False),
+        flash_spread=_short(max(float(np.sqrt(np.mean(errors**2))), LEAST_FLASH_SPREAD)),
+        stack=stack,
     )
 
 
 def _card(
-    layers: Mapping[str, Sequence[MeasuredLayer]],
+    model: CostModel,
+    operators: tuple[Sequence[float], Sequence[float]],
     totals: Sequence[Totals],
     programs: Sequence[MeasuredProgram],
-    cycles_scores: Conformal,
-    flash_scores: Conformal,
 ) -> Card:
-    operators = [(layer, value) for kernel in layers.values() for layer, value in zip(kernel, _unseen(kernel), strict=True)]
-    with_macs = [(t.macs, p.cycles) for t, p in zip(totals, programs, strict=True)]
+    pairs = list(zip(totals, programs, strict=True))
+    cycles = [p.cycles for p in programs]
     # The best that MACs alone can do: one factor, fitted on the very networks it is judged on.
-    factor = float(np.median([cycles / macs for macs, cycles in with_macs]))
-    gaps = [t.stack - p.stack for t, p in zip(totals, programs, strict=True)]
+    factor = float(np.median([p.cycles / t.macs for t, p in pairs]))
+    gaps = [t.stack - p.stack for t, p in pairs]
+
+    def covered(scores: Conformal) -> float:
+        return scores.coverage(DEFAULT_CONFIDENCE)
+
     return Card(
         figures={
-            "cycles of operators": Accuracy.of([v for _, v in operators], [layer.cycles for layer, _ in operators]),
-            "cycles of networks": Accuracy.of(
-                [t.cycles for t in totals], [p.cycles for p in programs], cycles_scores.coverage(DEFAULT_CONFIDENCE)
-            ),
+            "cycles of operators": Accuracy.of(*operators),
+            "cycles of networks": Accuracy.of([t.cycles for t in totals], cycles, covered(model.cycles_scores)),
             "flash of networks": Accuracy.of(
-                [t.flash for t in totals], [p.code + p.constants for p in programs], flash_scores.coverage(DEFAULT_CONFIDENCE)
+                [t.flash for t in totals], [p.code + p.constants for p in programs], covered(model.flash_scores)
             ),
-            "baseline: MACs alone": Accuracy.of([factor * macs for macs, _ in with_macs], [cycles for _, cycles in with_macs]),
+            "flash reads of networks": Accuracy.of(
+                [t.reads for t in totals], [p.reads for p in programs], covered(model.reads_scores)
+            ),
+            "cycles by MACs alone": Accuracy.of([factor * t.macs for t in totals], cycles),
         },
-        arena_exact=all(t.arena == p.arena for t, p in zip(totals, programs, strict=True)),
+        arena_exact=all(t.arena == p.arena for t, p in pairs),
         stack_gap=(min(gaps), max(gaps)),
     )
 
 
-def _unseen(layers: Sequence[MeasuredLayer]) -> Sequence[float]:
-    """Cycles of each operator as models predict that were fitted without it."""
-    work, cycles = [layer.work for layer in layers], [layer.cycles for layer in layers]
-    return [float(v) for v in cross_validated(work, cycles, relative=True, floor=CYCLES_FLOOR)]
-
-
-def _rms(errors: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(errors**2)))
-
-
-def _rounded(value: float) -> float:
+def _short(value: float | np.floating) -> float:
     return float(f"{value:.5g}")

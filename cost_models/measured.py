@@ -11,18 +11,20 @@ from typing import Any
 class MeasuredLayer:
     """One layer of a built program.
 
-    ``shape`` identifies the operator with its shapes, whatever its weights and quantization; ``work`` and ``code_features`` are
-    what the models see of it. ``cycles`` and ``instructions`` are means per call, ``code`` the bytes of its function alone,
-    ``stack`` the bytes that function and all that it calls take, ``calls`` the routines outside of the function that it needs.
+    ``shape`` identifies the operator with its shapes, whatever its weights and quantization; ``work`` and ``descriptors`` are
+    what the models see of it. ``cycles`` and ``instructions`` are means per call, ``reads`` the bytes of constants that a call
+    reads from flash, ``code`` the bytes of its function alone, ``stack`` the bytes that function and all that it calls take,
+    ``calls`` the routines outside of the function that it needs.
     """
 
     shape: str
     kernel: str
     macs: int
     work: Mapping[str, float]
-    code_features: Mapping[str, float]
+    descriptors: Mapping[str, float]
     cycles: float
     instructions: float
+    reads: int
     code: int
     stack: int
     scratch: int
@@ -33,14 +35,16 @@ class MeasuredLayer:
 class MeasuredProgram:
     """A built and emulated program: a whole network, or operators side by side.
 
-    Sizes are bytes. ``run_*`` is what lies outside of the layers; ``run_code`` holds the run function and the accessors;
-    ``routines`` maps routines that layers call to their bytes; ``stack`` is what the emulator saw.
+    Sizes are bytes. ``run_*`` is what lies outside of the layers: ``run_flash`` the run function, the accessors, gaps that
+    alignment leaves and tables that the compiler made. ``routines`` maps routines that layers call to their bytes; ``stack`` is
+    what the emulator saw.
     """
 
     layers: tuple[MeasuredLayer, ...]
     run_features: Mapping[str, float]
     run_cycles: float
-    run_code: int
+    run_reads: int
+    run_flash: int
     run_stack: int
     routines: Mapping[str, int]
     arena: int
@@ -50,6 +54,7 @@ class MeasuredProgram:
     constants: int
     cycles: float
     instructions: float
+    reads: int
     macs: int
 
     def to_json(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from codegen.project import kernel_source, model_source
 from codegen.project.borders import borders
 from codegen.toolchain import ZigCompiler
 from cost_models.call_graph import CallGraph
-from cost_models.code_features import code_features
+from cost_models.descriptors import descriptors
 from cost_models.measured import MeasuredLayer, MeasuredProgram
 from cost_models.model import run_features
 from cost_models.random_weights import random_input
@@ -114,27 +114,31 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
         reached = sorted(calls.reached(symbol) - own)
         routines.update((name.removeprefix("m_"), calls.functions[name].size) for name in reached)
         selection = kernels[layer.op.name]
+        work = dict(selection.kernel.work(selection.spec))
         layers.append(
             MeasuredLayer(
                 shape=shape_key(layer.op, model.graph),
                 kernel=layer.kernel,
                 macs=layer.macs,
-                work=dict(selection.kernel.work(selection.spec)),
-                code_features=code_features(selection.kernel, selection.spec),
+                work=work,
+                descriptors=descriptors(selection.spec, work),
                 cycles=profile.cycles,
                 instructions=profile.instructions,
+                reads=profile.flash_bytes,
                 code=calls.functions[symbol].size,
                 stack=calls.depth(symbol),
                 scratch=selection.kernel.scratch_bytes(selection.spec),
                 calls=tuple(name.removeprefix("m_") for name in reached),
             )
         )
+    constants = sum(s.kernel.constant_bytes(s.spec) for s in layout.selections)
     functions = sum(calls.functions[symbol].size for symbol in own)
     return MeasuredProgram(
         layers=tuple(layers),
         run_features=run_features(layout, model.graph),
         run_cycles=outside.cycles,
-        run_code=program.code - functions - sum(routines.values()),
+        run_reads=outside.flash_bytes,
+        run_flash=program.code + program.constants - functions - sum(routines.values()) - constants,
         run_stack=calls.functions["m_run"].frame,
         routines=routines,
         arena=model.plan.arena_bytes,
@@ -144,5 +148,6 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
         constants=program.constants,
         cycles=execution.cycles,
         instructions=execution.instructions,
+        reads=execution.flash_bytes,
         macs=sum(layer.macs for layer in layers),
     )

@@ -34,7 +34,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class LayerPrediction:
-    """One layer's share. ``code`` and ``constants`` (bytes) are 0 where the layer shares a function or constants counted before."""
+    """One layer's share: cycles, bytes of code (0 where an earlier layer has the same function), constants and stack."""
 
     name: str
     op: str
@@ -43,7 +43,7 @@ class LayerPrediction:
     cycles: float
     code: float
     constants: int
-    stack: int
+    stack: float
 
 
 @dataclass(frozen=True, slots=True)

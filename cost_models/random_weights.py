@@ -29,17 +29,17 @@ ACTIVATION_SCALE = 0.05
 def fill(graph: Graph, rng: np.random.Generator) -> Graph:
     """``graph`` with random int8 weights, int32 biases and quantization of the magnitudes that trained networks have.
 
-    Outputs of weighted operators get the zero point -128 (as after a ReLU) in half of the cases; requantisation multipliers are
-    such that most outputs fall inside the int8 range.
+    Zero points that the graph already names are kept; else outputs of weighted operators get -128 (as after a ReLU) in half of the
+    cases. Requantisation multipliers are such that most outputs fall inside the int8 range.
     """
     tensors = dict(graph.tensors)
     for name in graph.inputs:
-        tensors[name] = replace(tensors[name], quantization=_activation(rng, 0.3))
+        tensors[name] = replace(tensors[name], quantization=_activation(rng, 0.3, tensors[name]))
     for op in graph.ops:
         for name in op.inputs:
             if tensors[name].constant and tensors[name].data is None:
                 data = rng.integers(-128, 128, tensors[name].shape, dtype=np.int8)
-                tensors[name] = replace(tensors[name], data=data, quantization=_activation(rng, 0.0))
+                tensors[name] = replace(tensors[name], data=data, quantization=_activation(rng, 0.0, tensors[name]))
         if isinstance(op, Weighted):
             _fill_weights(op, tensors, rng)
         tensors[op.output] = replace(tensors[op.output], quantization=_output(op, tensors, rng))
@@ -51,9 +51,11 @@ def random_input(tensor: Tensor, rng: np.random.Generator) -> NDArray[np.int8]:
     return rng.integers(-128, 128, tensor.shape, dtype=np.int8)
 
 
-def _activation(rng: np.random.Generator, relu: float) -> Quantization:
+def _activation(rng: np.random.Generator, relu: float, tensor: Tensor) -> Quantization:
+    """A random scale, with the tensor's own zero point or a random one (-128 with probability ``relu``)."""
+    scale = float(np.float32(ACTIVATION_SCALE * rng.uniform(0.5, 1.5)))
     zero_point = -128 if rng.random() < relu else int(rng.integers(-100, 101))
-    return Quantization((float(np.float32(ACTIVATION_SCALE * rng.uniform(0.5, 1.5))),), zero_point)
+    return Quantization((scale,), zero_point if tensor.quantization is None else tensor.zero_point)
 
 
 def _terms(op: Op, weight: Tensor) -> int:
@@ -92,6 +94,6 @@ def _output(op: Op, tensors: dict[str, Tensor], rng: np.random.Generator) -> Qua
         case ArgMax():
             return None
         case Add():
-            return _activation(rng, 0.3)
+            return _activation(rng, 0.3, tensors[op.output])
         case _:
-            return _activation(rng, 0.5)
+            return _activation(rng, 0.5, tensors[op.output])

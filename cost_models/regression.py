@@ -6,7 +6,7 @@ below zero; that is what lets the model extrapolate to sizes it has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,8 @@ def fit(rows: Sequence[Features], measured: Sequence[float], *, relative: bool, 
     from sklearn.linear_model import LinearRegression
 
     names = sorted({name for row in rows for name in row})
+    if not names:
+        return Linear({})
     matrix = np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=np.float64)
     target = np.asarray(measured, dtype=np.float64)
     weights = 1.0 / np.maximum(target, floor) if relative else np.ones_like(target)
@@ -48,14 +50,15 @@ def fit(rows: Sequence[Features], measured: Sequence[float], *, relative: bool, 
     return Linear({name: float(f"{value:.7g}") for name, value in zip(kept, values, strict=True) if value > 0})
 
 
-def cross_validated(
-    rows: Sequence[Features], measured: Sequence[float], *, relative: bool, floor: float = 1.0, folds: int = 5
-) -> NDArray[np.float64]:
-    """Predictions for every row by models that were fitted without it (row ``i`` belongs to fold ``i % folds``)."""
-    predicted = np.empty(len(rows))
-    for fold in range(min(folds, len(rows))):
-        train = [i for i in range(len(rows)) if i % folds != fold]
-        model = fit([rows[i] for i in train], [measured[i] for i in train], relative=relative, floor=floor) if train else Linear({})
-        for i in range(fold, len(rows), folds):
-            predicted[i] = model(rows[i])
+def cross_validated(fit_rows: Callable[[Sequence[int]], Callable[[int], float]], count: int, folds: int = 5) -> NDArray[np.float64]:
+    """A prediction for each of ``count`` rows by a model that was fitted without it.
+
+    ``fit_rows`` fits on the rows with the given indices and returns what predicts a row by its index. Row ``i`` is left out
+    together with every ``folds``-th one.
+    """
+    predicted = np.empty(count)
+    for fold in range(min(folds, count)):
+        model = fit_rows([i for i in range(count) if i % folds != fold])
+        for i in range(fold, count, folds):
+            predicted[i] = model(i)
     return predicted

@@ -10,7 +10,7 @@ from pathlib import Path
 from codegen.cache import cache_dir
 from cost_models.measured import MeasuredProgram
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,192 @@
+"""What a calibrated cost model is made of: the costs of a kernel, of the routines it calls, and of the run function around it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cost_models.regression import Linear
+from cost_models.trees import Trees
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Something that loops cause, cycles for example: ``loops`` of a kernel's work, times the exponential of ``correction`` of its
+    descriptors; off by about ``spread``, relative to the value."""
+
+    loops: Linear
+    correction: Trees
+    spread: float
+
+    def __call__(self, work: Mapping[str, float], described: Mapping[str, float]) -> float:
+        return self.loops(work) * math.exp(self.correction(described))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {"loops": dict(self.loops.coefficients), "correction": self.correction.to_json(), "spread": self.spread}
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Rate:
+        """The inverse of :meth:`to_json`."""
+        return Rate(Linear(content["loops"]), Trees.from_json(content["correction"]), content["spread"])
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCosts:
+    """What one kernel and spec cost, each estimate with the size of its likely error.
+
+    Cycles of a call and ``reads``, the bytes of constants it reads from flash; bytes of the function's ``code`` and of its
+    ``constants`` (exact); bytes of ``stack``; ``calls``, the routines it needs beside its own code.
+    """
+
+    cycles: float
+    cycles_spread: float
+    reads: float
+    reads_spread: float
+    code: float
+    code_spread: float
+    constants: int
+    stack: float
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRule:
+    """Tells by a spec's descriptors whether its function calls a routine: all ``present`` ones are there, no ``absent`` one is."""
+
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+    def __call__(self, described: Mapping[str, float]) -> bool:
+        return all(described.get(name) for name in self.present) and not any(described.get(name) for name in self.absent)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCosts:
+    """What one kernel costs.
+
+    ``code`` is the bytes of one function by its descriptors, off by about ``code_spread`` bytes. ``stack`` estimates the bytes that
+    a function and all that it calls take; ``stack_margin`` is added where the networks that the model's common margin comes from
+    do not have the kernel. ``calls`` maps the routines that a function may need to the rule that tells whether it does.
+    """
+
+    cycles: Rate
+    reads: Rate
+    code: Trees
+    code_spread: float
+    stack: Trees
+    stack_margin: int
+    calls: Mapping[str, CallRule]
+
+    def predict(self, work: Mapping[str, float], described: Mapping[str, float], constants: int) -> LayerCosts:
+        """The costs of a spec with this work, these descriptors and this many bytes of constants."""
+        cycles, reads = self.cycles(work, described), self.reads(work, described)
+        return LayerCosts(
+            cycles=cycles,
+            cycles_spread=cycles * self.cycles.spread,
+            reads=reads,
+            reads_spread=reads * self.reads.spread,
+            code=self.code(described),
+            code_spread=self.code_spread,
+            constants=constants,
+            stack=self.stack(described) + self.stack_margin,
+            calls=tuple(name for name, rule in self.calls.items() if rule(described)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "cycles": self.cycles.to_json(),
+            "reads": self.reads.to_json(),
+            "code": self.code.to_json(),
+            "code_spread": self.code_spread,
+            "stack": self.stack.to_json(),
+            "stack_margin": self.stack_margin,
+            "calls": {name: [list(rule.present), list(rule.absent)] for name, rule in self.calls.items()},
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> KernelCosts:
+        """The inverse of :meth:`to_json`."""
+        return KernelCosts(
+            cycles=Rate.from_json(content["cycles"]),
+            reads=Rate.from_json(content["reads"]),
+            code=Trees.from_json(content["code"]),
+            code_spread=content["code_spread"],
+            stack=Trees.from_json(content["stack"]),
+            stack_margin=content["stack_margin"],
+            calls={name: CallRule(tuple(present), tuple(absent)) for name, (present, absent) in content["calls"].items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """Code that functions share, a helper of the micro-kernels or a support routine of the compiler: ``code`` bytes, off by about
+    ``spread``, since compilers fit a helper to the calls that a program happens to hold."""
+
+    code: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunCosts:
+    """What lies outside the layers, each linear in the run features.
+
+    ``flash`` is that of ``<m>_run``, the accessors, gaps that alignment leaves and tables that the compiler made, with an error of
+    about ``flash_spread`` bytes. ``stack`` is what run's own frame and the margin for errors add to the deepest layer's.
+    """
+
+    cycles: Linear
+    reads: Linear
+    flash: Linear
+    flash_spread: float
+    stack: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "cycles": dict(self.cycles.coefficients),
+            "reads": dict(self.reads.coefficients),
+            "flash": dict(self.flash.coefficients),
+            "flash_spread": self.flash_spread,
+            "stack": self.stack,
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> RunCosts:
+        """The inverse of :meth:`to_json`."""
+        return RunCosts(
+            cycles=Linear(content["cycles"]),
+            reads=Linear(content["reads"]),
+            flash=Linear(content["flash"]),
+            flash_spread=content["flash_spread"],
+            stack=content["stack"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that is fitted, by kernel and routine."""
+
+    kernels: Mapping[str, KernelCosts]
+    routines: Mapping[str, Routine]
+    run: RunCosts
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "kernels": {name: costs.to_json() for name, costs in self.kernels.items()},
+            "routines": {name: {"code": routine.code, "spread": routine.spread} for name, routine in self.routines.items()},
+            "run": self.run.to_json(),
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Parts:
+        """The inverse of :meth:`to_json`."""
+        return Parts(
+            kernels={name: KernelCosts.from_json(costs) for name, costs in content["kernels"].items()},
+            routines={name: Routine(**routine) for name, routine in content["routines"].items()},
+            run=RunCosts.from_json(content["run"]),
+        )
