@@ -13,9 +13,9 @@ from nas.cli.options import board_option, debug_option, optimize_option
 if TYPE_CHECKING:
     from codegen.compile import Optimize
 
-NETWORKS = 60
+NETWORKS = 100
 """Networks whose layers calibration takes operators from."""
-HELD_OUT = 40
+HELD_OUT = 60
 """Whole networks that the fit does not see; the card and the intervals come from them."""
 
 
@@ -27,7 +27,7 @@ Examples:
 """
 )
 @board_option
-@click.option("--samples", type=click.IntRange(24), default=360, show_default=True, help="Operators to build and run.")
+@click.option("--samples", type=click.IntRange(24), default=960, show_default=True, help="Operators to build and run.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the operators drawn.")
 @click.option("--workers", type=click.IntRange(1), help="Builds at a time. [default: all cores]")
 @optimize_option
