@@ -131,23 +131,23 @@ class CostModel:
     def totals(self, layout: Layout, graph: Graph) -> Totals:
         """Sums over the network, before any interval."""
         cycles = reads = code = 0.0
-        errors: dict[tuple[str, Hashable], tuple[float, float]] = {}
+        errors: dict[int, tuple[float, float]] = {}  # by function: equal specs have one object of costs
         code_variance = self.parts.run.flash_spread**2
         constants = total_macs = 0
         stack = 0.0
         called: set[str] = set()
         layers = []
         for s in layout.selections:
-            key = (s.kernel.name, s.spec)
-            costs = self._layers.get(key) or self._add(s.kernel, s.spec)
+            costs = self._layers.get((s.kernel.name, s.spec)) or self._add(s.kernel, s.spec)
+            function = id(costs)
             own_code = 0.0
-            if key not in errors:
+            if function not in errors:
                 own_code = costs.code
                 code_variance += costs.code_spread**2
                 called.update(costs.calls)
             # Layers that share a function share its error; errors of different functions are independent.
-            before = errors.get(key, (0.0, 0.0))
-            errors[key] = (before[0] + costs.cycles_spread, before[1] + costs.reads_spread)
+            before = errors.get(function, (0.0, 0.0))
+            errors[function] = (before[0] + costs.cycles_spread, before[1] + costs.reads_spread)
             work = macs(s.op, graph)
             cycles += costs.cycles
             reads += costs.reads
