@@ -1,9 +1,9 @@
 """Import of trained torch networks: fold, observe ranges, fine-tune under quantization if wanted, read off the int8 graph.
 
-    network = prepare(module, (8, 8, 1))
-    network.observe()            # then run it on training inputs
-    network.quantize()           # then evaluate it, or train it on
-    graph = to_graph(network, "digits")
+network = prepare(module, (8, 8, 1))
+network.observe()            # then run it on training inputs
+network.quantize()           # then evaluate it, or train it on
+graph = to_graph(network, "digits")
 """
 
 from __future__ import annotations
@@ -179,5 +179,3 @@ def _floats(scale: torch.Tensor) -> tuple[float, ...]:
 
 def _quantization(value: Value) -> Quantization:
     return Quantization(_floats(value.scale), int(value.zero_point))
-
-
