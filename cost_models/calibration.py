@@ -144,8 +144,7 @@ def _measure_all(jobs: Sequence[Job], results: ResultCache, run: ExecutorMap, pr
     progress(done, len(jobs))
     for index, program in run(run_job, missing):
         key = missing[index].key
-        known[key] = program
-        results.put(key, program)
+        known[key] = results.put(key, program)
         done += 1
         progress(done, len(jobs))
     return [_present(known[job.key]) for job in jobs]

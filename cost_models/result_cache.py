@@ -33,14 +33,15 @@ class ResultCache:
         """The result that is kept under ``key``."""
         return self._known.get(key)
 
-    def put(self, key: str, program: MeasuredProgram) -> None:
-        """Keep a result; on return it is in the file."""
-        self._known[key] = program
+    def put(self, key: str, program: MeasuredProgram) -> MeasuredProgram:
+        """Keep a result; on return it is in the file. Returns it as a later :meth:`get` will, to the order of its entries."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"key": key, "program": program.to_json()}, sort_keys=True)
+        self._known[key] = MeasuredProgram.from_json(json.loads(line)["program"])
         with self.path.open("a", encoding="utf-8") as file:
             # A torn line has no end; begin on a new one so that it cannot swallow this.
             file.write("\n" + line + "\n" if self._torn() else line + "\n")
+        return self._known[key]
 
     def _torn(self) -> bool:
         with self.path.open("rb") as file:
