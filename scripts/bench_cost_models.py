@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from codegen.boards import Board, load_board
+from codegen.compile import OPTIMIZE
 from codegen.ir import Graph, total_macs
 from cost_models import CostModel, Limits, load_cost_model, violations
 from cost_models.calibration import Job, run_job
@@ -60,7 +61,7 @@ def fresh_networks(count: int, seed: int, most_macs: int) -> list[Graph]:
 
 def accuracy(model: CostModel, board: Board, graphs: list[Graph], workers: int, seed: int) -> dict[str, Any]:
     """Builds and runs every network and compares."""
-    jobs = [Job(graph, model.core, "balanced", seed + i) for i, graph in enumerate(graphs)]
+    jobs = [Job(graph, model.core, model.optimize, seed + i) for i, graph in enumerate(graphs)]
     built = dict(ProcessMap(workers)(run_job, jobs))
     predictions = [model.predict(graph, board) for graph in graphs]
     measured = [built[i] for i in range(len(graphs))]
@@ -87,6 +88,7 @@ def main() -> None:
     """Parse arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--board", default="nucleo-l4r5zi")
+    parser.add_argument("--optimize", choices=OPTIMIZE, default="balanced")
     parser.add_argument("--model", help="a cost-model file; default: the one that is shipped for the board's core")
     parser.add_argument("--networks", type=int, default=40, help="networks to build and run (0: speed only)")
     parser.add_argument("--most-macs", type=int, default=3_000_000, help="leave out networks with more")
@@ -96,7 +98,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     board = load_board(options.board)
-    model = load_cost_model(options.model or board.core)
+    model = load_cost_model(options.model or board.core, optimize=options.optimize)
     result: dict[str, Any] = {
         "board": board.name,
         "speed": {space.name: candidates_per_second(model, board, space, options.seconds, options.seed) for space in SPACES},
