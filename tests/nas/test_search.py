@@ -26,7 +26,7 @@ format = 1
 
 [search]
 budget = "3KB"
-flash = "20KB"
+flash = "12KB"
 trials = 5
 finalists = 2
 seed = 3
@@ -69,7 +69,7 @@ def test_the_run_directory_is_complete(searched: tuple[Path, str]) -> None:
     assert {"search.toml", "study.journal", "trials", "front.json", "winner", "report.json", "verification"} <= names
     assert sorted(p.name for p in (run / "trials").iterdir()) == [f"{n}.safetensors" for n in range(5)]
     report = read(run / "report.json")
-    assert report["limits"] == {"ram": 3072, "flash": 20480, "latency_ms": None, "macs": None}
+    assert report["limits"] == {"ram": 3072, "flash": 12288, "latency_ms": None, "macs": None}
     assert report["data"]["train"] + report["data"]["validation"] == 1437
     assert [report["studies"][name]["completed"] for name in ("search", "random")] == [5, 5]
     assert report["studies"]["search"]["rejected"]["candidates"] > 0
@@ -88,7 +88,7 @@ def test_the_winner_keeps_what_was_promised(searched: tuple[Path, str]) -> None:
     assert built["bit_exact"]
     assert built["inputs"] == 360
     assert built["ram"]["total"] <= 3072
-    assert built["flash"]["total"] <= 20480
+    assert built["flash"]["total"] <= 12288
     assert predicted["ram"]["arena"] == built["ram"]["arena"]
     assert 0 <= predicted["ram"]["stack"] - built["ram"]["stack"] <= 64
     assert report["test"]["n"] == 360
