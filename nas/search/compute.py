@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 OVERHEAD = 3_500_000
 """Multiply-accumulates that the fixed work per example is worth."""
+ORDINARY = 5_000_000
+MOST_LENGTHENED = 2.0
 QUANTIZED = 2
 """An epoch of quantisation-aware training costs as much as this many of float training."""
 
@@ -23,9 +25,16 @@ def training_cost(macs: int, recipe: Recipe) -> int:
     return recipe.epochs * (macs + OVERHEAD)
 
 
+def lengthened(recipe: Recipe, macs: int) -> Recipe:
+    """``recipe`` with up to :data:`MOST_LENGTHENED` times its epochs for a network so small that these cost no more than
+    ``recipe`` costs for one of :data:`ORDINARY` multiply-accumulates: small networks need longer to converge."""
+    factor = min(MOST_LENGTHENED, max(1.0, (ORDINARY + OVERHEAD) / (macs + OVERHEAD)))
+    return dataclasses.replace(recipe, epochs=round(recipe.epochs * factor))
+
+
 def finishing_cost(macs: int, finishing: Recipe, quantization: Recipe) -> int:
     """Compute of one finalist, per example of the data."""
-    return (finishing.epochs + QUANTIZED * quantization.epochs) * (macs + OVERHEAD)
+    return (lengthened(finishing, macs).epochs + QUANTIZED * quantization.epochs) * (macs + OVERHEAD)
 
 
 def shortened(recipe: Recipe, effort: float) -> Recipe:

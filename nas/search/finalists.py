@@ -13,7 +13,7 @@ from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
-from nas.search.compute import shortened
+from nas.search.compute import lengthened, shortened
 from nas.search.preparation import Preparation
 from nas.search.settings import SearchSettings
 from nas.search.study_source import StudySource
@@ -116,12 +116,13 @@ class FinalistStage:
     def _submit(self, candidate: Candidate) -> int:
         settings, preparation = self._settings, self._preparation
         space, architecture = preparation.space, candidate.architecture
+        finishing = lengthened(settings.finishing, preparation.feasibility.predict(architecture).macs)
         return self._executor.submit(
             finish,
             space,
             space.params(architecture),
             *self._data,
-            shortened(settings.finishing, candidate.effort),
+            shortened(finishing, candidate.effort),
             shortened(settings.quantization, candidate.effort),
             training_seed(settings.seed, architecture.id),
             c_name(settings.data),

@@ -42,7 +42,8 @@ class SearchSettings:
     """The options of ``nas search``, all explicit.
 
     ``limits`` in bytes, milliseconds and MACs; ``time`` in seconds (None: no limit); ``screening`` is how each trial is trained,
-    ``finishing`` how the finalists are, ``quantization`` their quantisation-aware fine-tuning.
+    ``finishing`` how the finalists are (small ones longer, see :mod:`nas.search.compute`), ``quantization`` their
+    quantisation-aware fine-tuning.
     """
 
     data: str
