@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from codegen.cores import Core
 from codegen.errors import UserError
@@ -14,9 +14,8 @@ from codegen.ir import Graph, Op, Reshape, macs
 from codegen.kernels import select
 from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
-
-Optimize = Literal["speed", "balanced", "size"]
-OPTIMIZE: tuple[str, ...] = get_args(Optimize)
+from codegen.optimize import Optimize
+from codegen.passes import run_passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All that shapes decide: the kernels of the operators that cost anything, in order, and where their data lies."""
+    """What a graph becomes: its form after the passes, the kernels of the operators that cost anything, and where data lies."""
 
+    graph: Graph
     selections: tuple[Selection, ...]
     plan: MemoryPlan
 
@@ -50,7 +50,7 @@ class CompiledLayer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledModel:
-    """Everything the C project is written from.
+    """Everything the C project is written from. ``graph`` is the network as it was given, ``layout.graph`` what is computed.
 
     ``functions`` maps each function to its C text, in order of first use, with ``NN_`` where the model's prefix goes;
     ``micro_kernels`` are the headers of ``codegen/kernels/micro`` it calls; ``hash`` identifies the graph's content.
@@ -60,28 +60,34 @@ class CompiledModel:
     name: str
     core: Core
     optimize: Optimize
-    plan: MemoryPlan
+    layout: Layout
     layers: tuple[CompiledLayer, ...]
     functions: Mapping[str, str]
     micro_kernels: tuple[str, ...]
     hash: str
 
+    @property
+    def plan(self) -> MemoryPlan:
+        """Where everything lies in the arena."""
+        return self.layout.plan
 
-def lay_out(graph: Graph, core: Core) -> Layout:
-    """Choose kernels and plan the arena. Works on shape-only graphs, and needs no TVM.
+
+def lay_out(graph: Graph, core: Core, optimize: Optimize) -> Layout:
+    """Run the passes, choose kernels and plan the arena. Works on shape-only graphs, and needs no TVM.
 
     :raises UserError: if no kernel can compute an operator; the message names it.
     """
+    graph = run_passes(graph)
     selections: list[Selection] = []
     demands: list[Demand] = []
     for op in graph.ops:
         if isinstance(op, Reshape):
             demands.append(Demand())
             continue
-        kernel, spec = select(op, graph, core)
+        kernel, spec = select(op, graph, core, optimize)
         selections.append(Selection(op, kernel, spec))
         demands.append(Demand(kernel.scratch_bytes(spec), kernel.overlap(spec)))
-    return Layout(tuple(selections), plan(graph, demands))
+    return Layout(graph, tuple(selections), plan(graph, demands))
 
 
 def distinct(selections: Sequence[Selection]) -> dict[tuple[str, Hashable], str]:
@@ -108,7 +114,7 @@ def compile_graph(graph: Graph, core: Core, *, name: str | None = None, optimize
         raise UserError(f"model name {prefix!r}: must be lower-case letters, digits and underscores and begin with a letter")
     if graph.shape_only:
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
-    layout = lay_out(graph, core)
+    layout = lay_out(graph, core, optimize)
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
     micro_kernels: dict[str, None] = {}
@@ -118,14 +124,14 @@ def compile_graph(graph: Graph, core: Core, *, name: str | None = None, optimize
         if function not in prim_funcs:
             prim_funcs[function] = s.kernel.prim_func(s.spec)
             micro_kernels.update(dict.fromkeys(s.kernel.micro_kernels))
-        constants = s.kernel.pack(s.op, graph, s.spec)
-        layers.append(CompiledLayer(s.op, s.kernel.name, s.spec, function, constants, macs(s.op, graph)))
+        constants = s.kernel.pack(s.op, layout.graph, s.spec)
+        layers.append(CompiledLayer(s.op, s.kernel.name, s.spec, function, constants, macs(s.op, layout.graph)))
     return CompiledModel(
         graph=graph,
         name=prefix,
         core=core,
         optimize=optimize,
-        plan=layout.plan,
+        layout=layout,
         layers=tuple(layers),
         functions=build_c(prim_funcs),
         micro_kernels=tuple(micro_kernels),

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from codegen.boards import Board
-from codegen.compile import Optimize
 from codegen.cores import CORES
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
 from codegen.ir import Graph
 from codegen.kernels import library_hash
+from codegen.optimize import Optimize
 from codegen.toolchain import CompileError, ZigCompiler
 from cost_models.fitting import fit_model
 from cost_models.measured import MeasuredProgram

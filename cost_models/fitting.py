@@ -14,6 +14,7 @@ from codegen.compile import lay_out
 from codegen.cores import CORES
 from codegen.ir import Graph
 from codegen.kernels import library_hash
+from codegen.optimize import Optimize
 from cost_models.card import Accuracy, Card
 from cost_models.costs import Parts, Routine, RunCosts
 from cost_models.intervals import Conformal
@@ -29,7 +30,7 @@ LEAST_STACK_MARGIN = 8
 def fit_model(
     *,
     board: Board,
-    optimize: str,
+    optimize: Optimize,
     compiler: str,
     samples: int,
     seed: int,
@@ -61,7 +62,7 @@ def fit_model(
         flash_scores=Conformal(()),
         card=Card({}, False, (0, 0)),
     )
-    totals = [untold.totals(lay_out(graph, CORES[board.core]), graph) for graph, _ in held_out]
+    totals = [untold.totals(lay_out(graph, CORES[board.core], optimize)) for graph, _ in held_out]
     pairs = list(zip(totals, programs, strict=True))
     judged = replace(
         untold,

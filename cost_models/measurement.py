@@ -13,10 +13,11 @@ import numpy as np
 
 from codegen import elf
 from codegen.cache import cache_dir
-from codegen.compile import CompiledModel, Optimize, compile_graph, lay_out
+from codegen.compile import CompiledModel, compile_graph
 from codegen.cores import Core
 from codegen.emulator import Execution, ModelInterface, execute
 from codegen.ir import Clamped, Graph, Op, Weighted
+from codegen.optimize import Optimize
 from codegen.project import kernel_source, model_source
 from codegen.project.borders import borders
 from codegen.toolchain import ZigCompiler
@@ -103,7 +104,7 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
     model = built.model
     program = elf.read(built.program)
     calls = CallGraph(program)
-    layout = lay_out(model.graph, model.core)
+    layout = model.layout
     kernels = {s.op.name: s for s in layout.selections}
     own = {f"m_{layer.function}" for layer in model.layers}
     routines: dict[str, int] = {}
@@ -117,7 +118,7 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
         work = dict(selection.kernel.work(selection.spec))
         layers.append(
             MeasuredLayer(
-                shape=shape_key(layer.op, model.graph),
+                shape=shape_key(layer.op, layout.graph),
                 kernel=layer.kernel,
                 macs=layer.macs,
                 work=work,
@@ -135,7 +136,7 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
     functions = sum(calls.functions[symbol].size for symbol in own)
     return MeasuredProgram(
         layers=tuple(layers),
-        run_features=run_features(layout, model.graph),
+        run_features=run_features(layout),
         run_cycles=outside.cycles,
         run_reads=outside.flash_bytes,
         run_flash=program.code + program.constants - functions - sum(routines.values()) - constants,

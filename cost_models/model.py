@@ -20,6 +20,7 @@ from codegen.ir import Graph, macs
 from codegen.kernels import library_hash
 from codegen.kernels._base import Kernel
 from codegen.measurement import Ram
+from codegen.optimize import Optimize
 from cost_models.card import Card
 from cost_models.costs import LayerCosts, Parts
 from cost_models.descriptors import descriptors
@@ -53,9 +54,9 @@ class Totals:
         return self.code + self.constants
 
 
-def run_features(layout: Layout, graph: Graph) -> dict[str, float]:
+def run_features(layout: Layout) -> dict[str, float]:
     """Physical features of the straight line of calls in ``<m>_run``."""
-    arguments = 0
+    graph, arguments = layout.graph, 0
     for s in layout.selections:
         activations = sum(not graph[name].constant for name in s.op.inputs) + 1
         arguments += activations + (s.op.name in layout.plan.scratch) + len(s.op.parameters)
@@ -69,7 +70,7 @@ class CostModel:
 
     core: str
     board: str
-    optimize: str
+    optimize: Optimize
     compiler: str
     kernel_library: str
     samples: int
@@ -106,12 +107,12 @@ class CostModel:
                 f"--board {board.name}: has a {board.core}, the cost model is for {self.core}; "
                 f"make one with 'nas calibrate --board {board.name}'"
             )
-        layout = lay_out(graph, CORES[self.core])
-        return self.predict_layout(graph, layout, board, confidence=confidence)
+        layout = lay_out(graph, CORES[self.core], self.optimize)
+        return self.predict_layout(layout, board, confidence=confidence)
 
-    def predict_layout(self, graph: Graph, layout: Layout, board: Board, *, confidence: float = DEFAULT_CONFIDENCE) -> Prediction:
+    def predict_layout(self, layout: Layout, board: Board, *, confidence: float = DEFAULT_CONFIDENCE) -> Prediction:
         """:meth:`predict` for a graph whose layout is known."""
-        totals = self.totals(layout, graph)
+        totals = self.totals(layout)
         cycles = self.cycles_scores.interval(totals.cycles, totals.cycles_spread, confidence)
         reads = self.reads_scores.interval(totals.reads, totals.reads_spread, confidence)
         flash = self.flash_scores.interval(totals.flash, totals.code_spread, confidence)
@@ -128,7 +129,7 @@ class CostModel:
             layers=totals.layers,
         )
 
-    def totals(self, layout: Layout, graph: Graph) -> Totals:
+    def totals(self, layout: Layout) -> Totals:
         """Sums over the network, before any interval."""
         cycles = reads = code = 0.0
         errors: dict[int, tuple[float, float]] = {}  # by function: equal specs have one object of costs
@@ -148,7 +149,7 @@ class CostModel:
             # Layers that share a function share its error; errors of different functions are independent.
             before = errors.get(function, (0.0, 0.0))
             errors[function] = (before[0] + costs.cycles_spread, before[1] + costs.reads_spread)
-            work = macs(s.op, graph)
+            work = macs(s.op, layout.graph)
             cycles += costs.cycles
             reads += costs.reads
             code += own_code
@@ -159,7 +160,7 @@ class CostModel:
                 LayerPrediction(s.op.name, s.op.kind, s.kernel.name, work, costs.cycles, own_code, costs.constants, costs.stack)
             )
         routines = [self.parts.routines[name] for name in called]
-        features = run_features(layout, graph)
+        features = run_features(layout)
         return Totals(
             cycles=cycles + self.parts.run.cycles(features),
             cycles_spread=math.sqrt(sum(error * error for error, _ in errors.values())),

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codegen.boards import Board
-    from codegen.compile import Optimize
     from codegen.ir import Graph
     from codegen.measurement import Verification
+    from codegen.optimize import Optimize
 
 
 @dataclass(frozen=True, slots=True)

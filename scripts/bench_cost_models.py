@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from codegen.boards import Board, load_board
-from codegen.compile import OPTIMIZE
 from codegen.ir import Graph, total_macs
+from codegen.optimize import OPTIMIZE
 from cost_models import CostModel, Limits, load_cost_model, violations
 from cost_models.calibration import Job, run_job
 from cost_models.card import Accuracy

@@ -23,6 +23,7 @@ from codegen.kernels.softmax import SoftmaxKernel
 
 if TYPE_CHECKING:
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 __all__ = ["KERNELS", "MICRO", "Constant", "Kernel", "library_hash", "select"]
 
@@ -43,13 +44,13 @@ KERNELS: tuple[Kernel[Any], ...] = (
 """Every kernel, the first that can compute an operator is taken."""
 
 
-def select(op: Op, graph: Graph, core: Core) -> tuple[Kernel[Any], Hashable]:
+def select(op: Op, graph: Graph, core: Core, optimize: Optimize) -> tuple[Kernel[Any], Hashable]:
     """The kernel for ``op`` on ``core`` and its spec.
 
     :raises UserError: where no kernel computes this operator.
     """
     for kernel in KERNELS:
-        spec = kernel.specialize(op, graph, core)
+        spec = kernel.specialize(op, graph, core, optimize)
         if spec is not None:
             return kernel, spec
     raise UserError(f"graph {graph.name!r}: no kernel computes operator {op.name!r} ({op.kind}) on {core.name}")

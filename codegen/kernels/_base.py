@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 Spec = TypeVar("Spec", bound=Hashable)
 
@@ -46,8 +47,12 @@ class Kernel(ABC, Generic[Spec]):
     """Headers of ``codegen/kernels/micro/`` that the printed C calls, without their ending."""
 
     @abstractmethod
-    def specialize(self, op: Op, graph: Graph, core: Core) -> Spec | None:
-        """The spec for ``op`` on ``core``, or None where this kernel cannot compute it."""
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> Spec | None:
+        """The spec for ``op`` on ``core``, its schedule fit for ``optimize``; None where this kernel cannot compute it."""
+
+    def schedules(self, spec: Spec, core: Core) -> tuple[Spec, ...]:
+        """Specs that compute the same as ``spec`` with other schedules (tiles, unrolling, form of the weights), ``spec`` first."""
+        return (spec,)
 
     @abstractmethod
     def constant_bytes(self, spec: Spec) -> int:

@@ -22,7 +22,7 @@ def depthwise_prim_func(spec: DepthwiseSpec) -> tvm.tirx.PrimFunc:
     """The scheduled function ``x, weights, bias, multiplier, shift, y``."""
     from tvm import s_tir
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+    from tvm.tirx.script import builder as T
 
     window = spec.window
     tiles = parts(window.out_width, spec.tile)
@@ -47,7 +47,7 @@ class _Computation:
     """The stages before scheduling, written into the function that is being built."""
 
     def __init__(self, spec: DepthwiseSpec) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         window = spec.window
         self.spec, self.window = spec, window
@@ -80,7 +80,7 @@ class _Computation:
                         self._store(tile, sums[tile], out_row, channel, block)
 
     def _fill_columns(self, name: str, column: int, columns: int) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         if columns:
             with T.sblock(name):
@@ -91,7 +91,7 @@ class _Computation:
     def _enter(self, name: str, padded_row: Any) -> None:
         """Row ``padded_row`` of the padded input goes into its slot, channel by channel."""
         from tvm import tirx
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         spec, window = self.spec, self.window
         used, channels, row_bytes = spec.used_width, window.channels, window.width * window.channels
@@ -107,7 +107,7 @@ class _Computation:
                     call("fill_cells", to, spec.zero_point, used, channels, spec.pitch)
 
     def _touches_ring(self) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         T.reads(self.x[0 : self.x.shape[0]])
         T.writes(self.ring[0 : self.spec.ring_bytes])
@@ -119,7 +119,7 @@ class _Computation:
         return tirx.floormod(padded_row, self.spec.slots) * (self.window.channels * self.spec.pitch)
 
     def _start(self, tile: Part, sums: Any, channel: Any) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("start", tile)):
             c, p = T.axis.remap("SS", [channel, pixel])
@@ -129,7 +129,7 @@ class _Computation:
 
     def _taps(self, tile: Part, sums: Any, out_row: Any, channel: Any, block: Any) -> None:
         from tvm import tirx
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         spec, window = self.spec, self.window
         rows, columns = window.kernel
@@ -143,7 +143,7 @@ class _Computation:
             T.buffer_store(sums, sums[p] + T.cast(x, "int32") * T.cast(weight, "int32"), [p])
 
     def _store(self, tile: Part, sums: Any, out_row: Any, channel: Any, block: Any) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("store", tile)):
             y, c, b, p = T.axis.remap("SSSS", [out_row, channel, block, pixel])
@@ -170,7 +170,7 @@ def _row_intrinsic(pixels: int, stride: int, taps: int, dilation: int) -> str:
 
 def _row_function(pixels: int, stride: int, taps: int, dilation: int, *, implementation: bool) -> Any:
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812
+    from tvm.tirx.script import builder as T
 
     extent = (pixels - 1) * stride + (taps - 1) * dilation + 1
     with IRBuilder() as ib, T.prim_func(s_tir=True):

@@ -30,7 +30,7 @@ def dot_intrinsic(pixels: int, channels: int, depth: int) -> str:
 
 def _dot_function(pixels: int, channels: int, depth: int, *, implementation: bool) -> Any:
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+    from tvm.tirx.script import builder as T
 
     with IRBuilder() as ib, T.prim_func(s_tir=True):
         T.func_name("dot")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def gather_block(window: Window, input_zero: int, x: Any, patch: Any, pixels: Part, block: Any) -> None:
     """Write the patches of the pixels in ``block`` into ``patch[block, pair, pixel, half]``."""
-    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+    from tvm.tirx.script import builder as T
 
     depth = window.packed_depth
     copies = None
@@ -131,7 +131,7 @@ def _run(window: Window, x: Any, y_in: Any, x_in: Any, calls: _Calls) -> None:
     ]
 
     def source(column: Any) -> Any:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         return T.address_of(x[(y_in * window.width + column) * window.channels])
 

@@ -36,7 +36,7 @@ def patch_prim_func(window: Window, filters: int, input_zero: int, form: Requant
     """The scheduled function: ``x, weights, bias, multiplier, shift, y``."""
     from tvm import s_tir
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+    from tvm.tirx.script import builder as T
 
     pixel_parts, channel_parts = parts(window.pixels, tile.pixels), parts(filters, tile.channels)
     with IRBuilder() as ib, T.prim_func(s_tir=True):
@@ -56,7 +56,7 @@ class _Computation:
     """The stages before scheduling, written into the function that is being built."""
 
     def __init__(self, window: Window, filters: int, input_zero: int, form: Requantization) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         self.window, self.filters, self.input_zero, self.form = window, filters, input_zero, form
         cells = window.height * window.width * window.channels
@@ -79,7 +79,7 @@ class _Computation:
                 self._store(block, sums[channels], pixels, channels)
 
     def _dot(self, block: Any, patch: Any, sums: Any, pixels: Part, channels: Part) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         depth = self.window.packed_depth
         extents = {"group": channels.blocks, "pixel": pixels.size, "channel": channels.size, "pair": depth // 2, "half": 2}
@@ -95,7 +95,7 @@ class _Computation:
             T.buffer_store(sums, sums[b, i, g, c] + product, [b, i, g, c])
 
     def _store(self, block: Any, sums: Any, pixels: Part, channels: Part) -> None:
-        from tvm.tirx.script import builder as T  # noqa: N812
+        from tvm.tirx.script import builder as T
 
         extents = {"group": channels.blocks, "pixel": pixels.size, "channel": channels.size}
         with loops(**extents) as inner, T.sblock(_stage("store", pixels, channels)):

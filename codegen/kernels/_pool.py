@@ -89,7 +89,7 @@ def pool_prim_func(spec: PoolSpec, prepare: Callable[[], Call]) -> tvm.tirx.Prim
     """
     from tvm import s_tir
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+    from tvm.tirx.script import builder as T
 
     w = spec.window
     with IRBuilder() as ib, T.prim_func(s_tir=True):

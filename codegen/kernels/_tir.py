@@ -11,7 +11,7 @@ from typing import Any
 def loops(**extents: int) -> Iterator[tuple[Any, ...]]:
     """Nested serial loops from 0 to each extent, outermost first; yields their variables."""
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+    from tvm.tirx.script import builder as T
 
     with T.grid(*extents.values()) as variables:
         found = tuple(variables) if len(extents) > 1 else (variables,)
@@ -23,7 +23,7 @@ def loops(**extents: int) -> Iterator[tuple[Any, ...]]:
 def allocate(name: str, shape: tuple[int, ...], dtype: str, scope: str = "global") -> Any:
     """A buffer of the block that is being built."""
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812
+    from tvm.tirx.script import builder as T
 
     buffer = T.sblock_alloc_buffer(shape, dtype, scope=scope)
     IRBuilder.name(name, buffer)
@@ -32,7 +32,7 @@ def allocate(name: str, shape: tuple[int, ...], dtype: str, scope: str = "global
 
 def call(function: str, *arguments: Any) -> None:
     """A statement that calls a micro-kernel; Python integers are passed as int32."""
-    from tvm.tirx.script import builder as T  # noqa: N812
+    from tvm.tirx.script import builder as T
 
     T.evaluate(T.call_extern("void", f"NN_{function}", *(T.int32(a) if isinstance(a, int) else a for a in arguments)))
 
@@ -40,7 +40,7 @@ def call(function: str, *arguments: Any) -> None:
 def choose(conditions: Sequence[Any], then: Callable[[], None], otherwise: Callable[[], None]) -> None:
     """Build ``then`` where all conditions hold (without a branch if there are none) and ``otherwise`` elsewhere."""
     from tvm import tirx
-    from tvm.tirx.script import builder as T  # noqa: N812
+    from tvm.tirx.script import builder as T
 
     if not conditions:
         then()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 _UNROLL = 4
 _LARGEST_SHIFT = 22
@@ -59,7 +60,7 @@ class AddKernel(Kernel[AddSpec]):
     name = "add"
     micro_kernels = (_requantize.MICRO_KERNEL, "add")
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> AddSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> AddSpec | None:
         if not isinstance(op, Add):
             return None
         y = graph[op.output]
@@ -106,7 +107,7 @@ class AddKernel(Kernel[AddSpec]):
     def prim_func(self, spec: AddSpec) -> tvm.tirx.PrimFunc:
         from tvm import s_tir
         from tvm.script.ir_builder import IRBuilder
-        from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+        from tvm.tirx.script import builder as T
 
         from codegen.kernels._tir import allocate, loops
         from codegen.tvm_build import annotate
@@ -134,7 +135,7 @@ class AddKernel(Kernel[AddSpec]):
 
 
 def _sum(spec: AddSpec, part: Part, row: Any, group: Any, operands: list[Any], scales: Any, sums: Any) -> None:
-    from tvm.tirx.script import builder as T  # noqa: N812
+    from tvm.tirx.script import builder as T
 
     from codegen.kernels._tir import loops
 
@@ -157,7 +158,7 @@ def _sum(spec: AddSpec, part: Part, row: Any, group: Any, operands: list[Any], s
 
 
 def _store(spec: AddSpec, part: Part, row: Any, group: Any, sums: Any, y: Any) -> None:
-    from tvm.tirx.script import builder as T  # noqa: N812
+    from tvm.tirx.script import builder as T
 
     from codegen.kernels._tir import loops
 

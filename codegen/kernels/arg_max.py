@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ArgMaxKernel(Kernel[ArgMaxSpec]):
     name = "arg_max"
     micro_kernels = ("arg_max",)
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> ArgMaxSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> ArgMaxSpec | None:
         if not isinstance(op, ArgMax):
             return None
         x = graph[op.inputs[0]]
@@ -52,7 +53,7 @@ class ArgMaxKernel(Kernel[ArgMaxSpec]):
     def prim_func(self, spec: ArgMaxSpec) -> tvm.tirx.PrimFunc:
         from tvm import s_tir
         from tvm.script.ir_builder import IRBuilder
-        from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+        from tvm.tirx.script import builder as T
 
         from codegen.kernels._tir import loops
 

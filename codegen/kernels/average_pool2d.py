@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 _NARROW = 361
 """Cells up to which a mean by 2**24 / count is exact in 32 bits; see ``NN_mean``."""
@@ -34,7 +35,7 @@ class AveragePool2DKernel(Kernel[PoolSpec]):
     name = "average_pool2d"
     micro_kernels = ("pool",)
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> PoolSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> PoolSpec | None:
         return pool_spec(op, graph) if isinstance(op, AveragePool2D) else None
 
     def constant_bytes(self, spec: PoolSpec) -> int:
@@ -61,7 +62,7 @@ class AveragePool2DKernel(Kernel[PoolSpec]):
         cell, row = w.channels, w.channels * w.width
 
         def prepare() -> Call:
-            from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+            from tvm.tirx.script import builder as T
 
             table = T.arg("reciprocals", T.buffer((spec.most,), "int32")) if _has_table(spec) else None
             # Counts that differ and go beyond the table are divided by; so are sums beyond the factors' range.

@@ -10,6 +10,7 @@ from codegen.kernels._window import convolution_window
 
 if TYPE_CHECKING:
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 
 class Conv2DKernel(PatchKernel):
@@ -17,7 +18,7 @@ class Conv2DKernel(PatchKernel):
 
     name: ClassVar[str] = "conv2d"
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> PatchSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> PatchSpec | None:
         if not isinstance(op, Conv2D) or graph[op.inputs[0]].shape[0] != 1:
             return None
         return self._spec(op, graph, core, convolution_window(op, graph))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 _OVERREAD = 3
 """Bytes that a word load may take from behind the last tap."""
@@ -103,7 +104,7 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
     name = "depthwise_conv2d"
     micro_kernels = (_requantize.MICRO_KERNEL, "planes", "depthwise")
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> DepthwiseSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> DepthwiseSpec | None:
         if not isinstance(op, DepthwiseConv2D) or graph[op.inputs[0]].shape[0] != 1:
             return None
         _, height, width, channels = graph[op.inputs[0]].shape

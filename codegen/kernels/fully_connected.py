@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 BLOCK = 4
 """Output channels that share a loaded input word."""
@@ -62,7 +63,7 @@ class FullyConnectedKernel(Kernel[RowSpec]):
     name: ClassVar[str] = "fully_connected"
     micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "row_dot")
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> RowSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> RowSpec | None:
         match op:
             case FullyConnected():
                 window = rows_window(op, graph)
@@ -120,7 +121,7 @@ def row_prim_func(spec: RowSpec) -> tvm.tirx.PrimFunc:
     """The scheduled function: ``x, weights, bias, multiplier, shift, y``."""
     from tvm import s_tir
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+    from tvm.tirx.script import builder as T
 
     from codegen.tvm_build import annotate
 
@@ -172,7 +173,7 @@ def _row_intrinsic(size: int, depth: int) -> str:
     """Name of the dot products of one block of channels as a tensor intrinsic, registered if it is not yet."""
     from tvm.s_tir import TensorIntrin
     from tvm.script.ir_builder import IRBuilder
-    from tvm.tirx.script import builder as T  # noqa: N812
+    from tvm.tirx.script import builder as T
 
     name = f"codegen.row_dot_{size}x{depth}"
     if TensorIntrin.get(name, allow_missing=True) is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 
 class MaxPool2DKernel(Kernel[PoolSpec]):
@@ -21,7 +22,7 @@ class MaxPool2DKernel(Kernel[PoolSpec]):
     name = "max_pool2d"
     micro_kernels = ("pool",)
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> PoolSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> PoolSpec | None:
         return pool_spec(op, graph) if isinstance(op, MaxPool2D) else None
 
     def constant_bytes(self, spec: PoolSpec) -> int:

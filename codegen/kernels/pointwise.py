@@ -10,6 +10,7 @@ from codegen.kernels._window import convolution_window, rows_window
 
 if TYPE_CHECKING:
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 
 class PointwiseKernel(PatchKernel):
@@ -17,7 +18,7 @@ class PointwiseKernel(PatchKernel):
 
     name: ClassVar[str] = "pointwise"
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> PatchSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> PatchSpec | None:
         match op:
             case Conv2D() if graph[op.inputs[0]].shape[0] == 1:
                 window = convolution_window(op, graph)

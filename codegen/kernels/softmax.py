@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import tvm
 
     from codegen.cores import Core
+    from codegen.optimize import Optimize
 
 _LONGEST = 4095
 """Length up to which the sum of exponentials, each at most 2**19, stays below 2**31."""
@@ -40,7 +41,7 @@ class SoftmaxKernel(Kernel[SoftmaxSpec]):
     name = "softmax"
     micro_kernels = ("requantize", "softmax")
 
-    def specialize(self, op: Op, graph: Graph, core: Core) -> SoftmaxSpec | None:
+    def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> SoftmaxSpec | None:
         if not isinstance(op, Softmax):
             return None
         x = graph[op.inputs[0]]
@@ -70,7 +71,7 @@ class SoftmaxKernel(Kernel[SoftmaxSpec]):
     def prim_func(self, spec: SoftmaxSpec) -> tvm.tirx.PrimFunc:
         from tvm import s_tir, tirx
         from tvm.script.ir_builder import IRBuilder
-        from tvm.tirx.script import builder as T  # noqa: N812  the name it has in all of TVM
+        from tvm.tirx.script import builder as T
 
         from codegen.kernels._tir import allocate, loops
         from codegen.tvm_build import SCRATCH_SCOPE

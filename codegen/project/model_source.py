@@ -40,7 +40,7 @@ def _constant_symbol(model: CompiledModel, index: int, constant: Constant) -> st
 
 
 def _describe(model: CompiledModel, layer: CompiledLayer) -> str:
-    graph = model.graph
+    graph = model.layout.graph
     shapes = ", ".join(shape_text(graph[name].shape) for name in layer.op.inputs)
     work = f", {layer.macs:,} MACs" if layer.macs else ""
     return f"{comment_text(layer.op.name)}: {layer.op.kind} {shapes} -> {shape_text(graph[layer.op.output].shape)}{work}"
@@ -51,7 +51,7 @@ def _call(model: CompiledModel, index: int, layer: CompiledLayer) -> str:
         return f"{model.name}_at(arena, {offset})"
 
     plan = model.plan
-    arguments = [at(plan.offsets[name]) for name in layer.op.inputs if not model.graph[name].constant]
+    arguments = [at(plan.offsets[name]) for name in layer.op.inputs if not model.layout.graph[name].constant]
     arguments += [_constant_symbol(model, index, constant) for constant in layer.constants]
     if layer.op.name in plan.scratch:
         arguments.append(at(plan.scratch[layer.op.name]))

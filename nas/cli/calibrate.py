@@ -11,7 +11,7 @@ import click
 from nas.cli.options import board_option, debug_option, optimize_option
 
 if TYPE_CHECKING:
-    from codegen.compile import Optimize
+    from codegen.optimize import Optimize
 
 NETWORKS = 100
 """Networks whose layers calibration takes operators from."""

@@ -10,7 +10,7 @@ import click
 from nas.cli.options import board_option, debug_option, json_option, limit_options, make_limits, optimize_option
 
 if TYPE_CHECKING:
-    from codegen.compile import Optimize
+    from codegen.optimize import Optimize
 
 
 @click.command(

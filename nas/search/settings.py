@@ -11,7 +11,7 @@ from codegen.errors import UserError
 from cost_models.limits import Limits
 
 if TYPE_CHECKING:
-    from codegen.compile import Optimize
+    from codegen.optimize import Optimize
     from nas.training import Recipe
 
 FORMAT = 1
@@ -92,7 +92,7 @@ class SearchSettings:
 def _optimize(value: object) -> Optimize:
     from typing import get_args
 
-    from codegen.compile import Optimize
+    from codegen.optimize import Optimize
 
     if value not in get_args(Optimize):
         raise ValueError(f"optimize cannot be {value!r}")

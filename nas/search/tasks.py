@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from codegen.boards import Board
-    from codegen.compile import Optimize
     from codegen.ir import Graph
+    from codegen.optimize import Optimize
     from nas.training import Recipe
 
 MEASURED_INPUTS = 16

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from codegen.boards import load_board
-from codegen.compile import OPTIMIZE
 from codegen.errors import UserError
 from codegen.kernels import library_hash
+from codegen.optimize import OPTIMIZE
 from cost_models import load_cost_model, save
 from search_spaces.image import ImageSpace
 

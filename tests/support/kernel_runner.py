@@ -17,6 +17,7 @@ from codegen.elf import read
 from codegen.ir import Graph, Op
 from codegen.kernels import MICRO, Kernel
 from codegen.kernels._base import Constant
+from codegen.optimize import Optimize
 from codegen.reference import run
 from codegen.toolchain import ZigCompiler
 
@@ -51,12 +52,14 @@ class Machine(Protocol):
         """Call ``symbol`` with pointers to these offsets in the block; returns the block afterwards."""
 
 
-def prepare(kernel: Kernel[Any], graphs: Sequence[Graph], core: Core = CORES["cortex-m4"]) -> list[Case]:
+def prepare(
+    kernel: Kernel[Any], graphs: Sequence[Graph], core: Core = CORES["cortex-m4"], optimize: Optimize = "balanced"
+) -> list[Case]:
     """A case for each graph, which has one operator."""
     cases = []
     for number, graph in enumerate(graphs):
         (op,) = graph.ops
-        spec = kernel.specialize(op, graph, core)
+        spec = kernel.specialize(op, graph, core, optimize)
         assert spec is not None, f"{op}: {kernel.name} does not take it"
         constants = kernel.pack(op, graph, spec)
         assert sum(c.data.nbytes for c in constants) == kernel.constant_bytes(spec)

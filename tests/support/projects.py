@@ -14,8 +14,9 @@ import pytest
 from graphs import NETWORKS
 
 from codegen.boards import load_board
-from codegen.compile import CompiledModel, Optimize, compile_graph
+from codegen.compile import CompiledModel, compile_graph
 from codegen.cores import find_core
+from codegen.optimize import Optimize
 from codegen.project import write_project
 
 STRICT = ("-std=c99", "-ffreestanding", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wcast-align", "-Werror")

@@ -139,4 +139,4 @@ def test_what_does_not_repeat_is_refused() -> None:
     both_short = addition((1, 5, 1, 3), (1, 1, 4, 3))
     inner = addition((1, 5, 4, 3), (1, 5, 1, 3))
     for graph in (both_short, inner):
-        assert KERNEL.specialize(graph.ops[0], graph, None) is None  # type: ignore[arg-type]
+        assert KERNEL.specialize(graph.ops[0], graph, None, "balanced") is None  # type: ignore[arg-type]

@@ -95,4 +95,4 @@ def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence
 
 def test_softmax_refuses_sums_beyond_32_bits() -> None:
     graph = softmax((1, 4096), 0.1)
-    assert SoftmaxKernel().specialize(graph.ops[0], graph, None) is None  # type: ignore[arg-type]
+    assert SoftmaxKernel().specialize(graph.ops[0], graph, None, "balanced") is None  # type: ignore[arg-type]

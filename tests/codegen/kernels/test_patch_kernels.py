@@ -245,8 +245,8 @@ def test_shape_only_graph_gives_the_same_costs() -> None:
     bare = {name: Tensor(name, t.shape, t.dtype, constant=t.constant) for name, t in graph.tensors.items()}
     shapes = Graph("g", bare, graph.ops, ("x",), ("y",))
     for core in CORES.values():
-        kernel, spec = select(graph.ops[0], graph, core)
-        same_kernel, shape_spec = select(graph.ops[0], shapes, core)
+        kernel, spec = select(graph.ops[0], graph, core, "balanced")
+        same_kernel, shape_spec = select(graph.ops[0], shapes, core, "balanced")
         assert kernel is same_kernel
         assert kernel.scratch_bytes(spec) == kernel.scratch_bytes(shape_spec)
         assert kernel.overlap(spec) == kernel.overlap(shape_spec)

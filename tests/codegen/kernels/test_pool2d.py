@@ -137,4 +137,4 @@ def test_rescaling_pools_are_refused() -> None:
     graph = pool(MaxPool2D, (4, 4, 4), (2, 2))
     rescaled = {**graph.tensors, "y": Tensor("y", graph["y"].shape, "int8", Quantization((0.1,), -7))}
     other = Graph("g", rescaled, graph.ops, graph.inputs, graph.outputs)
-    assert MaxPool2DKernel().specialize(graph.ops[0], other, None) is None  # type: ignore[arg-type]
+    assert MaxPool2DKernel().specialize(graph.ops[0], other, None, "balanced") is None  # type: ignore[arg-type]
