@@ -16,6 +16,7 @@ from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
 from codegen.optimize import Optimize
 from codegen.passes import run_passes
+from codegen.schedules import Chooser, shipped_schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +73,22 @@ class CompiledModel:
         return self.layout.plan
 
 
-def lay_out(graph: Graph, core: Core, optimize: Optimize) -> Layout:
-    """Run the passes, choose kernels and plan the arena. Works on shape-only graphs, and needs no TVM.
+def lay_out(graph: Graph, core: Core, optimize: Optimize, *, choose: Chooser | None = None) -> Layout:
+    """Run the passes, choose kernels and their schedules (those that come with the package, unless ``choose`` picks others), and
+    plan the arena. Works on shape-only graphs, and needs no TVM.
 
     :raises UserError: if no kernel can compute an operator; the message names it.
     """
     graph = run_passes(graph)
+    choose = choose or shipped_schedules(core, optimize)
     selections: list[Selection] = []
     demands: list[Demand] = []
     for op in graph.ops:
         if isinstance(op, Reshape):
             demands.append(Demand())
             continue
-        kernel, spec = select(op, graph, core, optimize)
+        kernel, default = select(op, graph, core, optimize)
+        spec = choose(op, kernel, default)
         selections.append(Selection(op, kernel, spec))
         demands.append(Demand(kernel.scratch_bytes(spec), kernel.overlap(spec)))
     return Layout(graph, tuple(selections), plan(graph, demands))
@@ -102,8 +106,10 @@ def distinct(selections: Sequence[Selection]) -> dict[tuple[str, Hashable], str]
     return names
 
 
-def compile_graph(graph: Graph, core: Core, *, name: str | None = None, optimize: Optimize = "balanced") -> CompiledModel:
-    """Compile ``graph`` for ``core``; ``name`` (default the graph's) becomes the prefix of every C symbol.
+def compile_graph(
+    graph: Graph, core: Core, *, name: str | None = None, optimize: Optimize = "balanced", choose: Chooser | None = None
+) -> CompiledModel:
+    """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` picks schedules.
 
     :raises UserError: if the name is no C identifier, the graph has no data, or an operator has no kernel.
     """
@@ -114,7 +120,7 @@ def compile_graph(graph: Graph, core: Core, *, name: str | None = None, optimize
         raise UserError(f"model name {prefix!r}: must be lower-case letters, digits and underscores and begin with a letter")
     if graph.shape_only:
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
-    layout = lay_out(graph, core, optimize)
+    layout = lay_out(graph, core, optimize, choose=choose)
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
     micro_kernels: dict[str, None] = {}

@@ -20,6 +20,7 @@ from codegen.ir import Clamped, Graph, Op, Weighted
 from codegen.optimize import Optimize
 from codegen.project import kernel_source, model_source
 from codegen.project.borders import borders
+from codegen.schedules import Chooser
 from codegen.toolchain import ZigCompiler
 from cost_models.call_graph import CallGraph
 from cost_models.descriptors import descriptors
@@ -37,9 +38,9 @@ class Built:
     interface: ModelInterface
 
 
-def build(graph: Graph, core: Core, optimize: Optimize, directory: Path) -> Built:
+def build(graph: Graph, core: Core, optimize: Optimize, directory: Path, *, choose: Chooser | None = None) -> Built:
     """Compile and link ``graph`` inside ``directory``: the sources of the exported project, without its tests."""
-    model = compile_graph(graph, core, name="m", optimize=optimize)
+    model = compile_graph(graph, core, name="m", optimize=optimize, choose=choose)
     for name, text in _sources(model).items():
         (directory / name).write_text(text, encoding="utf-8")
     sides = borders(model.graph, model.plan.offsets)
@@ -64,10 +65,12 @@ def build(graph: Graph, core: Core, optimize: Optimize, directory: Path) -> Buil
     return Built(model, program, interface)
 
 
-def measure(graph: Graph, core: Core, optimize: Optimize, rng: np.random.Generator) -> MeasuredProgram:
-    """Build ``graph`` and run it once on random inputs."""
+def measure(
+    graph: Graph, core: Core, optimize: Optimize, rng: np.random.Generator, *, choose: Chooser | None = None
+) -> MeasuredProgram:
+    """Build ``graph``, with the schedules that ``choose`` picks, and run it once on random inputs."""
     with tempfile.TemporaryDirectory(prefix="measure-", dir=cache_dir()) as directory:
-        built = build(graph, core, optimize, Path(directory))
+        built = build(graph, core, optimize, Path(directory), choose=choose)
         inputs = [[random_input(graph[name], rng).tobytes() for name in graph.inputs]]
         execution = execute(built.program, core, built.interface, inputs)
         return _take_apart(built, execution)

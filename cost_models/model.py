@@ -21,6 +21,7 @@ from codegen.kernels import library_hash
 from codegen.kernels._base import Kernel
 from codegen.measurement import Ram
 from codegen.optimize import Optimize
+from codegen.schedules import Chooser
 from cost_models.card import Card
 from cost_models.costs import LayerCosts, Parts
 from cost_models.descriptors import descriptors
@@ -97,8 +98,10 @@ class CostModel:
             f"{library_hash()[:12]}): its figures may be off; recalibrate with 'nas calibrate --board {self.board}'"
         )
 
-    def predict(self, graph: Graph, board: Board, *, confidence: float = DEFAULT_CONFIDENCE) -> Prediction:
-        """RAM, flash, cycles and latency of ``graph`` (shapes are enough) on ``board``.
+    def predict(
+        self, graph: Graph, board: Board, *, confidence: float = DEFAULT_CONFIDENCE, choose: Chooser | None = None
+    ) -> Prediction:
+        """RAM, flash, cycles and latency of ``graph`` (shapes are enough) on ``board``, with the schedules that ``choose`` picks.
 
         :raises UserError: if the board has another core, a kernel was not calibrated, or an operator has no kernel.
         """
@@ -107,7 +110,7 @@ class CostModel:
                 f"--board {board.name}: has a {board.core}, the cost model is for {self.core}; "
                 f"make one with 'nas calibrate --board {board.name}'"
             )
-        layout = lay_out(graph, CORES[self.core], self.optimize)
+        layout = lay_out(graph, CORES[self.core], self.optimize, choose=choose)
         return self.predict_layout(layout, board, confidence=confidence)
 
     def predict_layout(self, layout: Layout, board: Board, *, confidence: float = DEFAULT_CONFIDENCE) -> Prediction:

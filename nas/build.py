@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.measurement import Verification
     from codegen.optimize import Optimize
+    from codegen.schedules import Chooser
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ def build_project(
     expect: NDArray[Any] | None = None,
     limits: Limits | None = None,
     force: bool = False,
+    choose: Chooser | None = None,
 ) -> Build:
-    """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``.
+    """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only).
@@ -72,7 +74,7 @@ def build_project(
     from codegen.project import write_project
     from codegen.verify import measure_model
 
-    model = compile_graph(graph, find_core(board.core), name=name, optimize=optimize)
+    model = compile_graph(graph, find_core(board.core), name=name, optimize=optimize, choose=choose)
     verification = measure_model(model, board=board, inputs=inputs, expect=expect)
     broken = excesses(verification.to_json(), limits or Limits())
     written = verification.bit_exact and (force or not broken)

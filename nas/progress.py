@@ -6,6 +6,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -58,6 +59,20 @@ class Progress(ABC):
 
     def __exit__(self, *unused: object) -> None:
         return
+
+    def counter(self, name: str) -> Callable[[int, int], None]:
+        """A phase as a function of ``(done, total)`` that is called once before the first step and after each one."""
+        began = False
+
+        def show(done: int, total: int) -> None:
+            nonlocal began
+            if began:
+                self.step()
+            else:
+                self.phase(name, total, done)
+            began = True
+
+        return show
 
     @abstractmethod
     def message(self, text: str) -> None:

@@ -53,16 +53,6 @@ def command(board: str, samples: int, seed: int, workers: int | None, optimize: 
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise UserError(f"--out {path}: cannot be written there; give another file")
     with RayExecutor(workers) as executor, make_progress() as progress:
-        began = False
-
-        def show(done: int, total: int) -> None:
-            nonlocal began
-            if began:
-                progress.step()
-            else:
-                progress.phase("programs to build and run", total, done)
-            began = True
-
         model = calibrate(
             where,
             optimize=optimize,
@@ -71,7 +61,7 @@ def command(board: str, samples: int, seed: int, workers: int | None, optimize: 
             networks=sample_networks(NETWORKS, seed),
             held_out=sample_networks(HELD_OUT, seed + 1_000_000),
             map=unordered_map(executor),
-            progress=show,
+            progress=progress.counter("programs to build and run"),
         )
     save(model, path)
     click.echo(f"written to {path}\n\n{model.card.render()}")

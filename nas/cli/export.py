@@ -10,7 +10,10 @@ import click
 from nas.cli.options import board_option, debug_option, json_option, limit_options, make_limits, optimize_option
 
 if TYPE_CHECKING:
+    from codegen.cores import Core
+    from codegen.ir import Graph
     from codegen.optimize import Optimize
+    from codegen.schedules import Schedules
 
 
 @click.command(
@@ -19,6 +22,7 @@ Examples:
   nas export runs/digits-1 --board nrf52840-dk --out digits-nrf
   nas export runs/digits-1:7 --board nucleo-l4r5zi --out trial-7 --optimize size
   nas export model.tflite --board rpi-pico --out model-c --budget 64KB
+  nas export model.tflite --board nucleo-l4r5zi --out model-c --optimize speed --tune
 """
 )
 @click.argument("source")
@@ -26,6 +30,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Directory to write; new or empty.")
 @limit_options
 @optimize_option
+@click.option("--tune", is_flag=True, help="Measure the schedules of every layer in the emulator; take the best.")
 @click.option("--force", is_flag=True, help="Write the project although it breaks a limit.")
 @json_option
 @debug_option
@@ -38,6 +43,7 @@ def command(
     latency: float | None,
     macs: int | None,
     optimize: Optimize,
+    tune: bool,
     force: bool,
     as_json: bool,
 ) -> int:
@@ -49,6 +55,7 @@ def command(
     import json
 
     from codegen.boards import load_board
+    from codegen.cores import find_core
     from codegen.errors import UserError
     from codegen.measurement import render
     from cost_models import load_cost_model
@@ -62,8 +69,9 @@ def command(
     found = find_source(source)
     check_new_directory(out, "--out")
     network = trained(found)
+    choose = _tuned(network.graph, find_core(where.core), optimize) if tune else None
     try:
-        prediction = load_cost_model(where.core, optimize=optimize).predict(network.graph, where).to_json(limits)
+        prediction = load_cost_model(where.core, optimize=optimize).predict(network.graph, where, choose=choose).to_json(limits)
     except UserError as error:  # exporting does not depend on a cost model; not every core has one
         click.echo(f"nas: no prediction: {error}", err=True)
         prediction = None
@@ -77,6 +85,7 @@ def command(
         inputs=network.inputs,
         limits=limits,
         force=force,
+        choose=choose,
     )
     click.echo(json.dumps(build.verification.to_json(), indent=2) if as_json else render(build.verification))
     for excess in build.broken:
@@ -87,3 +96,23 @@ def command(
         return 1
     click.echo(f"\nwritten to {out}" if not as_json else "", nl=not as_json)
     return 0
+
+
+def _tuned(graph: Graph, core: Core, optimize: Optimize) -> Schedules:
+    """The schedules that measurements find best, shown while they run; Ray starts only if a layer was never measured before."""
+    import sys
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from nas.calibration import unordered_map
+    from nas.progress import PlainProgress
+    from nas.ray_executor import RayExecutor
+    from nas.tuning import tune
+
+    def on_ray(function: Callable[..., Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        with RayExecutor() as executor:
+            yield from unordered_map(executor)(function, items)
+
+    # Standard output is the measurement's alone: with --json it is parsed.
+    with PlainProgress(sys.stderr) as progress:
+        return tune(graph, core, optimize, on_ray, progress.counter("layers to tune"))
