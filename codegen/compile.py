@@ -10,13 +10,14 @@ from typing import Any
 from codegen.cores import Core
 from codegen.errors import UserError
 from codegen.graph_file import content_hash
-from codegen.ir import Graph, Op, Reshape, macs
+from codegen.ir import Graph, Op, macs
 from codegen.kernels import select
 from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
 from codegen.optimize import Optimize
 from codegen.passes import run_passes
 from codegen.schedules import Chooser, shipped_schedules
+from codegen.views import find_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,16 @@ def lay_out(graph: Graph, core: Core, optimize: Optimize, *, choose: Chooser | N
     choose = choose or shipped_schedules(core, optimize)
     selections: list[Selection] = []
     demands: list[Demand] = []
+    views = find_views(graph)
     for op in graph.ops:
-        if isinstance(op, Reshape):
+        if op.name in views.free:
             demands.append(Demand())
             continue
         kernel, default = select(op, graph, core, optimize)
         spec = choose(op, kernel, default)
         selections.append(Selection(op, kernel, spec))
         demands.append(Demand(kernel.scratch_bytes(spec), kernel.overlap(spec)))
-    return Layout(graph, tuple(selections), plan(graph, demands))
+    return Layout(graph, tuple(selections), plan(graph, demands, views))
 
 
 def distinct(selections: Sequence[Selection]) -> dict[tuple[str, Hashable], str]:

@@ -1,20 +1,23 @@
 """Byte offsets of every activation and scratch buffer in one arena, with kernels' permission to overlap used in full.
 
-Two buffers that live at the same time must be disjoint, except the input and the output of one operator where the kernel allows
-its output to run into an input that dies there (``Kernel.overlap``). Either way the offsets that a placed buffer forbids to another
-one are a single open interval, so first fit works on intervals alone. First fit is tried in a few orders, from both ends of the
-arena, until the lower bound of the graph is met; the best result is kept. The outcome is a pure function of its arguments.
+A buffer holds an activation and all its views (:mod:`codegen.views`). It is cut into pieces that are alive for different
+stretches of the operators: rows that are written, or read for the last time, one strip after the other. Two pieces that live at
+the same time must be disjoint, except where the kernel of one operator allows its output to run into an input that dies there
+(``Kernel.overlap``). The offsets that a placed buffer forbids to another one are taken as one open interval, which is exact where
+there are no views, so first fit works on intervals alone. First fit is tried in a few orders, from both ends of the arena, until
+the lower bound of the graph is met; the best result is kept. The outcome is a pure function of its arguments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
-from codegen.ir import Graph, Reshape
+from codegen.ir import Graph
+from codegen.views import ARENA_ALIGN, Views, bytes_read, find_views
 
-ARENA_ALIGN = 4
-"""Alignment in bytes of the arena and of every offset in it: what LDRD and LDM need."""
 _PROMOTIONS = 24
 
 
@@ -42,67 +45,105 @@ class MemoryPlan:
     scratch_bytes: int
 
 
+class Piece(NamedTuple):
+    """Bytes ``begin`` to ``end`` of a buffer, alive from operator ``first`` (-1: before the first one) to operator ``last``, both
+    included."""
+
+    begin: int
+    end: int
+    first: int
+    last: int
+
+
 @dataclass(slots=True)
-class _Buffer:
-    """A stretch of memory (its size a multiple of the alignment) with a lifetime, in operator indices, both ends included."""
+class Buffer:
+    """An activation with its views (``key`` is its name) or an operator's scratch (``key`` is ``scratch of`` its name).
+
+    ``size`` is a multiple of the alignment; ``first`` and ``last`` bound the lifetimes of the pieces.
+    """
 
     key: str
     size: int
     first: int
     last: int
-    order: int
+    pieces: tuple[Piece, ...]
+
+
+class _Overlap(NamedTuple):
+    """What a kernel allows at operator ``position``: its output may run into bytes ``begin`` to ``end`` of an input's buffer where
+    the output's buffer begins at most ``bound`` bytes behind the input's; None: never."""
+
+    position: int
+    begin: int
+    end: int
+    bound: int | None
 
 
 class _Problem:
     """Buffers of a graph and, for each pair that is alive together, the offsets one forbids the other."""
 
-    def __init__(self, graph: Graph, demands: Sequence[Demand]) -> None:
-        self.root = _roots(graph)
-        self.buffers = list(_buffers(graph, demands, self.root))
+    def __init__(self, graph: Graph, demands: Sequence[Demand], views: Views) -> None:
+        self.buffers = list(buffers(graph, demands, views))
         index = {b.key: i for i, b in enumerate(self.buffers)}
-        leads: dict[tuple[int, int], int] = {}
-        for position, (op, demand) in enumerate(zip(graph.ops, demands, strict=True)):
-            target = index.get(self.root[op.output])
-            if target is None or isinstance(op, Reshape):
-                continue
-            refused: set[int] = set()
-            for name, lead in zip(op.inputs, demand.overlap, strict=False):
-                if graph[name].constant:
-                    continue
-                source = index[self.root[name]]
-                if lead is None:
-                    refused.add(source)
-                elif source != target and self.buffers[source].last == position and self.buffers[target].first == position:
-                    leads[source, target] = max(_align(lead), leads.get((source, target), _align(lead)))
-            for source in refused:
-                leads.pop((source, target), None)
+        overlaps = self._overlaps(graph, demands, views, index)
         # conflicts[i] holds (j, below, above): with j at offset J, i may start at I <= J - below or at I >= J + above.
         self.conflicts: list[list[tuple[int, int, int]]] = [[] for _ in self.buffers]
-        for i, a in enumerate(self.buffers):
-            for j, b in enumerate(self.buffers):
-                if i == j or a.last < b.first or b.last < a.first:
-                    continue
-                below, above = a.size, b.size
-                if (j, i) in leads:  # j is the input, i the output
-                    below = min(below, leads[j, i])
-                if (i, j) in leads:  # i is the input, j the output
-                    above = min(above, leads[i, j])
+        alive: list[int] = []
+        for i in sorted(range(len(self.buffers)), key=lambda i: self.buffers[i].first):
+            a = self.buffers[i]
+            alive = [j for j in alive if self.buffers[j].last >= a.first]
+            for j in alive:
+                into_j, into_i = overlaps.get((j, i)), overlaps.get((i, j))
+                b = self.buffers[j]
+                if into_j is into_i is None and len(a.pieces) == len(b.pieces) == 1:
+                    below, above = a.size, b.size
+                else:
+                    low, high = _forbidden(b, a, into_j or (), into_i or ())
+                    if low == high:
+                        continue
+                    below, above = _align(-low), _align(high)
                 self.conflicts[i].append((j, below, above))
-        self.lower_bound = self._lower_bound(graph, leads)
+                self.conflicts[j].append((i, above, below))
+            alive.append(i)
+        self.lower_bound = max(self._least_bytes(len(graph.ops), overlaps), max((b.size for b in self.buffers), default=0))
 
-    def _lower_bound(self, graph: Graph, leads: Mapping[tuple[int, int], int]) -> int:
+    def _overlaps(
+        self, graph: Graph, demands: Sequence[Demand], views: Views, index: Mapping[str, int]
+    ) -> dict[tuple[int, int], list[_Overlap]]:
+        """By input's and output's buffer."""
+        overlaps: dict[tuple[int, int], list[_Overlap]] = {}
+        for position, (op, demand) in enumerate(zip(graph.ops, demands, strict=True)):
+            if not demand.overlap:
+                continue
+            owner, to = views.places[op.output]
+            activations = [name for name in op.inputs if not graph[name].constant]
+            for name, lead in zip(activations, demand.overlap, strict=False):
+                source, offset = views.places[name]
+                begin, end = bytes_read(op, name, graph)
+                bound = None if lead is None else offset - to - _align(lead)
+                found = _Overlap(position, offset + begin, offset + end, bound)
+                overlaps.setdefault((index[source], index[owner]), []).append(found)
+        return overlaps
+
+    def _least_bytes(self, positions: int, overlaps: Mapping[tuple[int, int], Sequence[_Overlap]]) -> int:
         """No plan is smaller: at each operator, all that is alive, less the most that its overlaps can save."""
-        bound = max((b.size for b in self.buffers), default=0)
-        for position in range(len(graph.ops)):
-            alive = [i for i, b in enumerate(self.buffers) if b.first <= position <= b.last]
-            total = sum(self.buffers[i].size for i in alive)
-            for (source, target), lead in leads.items():
-                if self.buffers[target].first == position:
-                    a, b = self.buffers[source].size, self.buffers[target].size
-                    # Their union spans at least max(a + lead, b) where the output starts `lead` before the input.
-                    total -= max(0, a + b - max(a + max(lead, 0), b, a))
-            bound = max(bound, total)
-        return bound
+        change = [0] * (positions + 3)
+        for buffer in self.buffers:
+            for begin, end, first, last in buffer.pieces:
+                change[first + 1] += end - begin
+                change[last + 2] -= end - begin
+        alive = list(accumulate(change))[1:]
+        for (i, j), found in overlaps.items():
+            source, target = self.buffers[i], self.buffers[j]
+            for position, begin, end, bound in found:
+                if bound is None:
+                    continue
+                dying = sum(p.end - p.begin for p in source.pieces if p.last == position and begin <= p.begin < end)
+                fresh = sum(p.end - p.begin for p in target.pieces if p.first == position)
+                whole = len(source.pieces) == len(target.pieces) == 1
+                # The union of two whole buffers spans at least their distance and the input.
+                alive[position] -= min(dying, fresh, max(0, fresh + min(bound, 0)) if whole else fresh)
+        return max(alive)
 
     def first_fit(self, order: Sequence[int], mirrored: bool) -> tuple[int, list[int]]:
         """Place buffers in the given order, each as low as it can be (as high, where mirrored); returns (arena size, offsets)."""
@@ -136,43 +177,79 @@ def _align(size: int) -> int:
     return -(-size // ARENA_ALIGN) * ARENA_ALIGN
 
 
-def _roots(graph: Graph) -> dict[str, str]:
-    """Each activation's buffer: a Reshape's output is its input's bytes."""
-    root = {t.name: t.name for t in graph.activations()}
-    for op in graph.ops:
-        if isinstance(op, Reshape):
-            root[op.output] = root[op.inputs[0]]
-    return root
+def _forbidden(a: Buffer, b: Buffer, into_a: Sequence[_Overlap], into_b: Sequence[_Overlap]) -> tuple[int, int]:
+    """Open interval of ``offset of b - offset of a`` in which pieces meet that must not; ``into_a`` are inputs in ``a`` with their
+    output in ``b``, ``into_b`` the reverse."""
+    lowest, highest = 0, 0
+    for p in a.pieces:
+        for q in b.pieces:
+            if p.last < q.first or q.last < p.first:
+                continue
+            low, high = p.begin - q.end, p.end - q.begin
+            if p.last == q.first:
+                low = max(low, _bound(p, into_a, low))
+            if q.last == p.first:
+                high = min(high, -_bound(q, into_b, -high))
+            if low < high:
+                lowest, highest = (low, high) if lowest == highest else (min(low, lowest), max(high, highest))
+    return lowest, highest
 
 
-def _buffers(graph: Graph, demands: Sequence[Demand], root: Mapping[str, str]) -> Iterator[_Buffer]:
-    first: dict[str, int] = {root[name]: 0 for name in graph.inputs}
-    last: dict[str, int] = dict.fromkeys(first, 0)
+def _bound(piece: Piece, overlaps: Sequence[_Overlap], disjoint: int) -> int:
+    """Up to which ``output buffer - input buffer`` the output may run into a piece of the input that dies."""
+    bounds = [o.bound for o in overlaps if o.position == piece.last and o.begin <= piece.begin and piece.end <= _align(o.end)]
+    return disjoint if not bounds else min(disjoint if bound is None else bound for bound in bounds)
+
+
+def buffers(graph: Graph, demands: Sequence[Demand], views: Views) -> Iterator[Buffer]:
+    """Every buffer of the arena: graph inputs, then activations in the order in which they are written, then scratch."""
+    accesses: dict[str, list[tuple[int, int, int]]] = {}  # by owner: first byte, byte behind the last, operator
+
+    def access(name: str, position: int, begin: int, end: int) -> None:
+        owner, offset = views.places[name]
+        accesses.setdefault(owner, []).append((offset + begin, offset + end, position))
+
+    for name in graph.inputs:
+        access(name, -1, 0, graph[name].nbytes)
     for position, op in enumerate(graph.ops):
-        first.setdefault(root[op.output], position)
-        for name in (*op.inputs, op.output):
-            if name in root:
-                last[root[name]] = position
+        if op.name in views.free:
+            continue
+        access(op.output, position, 0, graph[op.output].nbytes)
+        for name in op.inputs:
+            if not graph[name].constant:
+                access(name, position, *bytes_read(op, name, graph))
     for name in graph.outputs:
-        last[root[name]] = len(graph.ops)
-    order = 0
-    for key, begin in first.items():
-        yield _Buffer(key, _align(graph[key].nbytes), begin, last[key], order)
-        order += 1
+        access(name, len(graph.ops), 0, graph[name].nbytes)
+    for key, found in accesses.items():
+        pieces = _pieces(found)
+        size = _align(graph[key].nbytes)
+        yield Buffer(key, size, min(p.first for p in pieces), max(p.last for p in pieces), pieces)
     for position, (op, demand) in enumerate(zip(graph.ops, demands, strict=True)):
         if demand.scratch:
-            yield _Buffer("scratch of " + op.name, _align(demand.scratch), position, position, order)
-            order += 1
+            size = _align(demand.scratch)
+            yield Buffer("scratch of " + op.name, size, position, position, (Piece(0, size, position, position),))
 
 
-def _orders(buffers: Sequence[_Buffer]) -> Iterator[list[int]]:
+def _pieces(accesses: Sequence[tuple[int, int, int]]) -> tuple[Piece, ...]:
+    """A buffer cut wherever an access begins or ends; bytes that nothing accesses are left out."""
+    cuts = sorted({cut for begin, end, _ in accesses for cut in (begin, end)})
+    pieces = []
+    for begin, end in pairwise(cuts):
+        positions = [position for a, b, position in accesses if a <= begin and end <= b]
+        if positions:
+            # The padding up to the alignment belongs to the last piece.
+            pieces.append(Piece(begin, _align(end) if end == cuts[-1] else end, min(positions), max(positions)))
+    return tuple(pieces)
+
+
+def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
     indices = range(len(buffers))
-    yield sorted(indices, key=lambda i: (-buffers[i].size, buffers[i].order))
-    yield sorted(indices, key=lambda i: (-buffers[i].last, -buffers[i].first, -buffers[i].size, buffers[i].order))
-    yield sorted(indices, key=lambda i: (buffers[i].first, buffers[i].last, -buffers[i].size, buffers[i].order))
+    yield sorted(indices, key=lambda i: (-buffers[i].size, i))
+    yield sorted(indices, key=lambda i: (-buffers[i].last, -buffers[i].first, -buffers[i].size, i))
+    yield sorted(indices, key=lambda i: (buffers[i].first, buffers[i].last, -buffers[i].size, i))
 
 
-def _at_far_end(buffers: Sequence[_Buffer], attempt: tuple[int, list[int]], mirrored: bool) -> int:
+def _at_far_end(buffers: Sequence[Buffer], attempt: tuple[int, list[int]], mirrored: bool) -> int:
     """The buffer that reaches farthest from where first fit began."""
     total, offsets = attempt
     return max(range(len(buffers)), key=lambda i: total - offsets[i] if mirrored else offsets[i] + buffers[i].size)
@@ -187,14 +264,15 @@ def _covered(intervals: Iterable[tuple[int, int]]) -> int:
     return covered
 
 
-def plan(graph: Graph, demands: Sequence[Demand]) -> MemoryPlan:
-    """Plan the arena for ``graph``; ``demands`` has one entry per operator, in order.
+def plan(graph: Graph, demands: Sequence[Demand], views: Views | None = None) -> MemoryPlan:
+    """Plan the arena for ``graph``; ``demands`` has one entry per operator, in order; ``views`` are found where they are not given.
 
     :returns: offsets for every activation that is read, written or a graph input.
 
-    Works on shape-only graphs. Constants take no arena; a Reshape's output shares its input's bytes.
+    Works on shape-only graphs. Constants take no arena; a view shares the bytes of what it is a view of.
     """
-    problem = _Problem(graph, demands)
+    views = find_views(graph) if views is None else views
+    problem = _Problem(graph, demands, views)
     best: tuple[int, list[int]] | None = None
     for order in _orders(problem.buffers):
         for mirrored in (False, True):
@@ -215,7 +293,7 @@ def plan(graph: Graph, demands: Sequence[Demand]) -> MemoryPlan:
     assert best is not None
     total, offsets = best
     placed = {b.key: offset for b, offset in zip(problem.buffers, offsets, strict=True)}
-    at = {t.name: placed[problem.root[t.name]] for t in graph.activations() if problem.root[t.name] in placed}
+    at = {name: placed[owner] + offset for name, (owner, offset) in views.places.items() if owner in placed}
     return MemoryPlan(
         arena_bytes=total,
         offsets=at,
