@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.ir import Graph, Op
 from codegen.kernels._base import Constant, Kernel
+from codegen.kernels._swar import SwarKernel
 from codegen.kernels.add import AddKernel
 from codegen.kernels.arg_max import ArgMaxKernel
 from codegen.kernels.average_pool2d import AveragePool2DKernel
@@ -32,6 +33,7 @@ MICRO = Path(__file__).parent / "micro"
 
 KERNELS: tuple[Kernel[Any], ...] = (
     FullyConnectedKernel(),
+    SwarKernel(),
     PointwiseKernel(),
     Conv2DKernel(),
     DepthwiseConv2DKernel(),

@@ -22,8 +22,14 @@ from codegen.reference import run
 from codegen.toolchain import ZigCompiler
 
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wcast-align", "-Werror")
-CORE_BUILDS = (("cortex-m4", "balanced"), ("cortex-m4", "size"), ("cortex-m3", "speed"), ("cortex-m0plus", "size"))
-"""Every core, and every optimisation once."""
+CORE_BUILDS = (
+    ("cortex-m4", "balanced"),
+    ("cortex-m4", "size"),
+    ("cortex-m3", "speed"),
+    ("cortex-m0plus", "size"),
+    ("cortex-m0plus", "speed"),
+)
+"""Every core, and every path of the micro-kernels."""
 _GUARD, _PAGE = 16, 0x1000
 _CODE, _RAM, _STACK_TOP, _RETURN = 0x0800_0000, 0x2000_0000, 0x3000_8000, 0x0F00_0000
 

@@ -15,12 +15,13 @@ from codegen.ir import Conv2D, FullyConnected, Graph, Op, Padding, Quantization,
 from codegen.kernels import select
 from codegen.kernels._patch import PatchSpec
 from codegen.kernels._patch_tir import Tile
+from codegen.kernels._swar import SwarKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
 from codegen.kernels.pointwise import PointwiseKernel
 
 NO_PADDING = Padding()
-M4 = CORES["cortex-m4"]
+M4, M0PLUS = CORES["cortex-m4"], CORES["cortex-m0plus"]
 
 
 def weighted(
@@ -154,10 +155,21 @@ def dense_graphs() -> list[Graph]:
     ]
 
 
+def least_weights() -> list[Graph]:
+    """Weights that are all -128, which TFLite's own converter avoids: the greatest sums of two products there are."""
+    graphs = []
+    for shape, filters, kernel in (((3, 4, 16), 4, (1, 1)), ((4, 4, 3), 7, (3, 3))):
+        graph = conv(np.random.default_rng(4), shape, filters, kernel)
+        least = replace(graph["w"], data=np.full(graph["w"].shape, -128, np.int8))
+        graphs.append(replace(graph, tensors={**graph.tensors, "w": least}))
+    return graphs
+
+
 FAMILIES = {
-    "conv2d": (Conv2DKernel(), conv_graphs),
-    "pointwise": (PointwiseKernel(), pointwise_graphs),
-    "fully_connected": (FullyConnectedKernel(), dense_graphs),
+    "conv2d": (Conv2DKernel(), conv_graphs, M4),
+    "pointwise": (PointwiseKernel(), pointwise_graphs, M4),
+    "fully_connected": (FullyConnectedKernel(), dense_graphs, M4),
+    "swar": (SwarKernel(), lambda: [*conv_graphs(), *pointwise_graphs(), *least_weights()], M0PLUS),
 }
 
 
@@ -170,8 +182,9 @@ def inputs_of(case: Case) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module", params=sorted(FAMILIES))
 def cases(request: pytest.FixtureRequest) -> Sequence[Case]:
-    kernel, graphs = FAMILIES[request.param]
-    return [replace(c, spec=_with_tile(c.spec, number)) for number, c in enumerate(prepare(kernel, graphs(), M4))]
+    kernel, graphs, core = FAMILIES[request.param]
+    prepared = prepare(kernel, graphs(), core, "speed")
+    return [replace(c, spec=_with_tile(c.spec, number)) for number, c in enumerate(prepared)]
 
 
 def _with_tile(spec: object, number: int) -> object:
