@@ -98,3 +98,25 @@ def test_equal_functions_give_equal_text() -> None:
 def test_large_stack_buffers_are_refused() -> None:
     with pytest.raises(BuildError, match="'sums' puts 400 bytes on the stack"):
         build_c({"f": smoothing(2, 100, scope="global")})
+
+
+def test_a_parameter_that_nothing_reads_gives_no_warning(tmp_path: Path) -> None:
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T  # noqa: N812
+
+    from codegen.kernels._tir import loops
+
+    with IRBuilder() as ib, T.prim_func(s_tir=True):
+        T.func_name("main")
+        T.arg("x", T.buffer((4,), "int8"))
+        y = T.arg("y", T.buffer((4,), "int8"))
+        with T.sblock("root"), loops(element=4) as (element,), T.sblock("fill"):
+            i = T.axis.spatial(4, element)
+            T.reads()
+            T.writes(y[i])
+            T.buffer_store(y, 7, [i])
+    source = tmp_path / "fill.c"
+    source.write_text("#include <stdint.h>\n" + build_c({"fill": ib.get()})["fill"].replace("void NN_", "static void NN_"))
+    with source.open("a") as file:
+        file.write("void use(int8_t *y);\nvoid use(int8_t *y)\n{\n    NN_fill(y, y);\n}\n")
+    ZigCompiler().build_host([source], output=tmp_path / "fill.so", flags=("-shared", "-fPIC", *WARNINGS))

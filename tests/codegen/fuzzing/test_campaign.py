@@ -1,0 +1,77 @@
+"""The fuzzer on the compiler as it is, and its report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codegen.compile import compile_graph
+from codegen.cores import find_core
+from codegen.fuzzing.campaign import EVERY_TIME, run_campaign, save_failure
+from codegen.fuzzing.differential import check
+from codegen.fuzzing.graphs import random_sample
+from codegen.graph_file import load
+from codegen.kernels.add import AddKernel
+
+SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "fuzz_codegen.py"
+
+
+def test_random_graphs_give_the_bits_of_the_reference_everywhere() -> None:
+    lines: list[str] = []
+    campaign = run_campaign(20, range(40), cores=EVERY_TIME, report=lines.append)
+    assert not campaign.failures, "\n".join(lines)
+    assert campaign.checked > 30
+    tables = campaign.coverage.tables()
+    assert sum(tables["kernels"].values()) > 100
+    assert tables["borders"]["zero point: 127"]
+
+
+def test_a_wrong_kernel_is_found_and_its_graph_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pack = AddKernel.pack
+
+    def wrong(self: AddKernel, op, graph, spec):  # type: ignore[no-untyped-def]
+        *others, scales = pack(self, op, graph, spec)
+        return (*others, type(scales)(scales.name, scales.data + np.array([0, 0, 0, 0, 1 << 23, 0], np.int32)))
+
+    monkeypatch.setattr(AddKernel, "pack", wrong)
+    lines: list[str] = []
+    campaign = run_campaign(0, range(60), cores=["cortex-m4"], kinds=("Conv2D", "Add"), stop_at=1, report=lines.append)
+    (failure,) = campaign.failures
+    assert [op.kind for op in failure.smallest.graph.ops] == ["Add"]
+    assert "give other outputs" in lines[0]
+    assert [op.kind for op in load(save_failure(failure, 0, tmp_path)).ops] == ["Add"]
+
+
+def test_the_host_build_is_sanitized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planned arena that is four bytes short is found by the sanitizer and by the emulator."""
+    import codegen.compile
+
+    plan = codegen.compile.plan
+
+    def short(*arguments, **options):  # type: ignore[no-untyped-def]
+        from dataclasses import replace
+
+        planned = plan(*arguments, **options)
+        return replace(planned, arena_bytes=planned.arena_bytes - 8)
+
+    monkeypatch.setattr(codegen.compile, "plan", short)
+    sample = next(s for s in (random_sample(2, n, ("Conv2D",), operators=1) for n in range(50)) if s.graph.ops)
+    assert compile_graph(sample.graph, find_core("cortex-m4"), name="m").plan.arena_bytes > 0
+    (build,) = check(sample, ["cortex-m4"], "balanced", host=["cortex-m4"])
+    assert {d.machine for d in build.differences} == {"cortex-m4", "host"}
+
+
+def test_the_command_reports_and_repeats(tmp_path: Path) -> None:
+    out = tmp_path / "coverage.json"
+    command = [sys.executable, SCRIPT, "--seed", "20", "--only", "3", "--core", "cortex-m4", "--out", out, "--keep", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "never exercised:" in done.stdout
+    content = json.loads(out.read_text())
+    assert (content["graphs"], content["differ"]) == (1, [])
+    assert sum(content["coverage"]["operators"].values()) == len(random_sample(20, 3, content["kinds"]).graph.ops)
