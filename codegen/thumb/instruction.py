@@ -49,9 +49,13 @@ class Instruction:
     """One instruction. Sets of registers are bit masks (bit ``n`` is register ``n``).
 
     ``size`` is 2 or 4 bytes. ``writeback`` is the part of ``writes`` that only updates an address, ``address_registers`` are those
-    that an address is computed from, ``register_offset`` marks ``[Rn, Rm]`` addressing, ``count`` is how many registers a multiple
-    or double transfer moves. A division's ``operands`` are the numbers of its dividend and divisor registers. ``it_length`` is
-    the number of instructions that an IT governs; those get its ``condition`` (or :data:`ALWAYS`).
+    that an address is computed from, ``reads`` all other operands (what a store stores among them) but those that
+    ``accumulates`` holds: what a product or an extended value is added to. ``sets_flags`` is as outside an IT block; ``shifts``
+    marks a second operand that is a shifted register, or a constant that is a shifted byte. ``register_offset`` marks
+    ``[Rn, Rm]`` addressing, ``offset`` is the constant added to a single load's or store's base, None where there is none;
+    ``count`` is how many registers a multiple or double transfer moves. A division's ``operands`` are the numbers of its dividend
+    and divisor registers. ``it_length`` is the number of instructions that an IT governs; those get its ``condition`` (or
+    :data:`ALWAYS`).
     """
 
     address: int
@@ -62,8 +66,13 @@ class Instruction:
     writes: int = 0
     writeback: int = 0
     address_registers: int = 0
+    reads: int = 0
+    accumulates: int = 0
+    sets_flags: bool = False
+    shifts: bool = False
     count: int = 0
     register_offset: bool = False
+    offset: int | None = None
     operands: tuple[int, int] = (0, 0)
     it_length: int = 0
     condition: int = ALWAYS

@@ -38,16 +38,18 @@ def decode_narrow(address: int, h: int) -> Instruction | None:
 
     top, low, middle = h >> 10, 1 << (h & 7), 1 << (h >> 3 & 7)
     if top < 0b010000:
-        if h >> 11 == 0b00101:
-            return made("cmp")
-        destination = 1 << (h >> 8 & 7) if h >> 13 == 1 else low
         names = ("lsls", "lsrs", "asrs", ("adds", "subs")[h >> 9 & 1], "movs", "cmp", "adds", "subs")
-        return made(names[h >> 11], writes=destination)
+        name, large = names[h >> 11], 1 << (h >> 8 & 7)
+        if h >> 13 == 1:
+            written, read = 0 if name == "cmp" else large, 0 if name == "movs" else large
+        else:
+            written, read = low, middle | (1 << (h >> 6 & 7) if h >> 10 == 0b000110 else 0)
+        return made(name, writes=written, reads=read, sets_flags=True)
     if top == 0b010000:
         name = _DATA[h >> 6 & 15]
-        if name in ("tst", "cmp", "cmn"):
-            return made(name)
-        return made(name, Kind.MULTIPLY if name == "muls" else Kind.DATA, writes=low)
+        kind = Kind.MULTIPLY if name == "muls" else Kind.DATA
+        written = 0 if name in ("tst", "cmp", "cmn") else low
+        return made(name, kind, writes=written, reads=middle if name in ("mvns", "rsbs") else low | middle, sets_flags=True)
     if top == 0b010001:
         return _special(h, made)
     if top >> 1 == 0b01001:
@@ -57,18 +59,20 @@ def decode_narrow(address: int, h: int) -> Instruction | None:
         addresses = middle | 1 << (h >> 6 & 7)
         if name.startswith("ldr"):
             return made(name, Kind.LOAD, writes=low, address_registers=addresses, register_offset=True)
-        return made(name, Kind.STORE, address_registers=addresses, register_offset=True)
+        return made(name, Kind.STORE, reads=low, address_registers=addresses, register_offset=True)
     if top >> 3 == 0b011 or top >> 2 == 0b1000:
         width = "h" if top >> 2 == 0b1000 else "b" if h >> 12 & 1 else ""
+        offset = (h >> 6 & 31) * {"": 4, "h": 2, "b": 1}[width]
         if h >> 11 & 1:
-            return made("ldr" + width, Kind.LOAD, writes=low, address_registers=middle)
-        return made("str" + width, Kind.STORE, address_registers=middle)
+            return made("ldr" + width, Kind.LOAD, writes=low, address_registers=middle, offset=offset)
+        return made("str" + width, Kind.STORE, reads=low, address_registers=middle, offset=offset)
     if top >> 2 == 0b1001:
+        register, offset = 1 << (h >> 8 & 7), 4 * (h & 255)
         if h >> 11 & 1:
-            return made("ldr", Kind.LOAD, writes=1 << (h >> 8 & 7), address_registers=1 << SP)
-        return made("str", Kind.STORE, address_registers=1 << SP)
+            return made("ldr", Kind.LOAD, writes=register, address_registers=1 << SP, offset=offset)
+        return made("str", Kind.STORE, reads=register, address_registers=1 << SP, offset=offset)
     if top >> 2 == 0b1010:
-        return made("add" if h >> 11 & 1 else "adr", writes=1 << (h >> 8 & 7))
+        return made("add" if h >> 11 & 1 else "adr", writes=1 << (h >> 8 & 7), reads=1 << (SP if h >> 11 & 1 else PC))
     if top >> 2 == 0b1011:
         return _miscellaneous(h, made)
     if top >> 2 == 0b1100:
@@ -79,7 +83,7 @@ def decode_narrow(address: int, h: int) -> Instruction | None:
         if h >> 11 & 1:
             written = registers if registers & base else registers | base
             return made("ldm", Kind.LOAD_MULTIPLE, writes=written, address_registers=base, count=count)
-        return made("stm", Kind.STORE_MULTIPLE, writes=base, address_registers=base, count=count)
+        return made("stm", Kind.STORE_MULTIPLE, writes=base, reads=registers, address_registers=base, count=count)
     if top >> 2 == 0b1101:
         condition = h >> 8 & 15
         if condition == 14:
@@ -94,39 +98,42 @@ def decode_narrow(address: int, h: int) -> Instruction | None:
 
 def _special(h: int, made: Callable[..., Instruction]) -> Instruction | None:
     """Section A5.2.3: operations on high registers, BX and BLX."""
-    high = 1 << (h & 7 | h >> 4 & 8)
+    high, source = 1 << (h & 7 | h >> 4 & 8), 1 << (h >> 3 & 15)
     operation = h >> 8 & 3
     if operation == 3:
         if h & 7:
             return None
         if h >> 7 & 1:
-            return made("blx", Kind.CALL_REGISTER, writes=1 << PC | 1 << LR)
-        return made("bx", Kind.BRANCH_REGISTER, writes=1 << PC)
+            return made("blx", Kind.CALL_REGISTER, writes=1 << PC | 1 << LR, reads=source)
+        return made("bx", Kind.BRANCH_REGISTER, writes=1 << PC, reads=source)
     if operation == 1:
-        return made("cmp")
-    return made("add" if operation == 0 else "mov", writes=high)
+        return made("cmp", reads=high | source, sets_flags=True)
+    return made("add", writes=high, reads=high | source) if operation == 0 else made("mov", writes=high, reads=source)
 
 
 def _miscellaneous(h: int, made: Callable[..., Instruction]) -> Instruction | None:
     """Section A5.2.5."""
-    low, registers = 1 << (h & 7), h & 0xFF
+    low, middle, registers = 1 << (h & 7), 1 << (h >> 3 & 7), h & 0xFF
     match h >> 8 & 15:
         case 0b0000:
-            return made("sub" if h >> 7 & 1 else "add", writes=1 << SP)
+            return made("sub" if h >> 7 & 1 else "add", writes=1 << SP, reads=1 << SP)
         case 0b0001 | 0b0011 | 0b1001 | 0b1011:
             name = "cbnz" if h >> 11 & 1 else "cbz"
-            return made(name, Kind.COMPARE_BRANCH, writes=1 << PC, level="armv7-m")
+            return made(name, Kind.COMPARE_BRANCH, writes=1 << PC, reads=low, level="armv7-m")
         case 0b0010:
-            return made(("sxth", "sxtb", "uxth", "uxtb")[h >> 6 & 3], writes=low)
+            return made(("sxth", "sxtb", "uxth", "uxtb")[h >> 6 & 3], writes=low, reads=middle)
         case 0b0100 | 0b0101:
-            count = registers.bit_count() + (h >> 8 & 1)
-            return made("push", Kind.STORE_MULTIPLE, writes=1 << SP, address_registers=1 << SP, count=count) if count else None
+            pushed = registers | (h >> 8 & 1) << LR
+            if not pushed:
+                return None
+            stack = 1 << SP
+            return made("push", Kind.STORE_MULTIPLE, writes=stack, reads=pushed, address_registers=stack, count=pushed.bit_count())
         case 0b1100 | 0b1101:
             written = registers | 1 << SP | (h >> 8 & 1) << PC
             count = registers.bit_count() + (h >> 8 & 1)
             return made("pop", Kind.LOAD_MULTIPLE, writes=written, address_registers=1 << SP, count=count) if count else None
         case 0b1010 if h >> 6 & 3 != 2:
-            return made(("rev", "rev16", "", "revsh")[h >> 6 & 3], writes=low)
+            return made(("rev", "rev16", "", "revsh")[h >> 6 & 3], writes=low, reads=middle)
         case 0b0110 if h & 0xEC == 0x60:
             return made("cps", Kind.SYSTEM)
         case 0b1110:

@@ -76,7 +76,7 @@ def _multiple(h1: int, h2: int, made: Builder) -> Instruction | None:
     writeback = (h1 >> 5 & 1) << base
     if load:
         return made(name, Kind.LOAD_MULTIPLE, writes=h2 | writeback, address_registers=1 << base, count=count)
-    return made(name, Kind.STORE_MULTIPLE, writes=writeback, address_registers=1 << base, count=count)
+    return made(name, Kind.STORE_MULTIPLE, writes=writeback, reads=h2, address_registers=1 << base, count=count)
 
 
 def _double_or_table(h1: int, h2: int, made: Builder) -> Instruction | None:
@@ -87,20 +87,21 @@ def _double_or_table(h1: int, h2: int, made: Builder) -> Instruction | None:
         if h1 >> 4 & 1:
             written = 1 << first | 1 << second | writeback
             return made("ldrd", Kind.LOAD_DOUBLE, writes=written, address_registers=1 << base, count=2)
-        return made("strd", Kind.STORE_DOUBLE, writes=writeback, address_registers=1 << base, count=2)
+        stored = 1 << first | 1 << second
+        return made("strd", Kind.STORE_DOUBLE, writes=writeback, reads=stored, address_registers=1 << base, count=2)
     detail = h2 >> 4 & 15
     load = h1 >> 4 & 1
     if not h1 >> 7 & 1:
         if load:
             return made("ldrex", Kind.LOAD, writes=1 << first, address_registers=1 << base)
-        return made("strex", Kind.STORE, writes=1 << second, address_registers=1 << base)
+        return made("strex", Kind.STORE, writes=1 << second, reads=1 << first, address_registers=1 << base)
     if load and detail in (0, 1):
         return made(("tbb", "tbh")[detail], Kind.TABLE_BRANCH, writes=1 << PC, address_registers=1 << base | 1 << (h2 & 15))
     if detail in (4, 5):
         width = "bh"[detail - 4]
         if load:
             return made("ldrex" + width, Kind.LOAD, writes=1 << first, address_registers=1 << base)
-        return made("strex" + width, Kind.STORE, writes=1 << (h2 & 15), address_registers=1 << base)
+        return made("strex" + width, Kind.STORE, writes=1 << (h2 & 15), reads=1 << first, address_registers=1 << base)
     return None
 
 
@@ -108,17 +109,25 @@ def _data(h1: int, h2: int, made: Builder, *, packs: bool) -> Instruction | None
     """A5.3.1 and A5.3.11: data processing with a modified immediate or a shifted register (which has PKH)."""
     operation, sets_flags = h1 >> 5 & 15, h1 >> 4 & 1
     source, destination = h1 & 15, h2 >> 8 & 15
+    second = 1 << (h2 & 15) if packs else 0
+    shifts = bool(h2 & 0x70F0) if packs else bool(h1 >> 10 & 1 or h2 >> 14 & 1)  # a constant is a byte, a pattern, or shifted
     if operation == 6 and packs and not sets_flags:
-        return made("pkhtb" if h2 >> 5 & 1 else "pkhbt", writes=1 << destination, level="dsp")
+        both = 1 << source | second
+        return made("pkhtb" if h2 >> 5 & 1 else "pkhbt", writes=1 << destination, reads=both, level="dsp")
     if destination == PC and sets_flags and operation in _TESTS:
-        return made(_TESTS[operation])
+        return made(_TESTS[operation], reads=1 << source | second, sets_flags=True, shifts=shifts)
     name = _MOVES.get(operation) if source == PC else None
+    first = 0 if name else 1 << source
     if name == "mov" and packs:
-        name = _SHIFTS[h2 >> 4 & 3] if h2 & 0x70F0 else "mov"
+        name = _SHIFTS[h2 >> 4 & 3] if shifts else "mov"
         if name == "ror" and not h2 & 0x70C0:
             name = "rrx"
+        shifts = False  # the shift is all it does
     name = name or _LOGIC.get(operation)
-    return None if name is None else made(name + "s" * sets_flags, writes=1 << destination)
+    if name is None:
+        return None
+    flags = bool(sets_flags)
+    return made(name + "s" * sets_flags, writes=1 << destination, reads=first | second, sets_flags=flags, shifts=shifts)
 
 
 def _plain(h1: int, h2: int, made: Builder) -> Instruction | None:
@@ -128,12 +137,13 @@ def _plain(h1: int, h2: int, made: Builder) -> Instruction | None:
     if name is None:
         return None
     if operation in (18, 26) and not h2 & 0x70C0:
-        return made(name + "16", writes=1 << destination, level="dsp")
+        return made(name + "16", writes=1 << destination, reads=1 << source, level="dsp")
     if operation in (0, 10) and source == PC:
         name = "adr"
     if operation == 22 and source == PC:
         name = "bfc"
-    return made(name, writes=1 << destination)
+    read = {"movw": 0, "movt": 1 << destination, "bfc": 1 << destination, "bfi": 1 << source | 1 << destination}
+    return made(name, writes=1 << destination, reads=read.get(name, 1 << source))
 
 
 def _branch(h1: int, h2: int, made: Builder) -> Instruction | None:
@@ -150,7 +160,7 @@ def _branch(h1: int, h2: int, made: Builder) -> Instruction | None:
         return made("b" + _CONDITIONS[condition], Kind.BRANCH, writes=1 << PC, condition=condition)
     match operation:
         case 0x38 | 0x39:
-            return made("msr", Kind.SYSTEM, level="armv6-m")
+            return made("msr", Kind.SYSTEM, reads=1 << (h1 & 15), level="armv6-m")
         case 0x3A if not h2 & 0x700:
             return made(("nop", "yield", "wfe", "wfi", "sev")[h2 & 0xFF], Kind.HINT) if h2 & 0xFF < 5 else None
         case 0x3B:
@@ -172,7 +182,8 @@ def _single(h1: int, h2: int, made: Builder, *, load: bool) -> Instruction | Non
     if width == 3 or (signed and (not load or width == 2)):
         return None
     name = ("ldrs" if signed else "ldr" if load else "str") + ("b", "h", "")[width]
-    writeback, offset, addresses = 0, False, 1 << base
+    writeback, indexed, addresses = 0, False, 1 << base
+    offset: int | None = None if base == PC else h2 & 0xFFF
     if not (load and base == PC) and not h1 >> 7 & 1:
         if h2 >> 11 & 1:
             mode = h2 >> 8 & 7
@@ -180,17 +191,19 @@ def _single(h1: int, h2: int, made: Builder, *, load: bool) -> Instruction | Non
                 return None
             name += "t" if mode == 6 else ""
             writeback = (h2 >> 8 & 1) << base
+            offset = (h2 & 0xFF) * (1 if mode & 2 else -1) if mode & 4 else 0
         elif h2 >> 6 & 63:
             return None
         else:
-            offset, addresses = True, addresses | 1 << (h2 & 15)
+            offset, indexed, addresses = None, True, addresses | 1 << (h2 & 15)
     elif not load and base == PC:
         return None
     if load and register == PC and width < 2:
         return made("pli" if signed else "pld", Kind.HINT)
-    kind = Kind.LOAD if load else Kind.STORE
-    written = (1 << register if load else 0) | writeback
-    return made(name, kind, writes=written, writeback=writeback, address_registers=addresses, register_offset=offset)
+    placed = partial(made, writeback=writeback, address_registers=addresses, register_offset=indexed, offset=offset)
+    if load:
+        return placed(name, Kind.LOAD, writes=1 << register | writeback)
+    return placed(name, Kind.STORE, writes=writeback, reads=1 << register)
 
 
 def _register(h1: int, h2: int, made: Builder) -> Instruction | None:
@@ -198,16 +211,17 @@ def _register(h1: int, h2: int, made: Builder) -> Instruction | None:
     operation, detail, source = h1 >> 4 & 15, h2 >> 4 & 15, h1 & 15
     if h2 >> 12 != 15:
         return None
-    written = partial(made, writes=1 << (h2 >> 8 & 15))
+    second = 1 << (h2 & 15)
+    written = partial(made, writes=1 << (h2 >> 8 & 15), reads=1 << source | second)
     if operation < 8:
         if detail == 0:
-            return written(_SHIFTS[operation >> 1] + "s" * (operation & 1))
+            return written(_SHIFTS[operation >> 1] + "s" * (operation & 1), sets_flags=bool(operation & 1))
         if detail < 8 or operation > 5:
             return None
         name = _EXTENDS[operation]
         if source != PC:
-            name = name.replace("xt", "xta", 1)
-        return written(name, level="dsp" if source != PC or name.endswith("16") else "armv7-m")
+            return written(name.replace("xt", "xta", 1), reads=second, accumulates=1 << source, level="dsp")
+        return written(name, reads=second, level="dsp" if name.endswith("16") else "armv7-m")
     if detail < 8:
         if operation & 7 not in _PARALLEL or detail not in _PARALLEL_PREFIX:
             return None
@@ -216,11 +230,11 @@ def _register(h1: int, h2: int, made: Builder) -> Instruction | None:
         case 8, (8 | 9 | 10 | 11):
             return written(("qadd", "qdadd", "qsub", "qdsub")[detail - 8], level="dsp")
         case 9, (8 | 9 | 10 | 11):
-            return written(("rev", "rev16", "rbit", "revsh")[detail - 8])
+            return written(("rev", "rev16", "rbit", "revsh")[detail - 8], reads=second)
         case 10, 8:
             return written("sel", level="dsp")
         case 11, 8:
-            return written("clz")
+            return written("clz", reads=second)
         case _:
             return None
 
@@ -230,7 +244,9 @@ def _multiply(h1: int, h2: int, made: Builder) -> Instruction | None:
     operation, detail, addend = h1 >> 4 & 7, h2 >> 4 & 15, h2 >> 12
     if detail > 3:
         return None
-    written = partial(made, writes=1 << (h2 >> 8 & 15))
+    factors = 1 << (h1 & 15) | 1 << (h2 & 15)
+    added = 1 << addend if addend != PC else 0
+    written = partial(made, writes=1 << (h2 >> 8 & 15), reads=factors, accumulates=added)
     if operation == 0:
         if detail > 1 or (detail == 1 and addend == PC):
             return None
@@ -263,12 +279,13 @@ def _long_multiply(h1: int, h2: int, made: Builder) -> Instruction | None:
     """A5.3.17: multiplies with a 64-bit result, divisions."""
     operation, detail = h1 >> 4 & 7, h2 >> 4 & 15
     high, low = h2 >> 8 & 15, h2 >> 12
-    both = partial(made, writes=1 << high | 1 << low)
+    factors, result = 1 << (h1 & 15) | 1 << (h2 & 15), 1 << high | 1 << low
+    both = partial(made, writes=result, reads=factors, accumulates=result)
     match operation, detail:
         case 0, 0:
-            return both("smull", Kind.MULTIPLY_LONG)
+            return both("smull", Kind.MULTIPLY_LONG, accumulates=0)
         case 2, 0:
-            return both("umull", Kind.MULTIPLY_LONG)
+            return both("umull", Kind.MULTIPLY_LONG, accumulates=0)
         case 4, 0:
             return both("smlal", Kind.MULTIPLY_ADD_LONG)
         case 6, 0:
@@ -281,6 +298,6 @@ def _long_multiply(h1: int, h2: int, made: Builder) -> Instruction | None:
             return both("umaal", Kind.DSP, level="dsp")
         case ((1 | 3), 15) if low == 15:
             name = "sdiv" if operation == 1 else "udiv"
-            return made(name, Kind.DIVIDE, writes=1 << high, operands=(h1 & 15, h2 & 15))
+            return made(name, Kind.DIVIDE, writes=1 << high, reads=factors, operands=(h1 & 15, h2 & 15))
         case _:
             return None

@@ -94,6 +94,44 @@ def test_registers_that_timing_depends_on(tmp_path: Path) -> None:
     assert chase.loaded == chase.address_registers == 1 << 1
 
 
+OPERANDS = """
+lsls r1, r2, #3|r2|||f;adds r1, r2, r3|r2 r3|||f;adds r1, r2, #3|r2|||f;movs r1, #3||||f;cmp r1, #3|r1|||f;subs r1, #200|r1|||f
+ands r1, r2|r1 r2|||f;tst r1, r2|r1 r2|||f;mvns r1, r2|r2|||f;rsbs r1, r2, #0|r2|||f;muls r1, r2, r1|r1 r2|||f
+add r8, r1|r1 r8|||;cmp r8, r1|r1 r8|||f;mov r8, r1|r1|||;bx lr|lr|||;cbz r1, 1f|r1|||;sxtb r1, r2|r2|||;rev r1, r2|r2|||
+ldr r1, [r2, r3]||r2 r3||;ldrh r1, [r2, #4]||r2|4|;strb r1, [r2, #4]|r1|r2|4|;str r1, [sp, #8]|r1|sp|8|;str r1, [r2, r3]|r1|r2 r3||
+ldr.w r8, [r2, #400]||r2|400|;ldr r8, [r2, #-4]||r2|-4|;ldr r8, [r2], #4||r2|0|;strh r8, [r2, #6]!|r8|r2|6|;ldr.w r8, 1f||pc||
+push {r1, lr}|r1 lr|sp||;stm r1!, {r2, r3}|r2 r3|r1||;stmdb r2!, {r4, r8}|r4 r8|r2||;strd r8, r9, [r2]|r8 r9|r2||
+add.w r8, r2, r3|r2 r3|||;add.w r8, r2, r3, lsl #2|r2 r3|||x;ands.w r8, r2, #255|r2|||f;orr.w r8, r2, #0x1fc0|r2|||x
+orr.w r8, r2, #0x1b001b00|r2|||;mov.w r8, r2|r2|||;mov.w r8, #0x1fc0||||x;lsl.w r8, r2, #3|r2|||;cmp.w r8, r2|r2 r8|||f
+mvn.w r8, r2|r2|||;lsl.w r8, r2, r3|r2 r3|||;addw r8, r2, #4095|r2|||;movw r8, #4660||||;movt r8, #4660|r8|||;ssat r8, #8, r2|r2|||
+bfi r8, r2, #3, #5|r2 r8|||;bfc r8, #3, #5|r8|||;ubfx r8, r2, #3, #5|r2|||;uxtb.w r8, r2|r2|||;sxtab r8, r2, r3|r3|||+r2
+sxtb16 r1, r2, ror #8|r2|||;pkhbt r1, r2, r3, lsl #16|r2 r3|||;sadd8 r1, r2, r3|r2 r3|||;qadd r1, r2, r3|r2 r3|||;clz r1, r2|r2|||
+mul r8, r2, r3|r2 r3|||;mla r8, r2, r3, r4|r2 r3|||+r4;smlad r1, r2, r3, r4|r2 r3|||+r4;smuad r1, r2, r3|r2 r3|||
+smull r8, r9, r2, r3|r2 r3|||;smlal r8, r9, r2, r3|r2 r3|||+r8 r9;smlald r1, r2, r3, r4|r3 r4|||+r1 r2;udiv r8, r2, r3|r2 r3|||
+"""
+"""Instruction, operands, registers of the address, constant offset, and f: sets flags, x: shifts an operand, +: adds to."""
+
+
+def test_operands(tmp_path: Path) -> None:
+    cases = [case.split("|") for line in OPERANDS.strip().splitlines() for case in line.split(";")]
+    names = [f"f{i}" for i in range(len(cases))]
+    bodies = [f".balign 4\n{case[0]}\nnop\nnop\n.balign 4\n1: nop" for case in cases]
+    functions = "".join(function(name, body) for name, body in zip(names, bodies, strict=True))
+    program = read(build(tmp_path, "nop", functions=functions, roots=names))
+
+    def registers(names: str) -> int:
+        numbers = {"sp": 13, "lr": 14, "pc": 15}
+        return sum(1 << (numbers[n] if n in numbers else int(n[1:])) for n in names.split())
+
+    for name, (text, reads, addresses, offset, marks) in zip(names, cases, strict=True):
+        found = decode(0, program.read(program.symbols[name].address, 4))
+        assert found.reads == registers(reads), text
+        assert found.address_registers == registers(addresses), text
+        assert found.offset == (int(offset) if offset else None), text
+        assert found.accumulates == registers(marks.partition("+")[2]), text
+        assert (found.sets_flags, found.shifts) == ("f" in marks, "x" in marks), text
+
+
 @pytest.mark.parametrize("opcode", ["ed900a00", "ee300a00", "ffffffff", "e8000000"])
 def test_unknown_opcodes_are_named(opcode: str) -> None:
     value = int(opcode, 16)
