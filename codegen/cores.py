@@ -1,8 +1,8 @@
 """The processor cores that code is generated, built and emulated for.
 
 What a core can execute comes from its architecture manual: Armv6-M (Arm DDI 0419) for Cortex-M0+, Armv7-M (Arm DDI 0403) for
-Cortex-M3 and M4. Code is generated for the soft-float ABI on every core: the networks are int8 and a routine that never touches
-the floating-point registers adds nothing to the stack of an interrupt.
+Cortex-M3, M4 and M7, Armv8-M (Arm DDI 0553) for Cortex-M33. Code is generated for the soft-float ABI on every core: the networks
+are int8 and a routine that never touches the floating-point registers adds nothing to the stack of an interrupt.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ class Core:
 
     ``zig_cpu`` and ``gcc_cpu`` are the values of ``-mcpu=`` for the two compilers. ``unaligned_access`` says whether LDR, LDRH, STR
     and STRH may be unaligned (LDRD, LDM and their stores never may). ``fpu`` is informational. ``multiply_cycles`` is the time of a
-    32-bit MULS, 32 for a Cortex-M0+ built with the small multiplier. ``timing_source`` names the document behind the cycle model.
+    32-bit MULS, 32 for a Cortex-M0+ built with the small multiplier. ``timing_source`` names what is behind the cycle model;
+    ``timing_uncertainty`` is the relative half-width of what is not known of its cycles, 0 where the core's manual states them;
+    elsewhere they are an estimate.
     """
 
     name: str
     title: str
-    architecture: Literal["armv6-m", "armv7-m", "armv7e-m"]
+    architecture: Literal["armv6-m", "armv7-m", "armv7e-m", "armv8-m.main"]
     zig_cpu: str
     gcc_cpu: str
     dsp: bool
@@ -34,6 +36,7 @@ class Core:
     fpu: bool
     unicorn_model: str
     timing_source: str
+    timing_uncertainty: float = 0.0
     multiply_cycles: int = 1
 
     @property
@@ -83,6 +86,35 @@ CORES: Mapping[str, Core] = {
             fpu=True,
             unicorn_model="UC_CPU_ARM_CORTEX_M4",
             timing_source="Cortex-M4 Technical Reference Manual r0p1, Arm DDI 0439, section 3.3",
+        ),
+        Core(
+            name="cortex-m33",
+            title="Cortex-M33",
+            architecture="armv8-m.main",
+            zig_cpu="cortex_m33+dsp",  # the compiler takes the extension to be absent
+            gcc_cpu="cortex-m33",
+            dsp=True,
+            divide=True,
+            unaligned_access=True,
+            fpu=True,
+            unicorn_model="UC_CPU_ARM_CORTEX_M33",
+            timing_source="estimate: published measurements of an RP2350 (J. K. Nowakowski, 2026); Arm publishes no table",
+            timing_uncertainty=0.1,
+        ),
+        Core(
+            name="cortex-m7",
+            title="Cortex-M7",
+            architecture="armv7e-m",
+            zig_cpu="cortex_m7",
+            gcc_cpu="cortex-m7",
+            dsp=True,
+            divide=True,
+            unaligned_access=True,
+            fpu=True,
+            unicorn_model="UC_CPU_ARM_CORTEX_M7",
+            timing_source="estimate: published measurements of an STM32H743 (J. K. Nowakowski, 2026) and LLVM's scheduling model; "
+            "Arm publishes no table",
+            timing_uncertainty=0.25,
         ),
     )
 }

@@ -188,7 +188,8 @@ class ForbiddenOpcode:
 def forbidden_opcodes(elf: Elf, core: Core) -> tuple[ForbiddenOpcode, ...]:
     """Instructions of ``elf``, executed or not, that ``core`` does not have, in address order. Emulators accept some of them.
 
-    Opcodes that no supported core has (floating point included) are among them; behind one the rest of its stretch is not read.
+    Opcodes that generated code never needs on any core (floating point included) are among them; behind one the rest of its stretch
+    is not read.
     """
     return tuple(
         ForbiddenOpcode(elf.function_at(address), text)
@@ -201,6 +202,7 @@ def _lacking(address: int, code: bytes, core: Core) -> Iterator[tuple[int, str]]
     from codegen.thumb import UnknownInstruction, decode_range
 
     levels = {"armv6-m"} | ({"armv7-m"} if core.thumb2 else set()) | ({"dsp"} if core.dsp else set())
+    levels |= {"armv8-m"} if core.architecture == "armv8-m.main" else set()
     try:
         for instruction in decode_range(address, code):
             if instruction.level not in levels:

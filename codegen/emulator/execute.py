@@ -148,6 +148,6 @@ def _layer_profiles(
         carried, previous = continued.get((count.layer, count.start), (0, None))
         cycles[count.layer] += (count.executed - carried) * timing.block(body, None)
         cycles[count.layer] += carried * timing.block(body, previous) if carried else 0
-        cycles[count.layer] += count.taken * timing.jump(body[-1]) if count.taken else 0
+        cycles[count.layer] += timing.jumps(body, count.executed, count.taken)
     figures = zip(names, instructions, cycles, flash, strict=True)
     return tuple(LayerProfile(name, i / inferences, c / inferences, f) for name, i, c, f in figures)

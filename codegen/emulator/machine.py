@@ -50,8 +50,7 @@ class Machine:
         layers = [program.elf.symbols[function].address for _, function in interface.layers]
         flash_end = max(s.address + len(s.data) for s in program.elf.segments if not s.writable)
         self.profiler = Profiler(program.start, program.bytes, flash_end, layers, program.watched())
-        cost = program.timing.unaligned_loads_cost
-        self.profiler.attach(self._uc, memory=memory_hook, unaligned_loads_cost=cost)
+        self.profiler.attach(self._uc, memory=memory_hook, unaligned_load_cycles=program.timing.unaligned_load_cycles)
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_stray_access)
 
     def _map_program(self, unicorn: Any) -> None:

@@ -31,7 +31,7 @@ typedef struct {
     int32_t (*stop)(void *machine);
     uint64_t capacity, layers, blocks, budget;
     uint64_t enabled, current, next, return_address, unexpected_layer, resized;
-    uint64_t previous_end, lowest_stack, unaligned_loads_cost, flash_end, cpsr_id;
+    uint64_t previous_end, lowest_stack, unaligned_even_cycles, unaligned_odd_cycles, flash_end, cpsr_id;
     counter_t *previous;
 } profile_t;
 
@@ -84,7 +84,7 @@ static int bit_length(uint32_t value) {
     return n;
 }
 
-/* Cycles beyond the shortest division; the model is stated in timing.py. */
+/* Cycles beyond the shortest division; the model is stated in timing/cortex_m3_m4.py. */
 static uint64_t division_cycles(uint32_t dividend, uint32_t divisor, int is_signed) {
     if (is_signed) {
         if (dividend >> 31) dividend = 0u - dividend;
@@ -133,5 +133,6 @@ void on_memory(void *machine, int32_t kind, uint64_t address, int32_t bytes, int
     if (!low) return;
     uint64_t offset = read_register(p, machine, 15) - p->code_start;
     if (offset < p->code_bytes) p->unaligned[offset >> 1] = 1;
-    if (kind == MEMORY_READ && p->unaligned_loads_cost) p->unaligned_cycles[p->current] += bytes == 4 && (low & 1) ? 2 : 1;
+    if (kind != MEMORY_READ) return;
+    p->unaligned_cycles[p->current] += bytes == 4 && (low & 1) ? p->unaligned_odd_cycles : p->unaligned_even_cycles;
 }

@@ -32,7 +32,7 @@ _ARRAYS = (
 _FUNCTIONS = ("register_read", "register_write", "stop")
 _NUMBERS = (
     *("capacity", "layers", "blocks", "budget", "enabled", "current", "next", "return_address", "unexpected_layer"),
-    *("resized", "previous_end", "lowest_stack", "unaligned_loads_cost", "flash_end", "cpsr_id"),
+    *("resized", "previous_end", "lowest_stack", "unaligned_even_cycles", "unaligned_odd_cycles", "flash_end", "cpsr_id"),
 )
 
 
@@ -94,7 +94,7 @@ class Profiler:
         self._struct.lowest_stack = 2**64 - 1
         self._struct.flash_end = flash_end
 
-    def attach(self, machine: Any, *, memory: bool, unaligned_loads_cost: bool) -> None:
+    def attach(self, machine: Any, *, memory: bool, unaligned_load_cycles: tuple[int, int]) -> None:
         """Add the hooks to a ``unicorn.Uc``; ``memory`` also watches every access (slow), which finds the unaligned ones."""
         import unicorn
         from unicorn import arm_const
@@ -108,7 +108,7 @@ class Profiler:
         self._struct.register_write = ctypes.cast(uclib.uc_reg_write, ctypes.c_void_p).value
         self._struct.cpsr_id = arm_const.UC_ARM_REG_CPSR
         self._struct.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
-        self._struct.unaligned_loads_cost = int(unaligned_loads_cost)
+        self._struct.unaligned_even_cycles, self._struct.unaligned_odd_cycles = unaligned_load_cycles
 
         def add(kind: int, function: str, begin: int = 1, end: int = 0) -> None:
             # The binding's own hook_add wraps a Python callable; a native one goes to the library directly.

@@ -40,8 +40,8 @@ class Kind(Enum):
     TRAP = auto()
 
 
-Level = Literal["armv6-m", "armv7-m", "dsp"]
-"""The least that a core must have: Armv6-M, Armv7-M, or Armv7-M with the DSP extension."""
+Level = Literal["armv6-m", "armv7-m", "armv8-m", "dsp"]
+"""The least that a core must have: Armv6-M, Armv7-M, Armv8-M with the main extension, or the DSP extension."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,9 @@ def decode_narrow(address: int, h: int) -> Instruction | None:
             return None
         count = registers.bit_count()
         if h >> 11 & 1:
-            written = registers if registers & base else registers | base
-            return made("ldm", Kind.LOAD_MULTIPLE, writes=written, address_registers=base, count=count)
+            updated = base & ~registers
+            written = registers | updated
+            return made("ldm", Kind.LOAD_MULTIPLE, writes=written, writeback=updated, address_registers=base, count=count)
         return made("stm", Kind.STORE_MULTIPLE, writes=base, reads=registers, address_registers=base, count=count)
     if top >> 2 == 0b1101:
         condition = h >> 8 & 15
@@ -129,9 +130,11 @@ def _miscellaneous(h: int, made: Callable[..., Instruction]) -> Instruction | No
             stack = 1 << SP
             return made("push", Kind.STORE_MULTIPLE, writes=stack, reads=pushed, address_registers=stack, count=pushed.bit_count())
         case 0b1100 | 0b1101:
-            written = registers | 1 << SP | (h >> 8 & 1) << PC
-            count = registers.bit_count() + (h >> 8 & 1)
-            return made("pop", Kind.LOAD_MULTIPLE, writes=written, address_registers=1 << SP, count=count) if count else None
+            popped = registers | (h >> 8 & 1) << PC
+            if not popped:
+                return None
+            stack, count = 1 << SP, popped.bit_count()
+            return made("pop", Kind.LOAD_MULTIPLE, writes=popped | stack, writeback=stack, address_registers=stack, count=count)
         case 0b1010 if h >> 6 & 3 != 2:
             return made(("rev", "rev16", "", "revsh")[h >> 6 & 3], writes=low, reads=middle)
         case 0b0110 if h & 0xEC == 0x60:

@@ -1,4 +1,5 @@
-"""32-bit instructions: Armv7-M Architecture Reference Manual (Arm DDI 0403), section A5.3. No floating point or coprocessors."""
+"""32-bit instructions: Armv7-M Architecture Reference Manual (Arm DDI 0403), section A5.3, and the ordered loads and stores of
+Armv8-M. No floating point or coprocessors."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def _multiple(h1: int, h2: int, made: Builder) -> Instruction | None:
     name = ("ldm" if load else "stm") + ("" if direction == 1 else "db")
     writeback = (h1 >> 5 & 1) << base
     if load:
-        return made(name, Kind.LOAD_MULTIPLE, writes=h2 | writeback, address_registers=1 << base, count=count)
+        written = h2 | writeback
+        return made(name, Kind.LOAD_MULTIPLE, writes=written, writeback=writeback, address_registers=1 << base, count=count)
     return made(name, Kind.STORE_MULTIPLE, writes=writeback, reads=h2, address_registers=1 << base, count=count)
 
 
@@ -86,7 +88,7 @@ def _double_or_table(h1: int, h2: int, made: Builder) -> Instruction | None:
         writeback = (h1 >> 5 & 1) << base
         if h1 >> 4 & 1:
             written = 1 << first | 1 << second | writeback
-            return made("ldrd", Kind.LOAD_DOUBLE, writes=written, address_registers=1 << base, count=2)
+            return made("ldrd", Kind.LOAD_DOUBLE, writes=written, writeback=writeback, address_registers=1 << base, count=2)
         stored = 1 << first | 1 << second
         return made("strd", Kind.STORE_DOUBLE, writes=writeback, reads=stored, address_registers=1 << base, count=2)
     detail = h2 >> 4 & 15
@@ -102,6 +104,12 @@ def _double_or_table(h1: int, h2: int, made: Builder) -> Instruction | None:
         if load:
             return made("ldrex" + width, Kind.LOAD, writes=1 << first, address_registers=1 << base)
         return made("strex" + width, Kind.STORE, writes=1 << (h2 & 15), reads=1 << first, address_registers=1 << base)
+    if detail & 8 and detail & 3 != 3:  # Armv8-M (Arm DDI 0553, C2.3.6): acquire, release, with bit 2 also exclusive
+        suffix = "ex" * (detail >> 2 & 1) + ("b", "h", "")[detail & 3]
+        ordered = partial(made, address_registers=1 << base, level="armv8-m")
+        if load:
+            return ordered("lda" + suffix, Kind.LOAD, writes=1 << first)
+        return ordered("stl" + suffix, Kind.STORE, writes=1 << (h2 & 15) if detail & 4 else 0, reads=1 << first)
     return None
 
 

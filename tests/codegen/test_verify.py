@@ -12,6 +12,7 @@ from graphs import NETWORKS, random_inputs
 from projects import compiled, export
 
 from codegen.boards import load_board
+from codegen.cores import CORES
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
 from codegen.project import write_project
@@ -23,7 +24,7 @@ from codegen.verify import measure, measure_model
 def test_emulated_cores_give_the_bits_of_the_reference(network: str, tmp_path: Path) -> None:
     project = export(network, tmp_path)
     inputs = random_inputs(compiled(network).graph, 20, seed=5)
-    for core in ("cortex-m4", "cortex-m3", "cortex-m0plus"):
+    for core in CORES:
         result = measure(project, inputs=inputs, core=core)
         assert result.bit_exact, core
         assert result.inputs == 20

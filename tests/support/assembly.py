@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen.cores import find_core
+from codegen.elf import read
 from codegen.emulator import Execution, ModelInterface, execute
+from codegen.emulator.program import Program
 from codegen.toolchain import ZigCompiler
 
 ARENA_BYTES = 64
@@ -58,8 +60,15 @@ def run(elf: Path, core: str = "cortex-m4", data: Sequence[bytes] = (bytes(range
     return execute(elf, find_core(core), INTERFACE, [[d] for d in data])
 
 
+def block(directory: Path, body: str, core: str) -> int:
+    """Cycles of ``body`` as a block of its own by the core's rules, without running it."""
+    program = Program(read(build(directory, body, core)), find_core(core))
+    function = program.elf.symbols["m_run"]
+    return program.timing.block(program.block(function.address, function.size - 4), None)  # without movs and bx
+
+
 def cycles(directory: Path, body: str, core: str = "cortex-m4", *, multiply_cycles: int | None = None) -> float:
     """Cycles of ``body`` alone, which is entered by a call with the arena's address in r0."""
-    frame = 4 if core != "cortex-m0plus" else 3  # movs, and bx with its refill
+    frame = {"cortex-m0plus": 3, "cortex-m33": 2}.get(core, 4)  # movs, and bx with its refill
     chosen = find_core(core, multiply_cycles=multiply_cycles)
     return execute(build(directory, body, core), chosen, INTERFACE, [[bytes(range(ARENA_BYTES))]]).cycles - frame

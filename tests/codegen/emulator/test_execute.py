@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from codegen.cores import Core, find_core
 from codegen.elf import read
 from codegen.emulator import ModelInterface, execute
 from codegen.emulator.program import Program
+from codegen.emulator.timing._base import SequentialTiming
 from codegen.thumb import Kind
 from codegen.thumb.instruction import ALWAYS
 
-CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4"]
+CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m7"]
 ACCESSOR = "#include <stdint.h>\n#include <stddef.h>\nint8_t *m_tensor(void *arena) { return arena; }\n"
 BUSY = (
     ACCESSOR
@@ -69,6 +71,7 @@ def trace(elf: Path, core: Core, data: bytes) -> tuple[int, int]:
     from unicorn import arm_const
 
     program = Program(read(elf), core)
+    timing = program.timing
     uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
     uc.ctl_set_cpu_model(getattr(arm_const, core.unicorn_model))
     uc.mem_map(0x0800_0000, 0x10000)
@@ -89,27 +92,52 @@ def trace(elf: Path, core: Core, data: bytes) -> tuple[int, int]:
     def load(machine: Any, kind: int, address: int, size: int, value: int, _: Any) -> None:
         unaligned.append(0 if address % size == 0 else 2 if size == 4 and address % 2 else 1)
 
+    blocks: list[tuple[int, int]] = []
+
+    def enter(machine: Any, address: int, size: int, _: Any) -> None:
+        blocks.append((address, size))
+
+    uc.hook_add(unicorn.UC_HOOK_BLOCK, enter)
     uc.hook_add(unicorn.UC_HOOK_CODE, step)
     uc.hook_add(unicorn.UC_HOOK_MEM_READ, load)
     for register, value in (("R0", 0x2000_0000), ("SP", 0x2800_1000), ("LR", 0x0F00_0001)):
         uc.reg_write(getattr(arm_const, f"UC_ARM_REG_{register}"), value)
     uc.emu_start(program.elf.symbols["m_run"].address | 1, 0x0F00_0000)
-    count, cycles, previous = 0, sum(unaligned), None
-    for (address, dividend, divisor), follower in zip(steps, [*(s[0] for s in steps[1:]), 0], strict=True):
+    if not isinstance(timing, SequentialTiming):
+        count, cycles = trace_blocks(program, blocks)
+        return count, cycles + timing.unaligned_load_cycles[0] * sum(map(bool, unaligned)) + sum(divisions(program, steps))
+    count, cycles, previous = 0, sum(unaligned) + sum(divisions(program, steps)), None
+    for (address, _, _), follower in zip(steps, [*(s[0] for s in steps[1:]), 0], strict=True):
         instruction = program.instructions[address]
-        count, cycles = count + 1, cycles + program.timing.cost(instruction, previous)
-        if instruction.kind is Kind.DIVIDE:
-            cycles += division(dividend, divisor, signed=instruction.mnemonic == "sdiv") - 2
+        count, cycles = count + 1, cycles + timing.cost(instruction, previous)
         if instruction.condition != ALWAYS and instruction.kind not in (Kind.IF_THEN, Kind.BRANCH):
-            cycles += program.timing.executed(instruction)
-        previous, behind = instruction, address + instruction.size
+            cycles += timing.executed(instruction)
+        before, previous, behind = previous, instruction, address + instruction.size
         while not instruction.writes_pc and behind != follower:  # no step is reported for what its condition skips
             previous = program.instructions[behind]
             assert previous.condition != ALWAYS
             count, cycles, behind = count + 1, cycles + 1, behind + previous.size
         if behind != follower:
-            cycles, previous = cycles + program.timing.jump(instruction), None
+            cycles, previous = cycles + timing.jump(instruction, before), None
     return count, cycles
+
+
+def trace_blocks(program: Program, blocks: list[tuple[int, int]]) -> tuple[int, int]:
+    """Instructions and cycles of a core whose time belongs to blocks, each followed every time it is entered."""
+    count, cycles = 0, 0
+    ways: dict[tuple[int, int], list[int]] = {}
+    for (start, size), (follower, _) in pairwise([*blocks, (0, 0)]):
+        body = program.block(start, size)
+        count, cycles = count + len(body), cycles + program.timing.block(body, None)
+        executed, taken = ways.get((start, size), (0, 0))
+        ways[start, size] = [executed + 1, taken + (follower != start + size)]
+    return count, cycles + sum(program.timing.jumps(program.block(*block), *way) for block, way in ways.items())
+
+
+def divisions(program: Program, steps: list[tuple[int, int, int]]) -> list[int]:
+    """Cycles beyond the shortest of every division."""
+    found = [(program.instructions[address], *operands) for address, *operands in steps]
+    return [division(*operands, signed=i.mnemonic == "sdiv") - 2 for i, *operands in found if i.kind is Kind.DIVIDE]
 
 
 def division(dividend: int, divisor: int, *, signed: bool) -> int:

@@ -13,7 +13,7 @@ from codegen.cores import find_core
 from codegen.elf import forbidden_opcodes, read
 from codegen.emulator import ExecutionFault, StrayAccess, execute
 
-CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4"]
+CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m7"]
 ACCESSOR = "#include <stdint.h>\nint8_t *m_tensor(void *arena) { return arena; }\n"
 REACHES = (
     ACCESSOR
@@ -97,8 +97,8 @@ UNALIGNED = {
     "str": ("adds r0, #2\n str r1, [r0]", {"cortex-m0plus"}),
     "ldm": ("adds r0, #2\n ldm r0!, {r1, r2}", set(CORES)),
     "stm": ("adds r0, #2\n stm r0!, {r1, r2}", set(CORES)),
-    "ldrd": ("adds r0, #2\n ldrd r1, r2, [r0]", {"cortex-m3", "cortex-m4"}),
-    "strd": ("adds r0, #2\n strd r1, r2, [r0]", {"cortex-m3", "cortex-m4"}),
+    "ldrd": ("adds r0, #2\n ldrd r1, r2, [r0]", {*CORES[1:]}),
+    "strd": ("adds r0, #2\n strd r1, r2, [r0]", {*CORES[1:]}),
 }
 
 
@@ -126,6 +126,7 @@ LACKING = {
     "sxtb16 r1, r0": {"cortex-m0plus", "cortex-m3"},
     "ssat16 r1, #8, r0": {"cortex-m0plus", "cortex-m3"},
     "ssat r1, #8, r0": {"cortex-m0plus"},
+    ".inst.w 0xe8d01faf": {*CORES} - {"cortex-m33"},  # lda r1, [r0]
     "dmb": set(),
     "muls r1, r0, r1": set(),
 }

@@ -38,6 +38,10 @@ strh.w r8, [r2, r3, lsl #1]|str r8, [r2, #-4]!|ldrd r8, r9, [r2], #8|strd r8, r9
 ldmdb r2!, {r4, r8}|stm.w r2!, {r4, r8}|stmdb r2!, {r4, r8}|ldrex r8, [r2]|strex r8, r3, [r2]|ldrexb r8, [r2]|clrex
 pld [r2]|nop.w
 """
+ARMV8 = """
+lda r1, [r2]|ldab r1, [r2]|ldah r1, [r2]|ldaex r1, [r2]|ldaexb r1, [r2]|ldaexh r1, [r2]|stl r1, [r2]|stlb r1, [r2]|stlh r1, [r2]
+stlex r3, r1, [r2]|stlexb r3, r1, [r2]|stlexh r3, r1, [r2]
+"""
 NARROW_ARMV7 = ("cbz", "cbnz")
 ARMV6 = """
 lsls r1, r2, #3|lsrs r1, r2, #3|asrs r1, r2, #3|adds r1, r2, r3|subs r1, r2, #3|movs r1, #3|cmp r1, #3|adds r1, #200
@@ -53,13 +57,13 @@ adr r1, 1f|bx lr|blx r1|pop {r1, pc}
 WIDE_ARMV6 = ("bl", "mrs", "msr", "dmb", "dsb", "isb")
 
 
-@pytest.mark.parametrize(("text", "level"), [(ARMV6, "armv6-m"), (ARMV7, "armv7-m"), (DSP, "dsp")])
+@pytest.mark.parametrize(("text", "level"), [(ARMV6, "armv6-m"), (ARMV7, "armv7-m"), (ARMV8, "armv8-m"), (DSP, "dsp")])
 def test_mnemonics_and_levels(text: str, level: str, tmp_path: Path) -> None:
     """Each line is a function of its own, with a branch target some way behind; the assembler decides on the opcode."""
     lines = [line for row in text.strip().splitlines() for line in row.split("|")]
     functions = "".join(function(f"f{i}", f".balign 4\n{line}\nnop\nnop\n.balign 4\n1: nop") for i, line in enumerate(lines))
     names = [f"f{i}" for i in range(len(lines))]
-    program = read(build(tmp_path, "nop", functions=functions, roots=names))
+    program = read(build(tmp_path, "nop", "cortex-m33", functions=functions, roots=names))
     for line, name in zip(lines, names, strict=True):
         address = program.symbols[name].address
         found = decode(address, program.read(address, 4))
