@@ -8,11 +8,56 @@
 
 #include <stdint.h>
 
-/* (a * b + 2^30) >> 31, for any a and 0 <= b. */
+#include "dsp.h"
+
+#if NN_FEW_REGISTERS
+/* (a * b + 2^30) >> 31 unless both are INT32_MIN. Armv6-M multiplies no more than 32 bits: four products of halves. The two in the
+ * middle are shifted before they are added, and what the shift took off is added with what the lowest product carries. */
+static inline int32_t NN_high_multiply(int32_t a, int32_t b)
+{
+    const int32_t a_high = a >> 16, b_high = b >> 16;
+    const uint32_t a_low = (uint32_t)a & 0xFFFFU, b_low = (uint32_t)b & 0xFFFFU;
+    const int32_t outer = a_high * (int32_t)b_low, inner = (int32_t)a_low * b_high;
+    const int32_t carried = (outer & 0x7FFF) + (inner & 0x7FFF) + (int32_t)(a_low * b_low >> 16) + 0x4000;
+    return a_high * b_high * 2 + (outer >> 15) + (inner >> 15) + (carried >> 15);
+}
+
+/* The same for |a| < 2^30 and 0 <= b. The lower half of a is taken with its sign, so that the products in the middle and the carry
+ * stay between -2^31 + 2^15 and 2^31 - 2; the last shift leaves half a unit in the carry flag. */
+static inline int32_t NN_high_multiply_bounded(int32_t a, int32_t b)
+{
+    int32_t result, a_low, b_high;
+    __asm__(".syntax unified\n\t"
+            "sxth %[a_low], %[a]\n\t"
+            "subs %[a], %[a], %[a_low]\n\t"
+            "asrs %[a], %[a], #16\n\t"
+            "lsrs %[b_high], %[b], #16\n\t"
+            "uxth %[b], %[b]\n\t"
+            "movs %[result], %[a_low]\n\t"
+            "muls %[result], %[b], %[result]\n\t"
+            "asrs %[result], %[result], #16\n\t"
+            "muls %[b], %[a], %[b]\n\t"
+            "adds %[result], %[result], %[b]\n\t"
+            "muls %[a_low], %[b_high], %[a_low]\n\t"
+            "adds %[result], %[result], %[a_low]\n\t"
+            "muls %[a], %[b_high], %[a]\n\t"
+            "adds %[a], %[a], %[a]\n\t"
+            "asrs %[result], %[result], #15\n\t"
+            "adcs %[result], %[a]\n\t"
+            : [result] "=&l"(result), [a_low] "=&l"(a_low), [b_high] "=&l"(b_high), [a] "+l"(a), [b] "+l"(b)
+            :
+            : "cc");
+    return result;
+}
+#else
+/* (a * b + 2^30) >> 31 unless both are INT32_MIN. */
 static inline int32_t NN_high_multiply(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
+
+#define NN_high_multiply_bounded NN_high_multiply
+#endif
 
 /* value / 2^bits rounded to nearest, ties away from zero; 0 <= bits <= 31. */
 static inline int32_t NN_rounding_shift(int32_t value, int32_t bits)
@@ -48,10 +93,10 @@ static inline int8_t NN_requantize_bounded(int32_t value, int32_t multiplier, in
     int32_t result;
     /* Half a unit and the zero point, both ahead of the shift: the sum stays below 2^30 + 2^22 * 129. */
     const int32_t addend = (int32_t)((uint32_t)(2 * zero_point + 1) << shift) >> 1;
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#if NN_HAS_DSP
     __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(value * 2), "r"(multiplier));
 #else
-    result = NN_high_multiply(value, multiplier);
+    result = NN_high_multiply_bounded(value, multiplier);
 #endif
     result += result >> 31;
     result = (result + addend) >> shift;
