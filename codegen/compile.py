@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codegen.cores import Core
@@ -15,8 +15,10 @@ from codegen.kernels import select
 from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
 from codegen.optimize import Optimize
+from codegen.partial_execution import Estimator, partitions
 from codegen.passes import run_passes
 from codegen.schedules import Chooser, shipped_schedules
+from codegen.strips import in_strips
 from codegen.views import find_views
 
 
@@ -31,16 +33,27 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a graph becomes: its form after the passes, the kernels of the operators that cost anything, and where data lies."""
+    """What a graph becomes: its form after the passes, the kernels of the operators that cost anything, and where data lies.
+
+    ``origins`` maps each operator that computes a strip to the one it is a part of.
+    """
 
     graph: Graph
     selections: tuple[Selection, ...]
     plan: MemoryPlan
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, op: Op) -> str:
+        """Name of the operator that ``op`` is, or is a strip of."""
+        return self.origins.get(op.name, op.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledLayer:
-    """One call in ``<name>_run``. ``function`` is the C symbol without the model's prefix; layers may share one."""
+    """One call in ``<name>_run``. ``function`` is the C symbol without the model's prefix; layers may share one.
+
+    Layers that compute strips of one operator share the objects of equal ``constants``.
+    """
 
     op: Op
     kernel: str
@@ -74,26 +87,49 @@ class CompiledModel:
         return self.layout.plan
 
 
-def lay_out(graph: Graph, core: Core, optimize: Optimize, *, choose: Chooser | None = None) -> Layout:
+def lay_out(
+    graph: Graph, core: Core, optimize: Optimize, *, choose: Chooser | None = None, arena_limit: int | None = None
+) -> Layout:
     """Run the passes, choose kernels and their schedules (those that come with the package, unless ``choose`` picks others), and
     plan the arena. Works on shape-only graphs, and needs no TVM.
+
+    Operators are computed in strips of rows where ``optimize`` is ``size`` and the arena becomes clearly smaller at bounded extra
+    work, or where the arena would exceed ``arena_limit`` bytes otherwise. A limit that cannot be met is no error here.
 
     :raises UserError: if no kernel can compute an operator; the message names it.
     """
     graph = run_passes(graph)
     choose = choose or shipped_schedules(core, optimize)
-    selections: list[Selection] = []
-    demands: list[Demand] = []
+    layout = _arranged(graph, core, optimize, choose)
+    limit = None if arena_limit is None or layout.plan.arena_bytes <= arena_limit else arena_limit
+    if limit is None and optimize != "size":
+        return layout
+    estimator = Estimator(graph, _demands(graph, layout.selections))
+    split = [
+        replace(_arranged(parts, core, optimize, choose), origins=origins)
+        for partition in partitions(estimator, layout.plan.arena_bytes, limit)
+        for parts, origins in [in_strips(graph, partition.ranges)]
+    ]
+    if limit is not None and (within := [s for s in split if s.plan.arena_bytes <= limit]):
+        return within[0]
+    return min([layout, *split], key=lambda s: s.plan.arena_bytes)
+
+
+def _arranged(graph: Graph, core: Core, optimize: Optimize, choose: Chooser) -> Layout:
+    """Kernels, schedules and plan for a graph as it is."""
     views = find_views(graph)
+    selections: list[Selection] = []
     for op in graph.ops:
-        if op.name in views.free:
-            demands.append(Demand())
-            continue
-        kernel, default = select(op, graph, core, optimize)
-        spec = choose(op, kernel, default)
-        selections.append(Selection(op, kernel, spec))
-        demands.append(Demand(kernel.scratch_bytes(spec), kernel.overlap(spec)))
-    return Layout(graph, tuple(selections), plan(graph, demands, views))
+        if op.name not in views.free:
+            kernel, default = select(op, graph, core, optimize)
+            selections.append(Selection(op, kernel, choose(op, kernel, default)))
+    return Layout(graph, tuple(selections), plan(graph, _demands(graph, selections), views))
+
+
+def _demands(graph: Graph, selections: Sequence[Selection]) -> list[Demand]:
+    """What the plan must know of each operator; nothing of those that need no code."""
+    known = {s.op.name: Demand(s.kernel.scratch_bytes(s.spec), s.kernel.overlap(s.spec)) for s in selections}
+    return [known.get(op.name, Demand()) for op in graph.ops]
 
 
 def distinct(selections: Sequence[Selection]) -> dict[tuple[str, Hashable], str]:
@@ -126,13 +162,17 @@ def compile_graph(
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
     micro_kernels: dict[str, None] = {}
+    shared: dict[Hashable, Constant] = {}
     layers = []
     for s in layout.selections:
         function = names[s.kernel.name, s.spec]
         if function not in prim_funcs:
             prim_funcs[function] = s.kernel.prim_func(s.spec)
             micro_kernels.update(dict.fromkeys(s.kernel.micro_kernels))
-        constants = s.kernel.pack(s.op, layout.graph, s.spec)
+        constants = tuple(
+            shared.setdefault((layout.origin(s.op), c.name, c.data.dtype.str, c.data.shape, c.data.tobytes()), c)
+            for c in s.kernel.pack(s.op, layout.graph, s.spec)
+        )
         layers.append(CompiledLayer(s.op, s.kernel.name, s.spec, function, constants, macs(s.op, layout.graph)))
     return CompiledModel(
         graph=graph,

@@ -105,7 +105,8 @@ class _Problem:
                 self.conflicts[i].append((j, below, above))
                 self.conflicts[j].append((i, above, below))
             alive.append(i)
-        self.lower_bound = max(self._least_bytes(len(graph.ops), overlaps), max((b.size for b in self.buffers), default=0))
+        self.least_bytes = self._least_bytes(len(graph.ops), overlaps)
+        self.lower_bound = max(*self.least_bytes, *(b.size for b in self.buffers))
 
     def _overlaps(
         self, graph: Graph, demands: Sequence[Demand], views: Views, index: Mapping[str, int]
@@ -125,14 +126,14 @@ class _Problem:
                 overlaps.setdefault((index[source], index[owner]), []).append(found)
         return overlaps
 
-    def _least_bytes(self, positions: int, overlaps: Mapping[tuple[int, int], Sequence[_Overlap]]) -> int:
-        """No plan is smaller: at each operator, all that is alive, less the most that its overlaps can save."""
+    def _least_bytes(self, positions: int, overlaps: Mapping[tuple[int, int], Sequence[_Overlap]]) -> list[int]:
+        """No plan is smaller: for each operator, all that is alive, less the most that its overlaps can save."""
         change = [0] * (positions + 3)
         for buffer in self.buffers:
             for begin, end, first, last in buffer.pieces:
                 change[first + 1] += end - begin
                 change[last + 2] -= end - begin
-        alive = list(accumulate(change))[1:]
+        alive = list(accumulate(change))[1 : positions + 1]
         for (i, j), found in overlaps.items():
             source, target = self.buffers[i], self.buffers[j]
             for position, begin, end, bound in found:
@@ -143,7 +144,7 @@ class _Problem:
                 whole = len(source.pieces) == len(target.pieces) == 1
                 # The union of two whole buffers spans at least their distance and the input.
                 alive[position] -= min(dying, fresh, max(0, fresh + min(bound, 0)) if whole else fresh)
-        return max(alive)
+        return alive
 
     def first_fit(self, order: Sequence[int], mirrored: bool) -> tuple[int, list[int]]:
         """Place buffers in the given order, each as low as it can be (as high, where mirrored); returns (arena size, offsets)."""
@@ -262,6 +263,11 @@ def _covered(intervals: Iterable[tuple[int, int]]) -> int:
         covered += max(0, end - max(begin, reached))
         reached = max(reached, end)
     return covered
+
+
+def least_bytes(graph: Graph, demands: Sequence[Demand], views: Views) -> list[int]:
+    """For each operator the bytes that must be in the arena while it runs; no plan is smaller than any of them."""
+    return _Problem(graph, demands, views).least_bytes
 
 
 def plan(graph: Graph, demands: Sequence[Demand], views: Views | None = None) -> MemoryPlan:

@@ -135,14 +135,13 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
                 calls=tuple(name.removeprefix("m_") for name in reached),
             )
         )
-    constants = sum(s.kernel.constant_bytes(s.spec) for s in layout.selections)
     functions = sum(calls.functions[symbol].size for symbol in own)
     return MeasuredProgram(
         layers=tuple(layers),
         run_features=run_features(layout),
         run_cycles=outside.cycles,
         run_reads=outside.flash_bytes,
-        run_flash=program.code + program.constants - functions - sum(routines.values()) - constants,
+        run_flash=program.code + program.constants - functions - sum(routines.values()) - model_source.constant_bytes(model),
         run_stack=calls.functions["m_run"].frame,
         routines=routines,
         arena=model.plan.arena_bytes,

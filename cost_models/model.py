@@ -137,7 +137,8 @@ class CostModel:
         cycles = reads = code = 0.0
         errors: dict[int, tuple[float, float]] = {}  # by function: equal specs have one object of costs
         code_variance = self.parts.run.flash_spread**2
-        constants = total_macs = 0
+        total_macs = 0
+        constants: dict[str, int] = {}
         stack = 0.0
         called: set[str] = set()
         layers = []
@@ -156,11 +157,13 @@ class CostModel:
             cycles += costs.cycles
             reads += costs.reads
             code += own_code
-            constants += costs.constants
+            origin = layout.origin(s.op)  # whose strips share their constants
+            own_constants = max(0, costs.constants - constants.get(origin, 0))
+            constants[origin] = constants.get(origin, 0) + own_constants
             stack = max(stack, costs.stack)
             total_macs += work
             layers.append(
-                LayerPrediction(s.op.name, s.op.kind, s.kernel.name, work, costs.cycles, own_code, costs.constants, costs.stack)
+                LayerPrediction(s.op.name, s.op.kind, s.kernel.name, work, costs.cycles, own_code, own_constants, costs.stack)
             )
         routines = [self.parts.routines[name] for name in called]
         features = run_features(layout)
@@ -171,7 +174,7 @@ class CostModel:
             reads_spread=math.sqrt(LEAST_READS_SPREAD**2 + sum(error * error for _, error in errors.values())),
             code=code + self.parts.run.flash(features) + sum(routine.code for routine in routines),
             code_spread=math.sqrt(code_variance + sum(routine.spread**2 for routine in routines)),
-            constants=constants,
+            constants=sum(constants.values()),
             arena=layout.plan.arena_bytes,
             stack=STACK_ALIGN * math.ceil((stack + self.parts.run.stack) / STACK_ALIGN),
             macs=total_macs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from codegen.project.borders import borders, declaration, definition
@@ -35,8 +36,13 @@ def header(model: CompiledModel, version: str) -> str:
     )
 
 
-def _constant_symbol(model: CompiledModel, index: int, constant: Constant) -> str:
-    return f"{model.name}_layer{index:02d}_{constant.name}"
+def _symbols(model: CompiledModel) -> dict[Constant, str]:
+    """Each constant under the name of the first layer that reads it, in order of first use."""
+    symbols: dict[Constant, str] = {}
+    for index, layer in enumerate(model.layers):
+        for constant in layer.constants:
+            symbols.setdefault(constant, f"{model.name}_layer{index:02d}_{constant.name}")
+    return symbols
 
 
 def _describe(model: CompiledModel, layer: CompiledLayer) -> str:
@@ -46,13 +52,13 @@ def _describe(model: CompiledModel, layer: CompiledLayer) -> str:
     return f"{comment_text(layer.op.name)}: {layer.op.kind} {shapes} -> {shape_text(graph[layer.op.output].shape)}{work}"
 
 
-def _call(model: CompiledModel, index: int, layer: CompiledLayer) -> str:
+def _call(model: CompiledModel, layer: CompiledLayer, symbols: Mapping[Constant, str]) -> str:
     def at(offset: int) -> str:
         return f"{model.name}_at(arena, {offset})"
 
     plan = model.plan
     arguments = [at(plan.offsets[name]) for name in layer.op.inputs if not model.layout.graph[name].constant]
-    arguments += [_constant_symbol(model, index, constant) for constant in layer.constants]
+    arguments += [symbols[constant] for constant in layer.constants]
     if layer.op.name in plan.scratch:
         arguments.append(at(plan.scratch[layer.op.name]))
     arguments.append(at(plan.offsets[layer.op.output]))
@@ -64,45 +70,55 @@ def _call(model: CompiledModel, index: int, layer: CompiledLayer) -> str:
 
 def run_source(model: CompiledModel) -> str:
     """``src/<m>.c``: accessors and the straight line of layer calls."""
+    symbols = _symbols(model)
     return render(
         "model.c",
         m=model.name,
         M=model.name.upper(),
         accessors="\n".join(definition(b, model.name) for b in borders(model.graph, model.plan.offsets)),
-        layers="\n".join(_call(model, i, layer) for i, layer in enumerate(model.layers)),
+        layers="\n".join(_call(model, layer, symbols) for layer in model.layers),
     )
 
 
-def _constant_declaration(model: CompiledModel, index: int, constant: Constant) -> str:
-    c_type = C_TYPES[constant.data.dtype.name]
-    return f"const {c_type} {_constant_symbol(model, index, constant)}[{constant.data.size}]"
+def _declaration(constant: Constant, symbol: str) -> str:
+    return f"const {C_TYPES[constant.data.dtype.name]} {symbol}[{constant.data.size}]"
+
+
+def _first_uses(model: CompiledModel) -> Iterator[tuple[CompiledLayer, list[Constant]]]:
+    """Layers with the constants that no layer before them reads."""
+    known: set[Constant] = set()
+    for layer in model.layers:
+        fresh = [constant for constant in layer.constants if constant not in known]
+        if fresh:
+            known.update(fresh)
+            yield layer, fresh
 
 
 def weights_header(model: CompiledModel) -> str:
     """``src/<m>_weights.h``: declarations of the constants and where they go."""
+    symbols = _symbols(model)
     lines = []
-    for i, layer in enumerate(model.layers):
-        if layer.constants:
-            lines.append(f"/* {_describe(model, layer)} */")
-            lines += [f"extern {_constant_declaration(model, i, constant)};" for constant in layer.constants]
+    for layer, constants in _first_uses(model):
+        lines.append(f"/* {_describe(model, layer)} */")
+        lines += [f"extern {_declaration(constant, symbols[constant])};" for constant in constants]
     return render("weights.h", m=model.name, M=model.name.upper(), declarations="\n".join(lines))
 
 
 def weights_source(model: CompiledModel) -> str:
     """``src/<m>_weights.c``: the constants."""
+    symbols, upper = _symbols(model), model.name.upper()
     blocks = []
-    upper = model.name.upper()
-    for i, layer in enumerate(model.layers):
-        for constant in layer.constants:
+    for layer, constants in _first_uses(model):
+        for constant in constants:
             shape = shape_text(constant.data.shape) or "1"
             blocks.append(
                 f"/* {comment_text(layer.op.name)}: {constant.name}, {shape} */\n"
                 f"{upper}_WEIGHTS_SECTION {upper}_WEIGHTS_ALIGN\n"
-                f"{_constant_declaration(model, i, constant)} = {initializer(constant.data)};\n"
+                f"{_declaration(constant, symbols[constant])} = {initializer(constant.data)};\n"
             )
     return render("weights.c", m=model.name, M=upper, bytes=constant_bytes(model), definitions="\n".join(blocks))
 
 
 def constant_bytes(model: CompiledModel) -> int:
     """Bytes of all constants, without the padding between them."""
-    return sum(constant.data.nbytes for layer in model.layers for constant in layer.constants)
+    return sum(constant.data.nbytes for constant in _symbols(model))

@@ -1,0 +1,146 @@
+"""Operators in strips of rows: the same bits, a smaller arena, bounded extra work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from graphs import GraphBuilder, random_inputs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codegen.boards import load_board
+from codegen.compile import Layout, compile_graph, lay_out
+from codegen.cores import CORES
+from codegen.importers.tflite import import_tflite
+from codegen.ir import Graph, Tensor, total_macs
+from codegen.memory_plan import Demand
+from codegen.partial_execution import LEAST_GAIN, MOST_EXTRA_WORK, Estimator
+from codegen.project.model_source import constant_bytes
+from codegen.reference import run
+from codegen.strips import Strips, in_strips
+from codegen.verify import measure_model
+
+M4 = CORES["cortex-m4"]
+
+
+def image_network(name: str = "image") -> Graph:
+    """Few channels at full size, more at half of it, and a residual block between: the usual peak at the start."""
+    b = GraphBuilder(name, seed=7)
+    x = b.conv(b.input(1, 32, 24, 3), 8, strides=(2, 2))
+    y = b.conv(x, 32, (1, 1))
+    y = b.depthwise(y)
+    x = b.add(x, b.conv(y, 8, (1, 1), relu=False))
+    x = b.depthwise(b.conv(x, 40, (1, 1)), (5, 5), strides=(2, 2))
+    x = b.max_pool(b.conv(x, 12, (1, 1)), (2, 2))
+    return b.graph(b.dense(b.global_pool(x), 5))
+
+
+@st.composite
+def splittable(draw: st.DrawFn) -> tuple[Graph, Strips]:
+    """A random chain or residual block of operators that work on rows, and a range of it."""
+    b = GraphBuilder("random", seed=draw(st.integers(0, 100)))
+    x = b.input(1, draw(st.integers(4, 17)), draw(st.sampled_from([4, 5, 8])), draw(st.sampled_from([1, 3, 4])))
+    for _ in range(draw(st.integers(2, 5))):
+        kernel = draw(st.sampled_from([(1, 1), (2, 3), (3, 3), (5, 1)]))
+        strides = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (3, 1)]))
+        match draw(st.sampled_from(["conv", "depthwise", "pool", "maximum", "block"])):
+            case "conv":
+                x = b.conv(x, draw(st.sampled_from([2, 3, 4])), kernel, strides=strides)
+            case "depthwise":
+                x = b.depthwise(x, kernel, strides=strides)
+            case "pool":
+                x = b.average_pool(x, (2, 2), strides, "same")
+            case "maximum":
+                x = b.max_pool(x, (3, 2), strides, "same")
+            case _:
+                y = b.depthwise(b.conv(x, 4, kernel))
+                x = b.add(b.conv(x, 4, (1, 1)), y)
+    graph = b.graph(x)
+    ranges = Estimator(graph, [Demand()] * len(graph.ops)).ranges()
+    first, last = draw(st.sampled_from(ranges))
+    return graph, Strips(first, last, draw(st.integers(1, 5)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(splittable())
+def test_strips_give_the_bits_of_the_whole_range(problem: tuple[Graph, Strips]) -> None:
+    graph, strips = problem
+    split, origins = in_strips(graph, [strips])
+    inputs = random_inputs(graph, 3)
+    expected, computed = run(graph, inputs), run(split, inputs)
+    for name in graph.outputs:
+        np.testing.assert_array_equal(computed[name], expected[name])
+    named = {op.name for op in graph.ops}
+    assert set(origins.values()) <= named
+    assert all((origins.get(op.name, op.name) in named) for op in split.ops if op.kind not in ("Slice", "Concatenation"))
+
+
+def split_by_size(graph: Graph) -> tuple[Layout, Layout]:
+    return lay_out(graph, M4, "speed"), lay_out(graph, M4, "size")
+
+
+def test_size_saves_memory_at_bounded_work() -> None:
+    plain, split = split_by_size(image_network())
+    assert not plain.origins
+    assert split.origins
+    assert split.plan.arena_bytes <= plain.plan.arena_bytes * (1 - LEAST_GAIN)
+    assert total_macs(split.graph) <= total_macs(plain.graph) * (1 + MOST_EXTRA_WORK)
+
+
+def test_a_network_that_gains_nothing_stays_whole() -> None:
+    b = GraphBuilder("wide")
+    graph = b.graph(b.global_pool(b.conv(b.depthwise(b.conv(b.input(1, 24, 8, 1), 32)), 32, (1, 1))))
+    plain, split = split_by_size(graph)
+    assert not split.origins
+    assert split.plan == plain.plan
+
+
+def test_a_limit_is_met_with_no_more_strips_than_it_takes() -> None:
+    graph = image_network()
+    plain = lay_out(graph, M4, "speed")
+    least = lay_out(graph, M4, "size").plan.arena_bytes
+    limit = (plain.plan.arena_bytes + least) // 2
+    assert lay_out(graph, M4, "speed", arena_limit=plain.plan.arena_bytes) == plain
+    met = lay_out(graph, M4, "speed", arena_limit=limit)
+    assert met.plan.arena_bytes <= limit
+    assert total_macs(met.graph) <= total_macs(lay_out(graph, M4, "size").graph)
+    missed = lay_out(graph, M4, "speed", arena_limit=100)
+    assert 100 < missed.plan.arena_bytes <= plain.plan.arena_bytes
+
+
+def test_shapes_alone_give_the_same_strips() -> None:
+    graph = image_network()
+    bare = {n: Tensor(n, t.shape, t.dtype, None, None, t.constant) for n, t in graph.tensors.items()}
+    shapes = Graph(graph.name, bare, graph.ops, graph.inputs, graph.outputs).validate()
+    assert lay_out(shapes, M4, "size").plan == lay_out(graph, M4, "size").plan
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0plus"])
+def test_built_strips_give_the_bits_of_the_reference(core: str) -> None:
+    """In the emulator, where nothing but arena, stack, code and constants may be touched."""
+    graph = image_network()
+    model = compile_graph(graph, CORES[core], optimize="size")
+    assert model.layout.origins
+    inputs = random_inputs(graph, 6)
+    expected = run(graph, inputs)
+    board = {"cortex-m4": "nucleo-l4r5zi", "cortex-m0plus": "nucleo-g0b1re"}[core]
+    result = measure_model(model, board=load_board(board), inputs=inputs, expect=expected)
+    assert result.bit_exact
+    assert result.ram.arena == model.plan.arena_bytes
+
+
+def test_strips_share_their_constants() -> None:
+    graph = image_network()
+    whole, split = compile_graph(graph, M4, optimize="balanced"), compile_graph(graph, M4, optimize="size")
+    assert split.layout.origins
+    assert constant_bytes(split) == constant_bytes(whole)
+
+
+@pytest.mark.parametrize(("network", "speed", "size"), [("kws", 9348, 9348), ("ic", 34160, 21712), ("vww", 39220, 27936)])
+def test_arenas_of_real_networks(shared_dir: Path, network: str, speed: int, size: int) -> None:
+    """Bounds that must not be lost again; 27,648 bytes of VWW's are its input."""
+    plain, split = split_by_size(import_tflite(shared_dir / "models" / network / "model.tflite"))
+    assert plain.plan.arena_bytes <= speed
+    assert split.plan.arena_bytes <= size
