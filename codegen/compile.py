@@ -145,9 +145,16 @@ def distinct(selections: Sequence[Selection]) -> dict[tuple[str, Hashable], str]
 
 
 def compile_graph(
-    graph: Graph, core: Core, *, name: str | None = None, optimize: Optimize = "balanced", choose: Chooser | None = None
+    graph: Graph,
+    core: Core,
+    *,
+    name: str | None = None,
+    optimize: Optimize = "balanced",
+    choose: Chooser | None = None,
+    arena_limit: int | None = None,
 ) -> CompiledModel:
-    """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` picks schedules.
+    """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
+    as for :func:`lay_out`.
 
     :raises UserError: if the name is no C identifier, the graph has no data, or an operator has no kernel.
     """
@@ -158,7 +165,7 @@ def compile_graph(
         raise UserError(f"model name {prefix!r}: must be lower-case letters, digits and underscores and begin with a letter")
     if graph.shape_only:
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
-    layout = lay_out(graph, core, optimize, choose=choose)
+    layout = lay_out(graph, core, optimize, choose=choose, arena_limit=arena_limit)
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
     micro_kernels: dict[str, None] = {}

@@ -155,7 +155,7 @@ def _split(graph: Graph, strips: Strips) -> tuple[Graph, dict[str, str]] | None:
         skipped = rows.begin - whole.begin
         if skipped * row_bytes(tensor) % ARENA_ALIGN or rows.end <= rows.begin:
             return None
-        part = f"{name} rows {rows.begin} to {rows.end - 1} for strip {number}"
+        part = f"{name} rows {rows.begin} to {rows.end - 1} for {result.name} strip {number}"
         if part not in tensors:
             size = (1, rows.end - rows.begin, *tensor.shape[2:])
             tensors[part] = dataclasses.replace(tensor, name=part, shape=size)

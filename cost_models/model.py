@@ -99,9 +99,17 @@ class CostModel:
         )
 
     def predict(
-        self, graph: Graph, board: Board, *, confidence: float = DEFAULT_CONFIDENCE, choose: Chooser | None = None
+        self,
+        graph: Graph,
+        board: Board,
+        *,
+        confidence: float = DEFAULT_CONFIDENCE,
+        choose: Chooser | None = None,
+        ram_limit: int | None = None,
     ) -> Prediction:
         """RAM, flash, cycles and latency of ``graph`` (shapes are enough) on ``board``, with the schedules that ``choose`` picks.
+
+        With a ``ram_limit`` in bytes, operators are computed in strips of rows where that makes the difference.
 
         :raises UserError: if the board has another core, a kernel was not calibrated, or an operator has no kernel.
         """
@@ -110,7 +118,13 @@ class CostModel:
                 f"--board {board.name}: has a {board.core}, the cost model is for {self.core}; "
                 f"make one with 'nas calibrate --board {board.name}'"
             )
-        layout = lay_out(graph, CORES[self.core], self.optimize, choose=choose)
+        core = CORES[self.core]
+        layout = lay_out(graph, core, self.optimize, choose=choose)
+        prediction = self.predict_layout(layout, board, confidence=confidence)
+        ram = prediction.ram
+        if ram_limit is None or ram.total <= ram_limit:
+            return prediction
+        layout = lay_out(graph, core, self.optimize, choose=choose, arena_limit=ram_limit - (ram.total - ram.arena))
         return self.predict_layout(layout, board, confidence=confidence)
 
     def predict_layout(self, layout: Layout, board: Board, *, confidence: float = DEFAULT_CONFIDENCE) -> Prediction:

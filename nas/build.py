@@ -65,7 +65,7 @@ def build_project(
     """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
-    (limits only).
+    (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
 
     :raises UserError: if the directory is not empty or cannot be written, or an operator has no kernel.
     """
@@ -74,9 +74,19 @@ def build_project(
     from codegen.project import write_project
     from codegen.verify import measure_model
 
-    model = compile_graph(graph, find_core(board.core), name=name, optimize=optimize, choose=choose)
-    verification = measure_model(model, board=board, inputs=inputs, expect=expect)
-    broken = excesses(verification.to_json(), limits or Limits())
+    limits = limits or Limits()
+    core, arena_limit = find_core(board.core), None
+    while True:
+        model = compile_graph(graph, core, name=name, optimize=optimize, choose=choose, arena_limit=arena_limit)
+        verification = measure_model(model, board=board, inputs=inputs, expect=expect)
+        ram = verification.ram
+        if limits.ram is None or ram.total <= limits.ram:
+            break
+        left = limits.ram - (ram.total - ram.arena)  # by stack and static variables, which only a build tells
+        if arena_limit is not None and left >= arena_limit:
+            break
+        arena_limit = left
+    broken = excesses(verification.to_json(), limits)
     written = verification.bit_exact and (force or not broken)
     if written:
         write_project(model, directory, board=board, report=report, vectors=inputs, built=verification)

@@ -71,7 +71,8 @@ def command(
     network = trained(found)
     choose = _tuned(network.graph, find_core(where.core), optimize) if tune else None
     try:
-        prediction = load_cost_model(where.core, optimize=optimize).predict(network.graph, where, choose=choose).to_json(limits)
+        cost_model = load_cost_model(where.core, optimize=optimize)
+        prediction = cost_model.predict(network.graph, where, choose=choose, ram_limit=limits.ram).to_json(limits)
     except UserError as error:  # exporting does not depend on a cost model; not every core has one
         click.echo(f"nas: no prediction: {error}", err=True)
         prediction = None

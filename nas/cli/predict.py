@@ -52,7 +52,7 @@ def command(
     model = load_cost_model(where.core, optimize=optimize)
     if model.warning is not None:
         click.echo(f"nas: {model.warning}", err=True)
-    prediction = model.predict(shapes(found), where, confidence=confidence)
+    prediction = model.predict(shapes(found), where, confidence=confidence, ram_limit=limits.ram)
     content = prediction.to_json(limits)
     if as_json:
         click.echo(json.dumps(content | ({"card": model.card.to_json()} if card else {}), indent=2))

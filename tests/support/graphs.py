@@ -229,6 +229,18 @@ def two_headed(name: str = "two_headed") -> ir.Graph:
     return b.graph(logits, b.arg_max(logits))
 
 
+def image(name: str = "image") -> ir.Graph:
+    """Few channels at full size, a residual block, more channels at half the size: most memory is needed at the start."""
+    b = GraphBuilder(name, seed=7)
+    x = b.conv(b.input(1, 32, 24, 3), 8, strides=(2, 2))
+    y = b.conv(x, 32, (1, 1))
+    y = b.depthwise(y)
+    x = b.add(x, b.conv(y, 8, (1, 1), relu=False))
+    x = b.depthwise(b.conv(x, 40, (1, 1)), (5, 5), strides=(2, 2))
+    x = b.max_pool(b.conv(x, 12, (1, 1)), (2, 2))
+    return b.graph(b.dense(b.global_pool(x), 5))
+
+
 NETWORKS: Mapping[str, Callable[[str], ir.Graph]] = {f.__name__: f for f in (convolutional, separable, residual, dense, two_headed)}
 """Makers of networks by name; the argument names the graph."""
 
