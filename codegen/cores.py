@@ -44,6 +44,11 @@ class Core:
         """Whether the 32-bit Thumb-2 encodings, CBZ and IT exist."""
         return self.architecture != "armv6-m"
 
+    @property
+    def timing_note(self) -> str:
+        """What has to be said beside cycles of this core: ``estimate, ±10 %``, or nothing where its manual states them."""
+        return f"estimate, ±{self.timing_uncertainty:.0%}".replace("%", " %") if self.timing_uncertainty else ""
+
 
 CORES: Mapping[str, Core] = {
     core.name: core

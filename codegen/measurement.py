@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.cores import find_core
+
 
 @dataclass(frozen=True, slots=True)
 class Ram:
@@ -131,13 +133,14 @@ def render(result: Verification) -> str:
     verdict = "bit-exact" if result.bit_exact else "NOT bit-exact"
     differ = "all equal" if result.bit_exact else f"{result.mismatches} differ"
     per_mac = f"   ({result.cycles / result.macs:.2f} per MAC)" if result.macs else ""
+    note = find_core(result.core).timing_note
     lines = [
         f"{verdict}: {result.inputs} inputs, {differ}",
         "",
         f"core          {result.core}" + (f" on {result.board}" if result.board else ""),
         f"compiler      {result.compiler}",
         f"instructions  {result.instructions:,.0f} per inference",
-        f"cycles        {result.cycles:,.0f} per inference{per_mac}",
+        f"cycles        {result.cycles:,.0f} per inference{per_mac}" + (f"   ({note})" if note else ""),
     ]
     if result.latency_ms is not None:
         lines.append(f"latency       {result.latency_ms:.3f} ms (estimate for the board)")

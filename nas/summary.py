@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from codegen.cores import find_core
 from nas.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def _interval(value: Mapping[str, float], digits: int) -> str:
     return f"{value['value']:,.{digits}f} ({value['low']:,.{digits}f} to {value['high']:,.{digits}f})"
 
 
+def _cycles(core: str) -> str:
+    note = find_core(core).timing_note
+    return f"cycles ({note})" if note else "cycles"
+
+
 def prediction_text(predicted: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
     """A prediction (as ``nas predict --json`` prints it) for people, with the limits that are set."""
     ram = predicted["ram"]
@@ -82,7 +88,7 @@ def prediction_text(predicted: Mapping[str, Any], limits: Mapping[str, Any]) -> 
         ("", f"predicted ({predicted['confidence']:.0%} interval)", "limit", ""),
         row("RAM, bytes", f"{ram['total']:,} (arena {ram['arena']:,}, stack {ram['stack']:,})", "ram", "ram"),
         row("flash, bytes", _interval(predicted["flash"], 0), "flash", "flash"),
-        ("cycles", _interval(predicted["cycles"], 0), "", ""),
+        (_cycles(predicted["core"]), _interval(predicted["cycles"], 0), "", ""),
         row("latency, ms", _interval(predicted["latency_ms"], 3), "latency", "latency_ms"),
         row("MACs", f"{predicted['macs']:,}", "macs", "macs"),
     ]
@@ -100,7 +106,7 @@ def _figures(winner: Mapping[str, Any], limits: Mapping[str, Any]) -> list[str]:
         ("arena, bytes", f"{predicted['ram']['arena']:,}", f"{built['ram']['arena']:,}", ""),
         ("RAM, bytes", f"{predicted['ram']['total']:,}", f"{built['ram']['total']:,}", bound("ram")),
         ("flash, bytes", _interval(predicted["flash"], 0), f"{built['flash']['total']:,}", bound("flash")),
-        ("cycles", _interval(predicted["cycles"], 0), f"{built['cycles']:,.0f}", ""),
+        (_cycles(built["core"]), _interval(predicted["cycles"], 0), f"{built['cycles']:,.0f}", ""),
         ("latency, ms", _interval(predicted["latency_ms"], 3), f"{built['latency_ms']:.3f}", bound("latency_ms", 3)),
         ("MACs", f"{predicted['macs']:,}", f"{built['macs']:,}", bound("macs")),
     ]

@@ -27,7 +27,13 @@ from codegen.measurement import LayerMeasurement, Verification
 from codegen.optimize import OPTIMIZE, Optimize
 from codegen.verify import measure, measure_model
 
-BOARDS = {"cortex-m0plus": "nucleo-g0b1re", "cortex-m3": "nucleo-f103rb", "cortex-m4": "nucleo-l4r5zi"}
+BOARDS = {
+    "cortex-m0plus": "nucleo-g0b1re",
+    "cortex-m3": "nucleo-f103rb",
+    "cortex-m4": "nucleo-l4r5zi",
+    "cortex-m33": "nucleo-u575zi-q",
+    "cortex-m7": "nucleo-h7a3zi-q",
+}
 """The board that stands for each core; others are named with ``--board``."""
 
 CMSIS_NN: Mapping[str, Mapping[str, tuple[float, float | None]]] = {
@@ -44,6 +50,13 @@ CMSIS_NN: Mapping[str, Mapping[str, tuple[float, float | None]]] = {
         "vww": (24.53e6, None),
         "ad": (0.579e6, None),
         "sww": (2.22e6, None),
+    },
+    "cortex-m7": {
+        "kws": (7.76e6, None),
+        "ic": (29.93e6, None),
+        "vww": (24.47e6, None),
+        "ad": (0.579e6, None),
+        "sww": (2.18e6, None),
     },
     "cortex-m0plus": {
         "kws": (29.0e6, None),
@@ -200,6 +213,8 @@ def main() -> int:
         results.append(result)
     if not options.json:
         about = f"{board.core} on {board.name}, --optimize {options.optimize}, {results[0].verification.compiler}"
+        if note := find_core(board.core).timing_note:
+            about += f"; cycles: {note}"
         print(f"{about}\n\n{render(results, board.core)}")
     return 0 if all(r.verification.bit_exact for r in results) else 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.project.borders import Border, borders
 from codegen.project.c_text import float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
+from codegen.project.qemu_board import qemu_board
 from codegen.project.rendering import render
 from codegen.toolchain import OPTIMIZE
 
@@ -25,6 +26,7 @@ def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], suppor
         M=model.name.upper(),
         board_title=board.description,
         core=model.core.title,
+        machine=qemu_board(model.core).machine,
         layer_count="1 layer" if len(model.layers) == 1 else f"{len(model.layers)} layers",
         macs=f"{sum(layer.macs for layer in model.layers):,}",
         example=_example(model.name, sides),
@@ -63,6 +65,7 @@ def _figures(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> s
             "`nas verify .` builds the project and measures stack, code and time."
         )
     ram, flash = built["ram"], built["flash"]
+    note = f"{model.core.timing_note}: " if model.core.timing_note else ""
     rows = [
         ("RAM", f"{ram['total']:,} bytes", f"arena {ram['arena']:,}, stack {ram['stack']:,}, static variables {ram['static']:,}"),
         ("of the arena", "", f"input and output {ram['io']:,}, scratch {ram['scratch']:,}"),
@@ -72,7 +75,7 @@ def _figures(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> s
             f"code {flash['code']:,}, constants {flash['constants']:,}; support routines included",
         ),
         ("instructions", f"{built['instructions']:,.0f}", "per inference"),
-        ("cycles", f"{built['cycles']:,.0f}", "per inference, of the emulated core without memory stalls"),
+        ("cycles", f"{built['cycles']:,.0f}", f"{note}per inference, of the emulated core without memory stalls"),
     ]
     if built["latency_ms"] is not None:
         clock = f"{board.clock_hz / 1e6:g} MHz"

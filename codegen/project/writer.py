@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.project import kernel_source, model_source
 from codegen.project.borders import borders
+from codegen.project.qemu_board import qemu_board
 from codegen.project.readme import readme
 from codegen.project.rendering import render
 from codegen.project.report import report_json, report_text
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from codegen.measurement import Verification
 
 _BUILD_TYPES = {"speed": "Release", "balanced": "RelWithDebInfo", "size": "MinSizeRel"}  # CMake's names for -O3, -O2 and -Os
-_RUNS_ON_MPS2_AN386 = ("cortex-m0plus", "cortex-m3", "cortex-m4")  # whose instructions the Cortex-M4 of that board has
 
 
 def write_project(
@@ -94,6 +94,7 @@ def project_files(
     name, names = model.name, {"m": model.name, "M": model.name.upper()}
     inputs = choose(model.graph, vectors)
     count = vector_count(inputs)
+    qemu = qemu_board(model.core)
     full_report = report_json(model, board, report, ZigCompiler().identity, built)
     files = {
         f"include/{name}.h": model_source.header(model, _generator_version()),
@@ -106,12 +107,21 @@ def project_files(
         f"test/{name}_self_test.h": render("self_test.h", **names),
         f"test/{name}_self_test.c": self_test_source(model, borders(model.graph, model.plan.offsets)),
         "test/test_host.c": render("test_host.c", **names, count=count),
-        "test/mps2_an386/main.c": render("mps2_an386_main.c", **names, count=count),
-        "test/mps2_an386/startup.c": render("mps2_an386_startup.c", **names),
-        "test/mps2_an386/semihosting.h": render("semihosting.h", **names),
-        "test/mps2_an386/linker.ld": render("mps2_an386_linker.ld", **names),
-        "cmake/arm-none-eabi.cmake": render("arm-none-eabi.cmake", cpu=_emulated_cpu(model)),
-        "CMakeLists.txt": render("CMakeLists.txt", **names, build_type=_BUILD_TYPES[model.optimize], flags=flags),
+        f"test/{qemu.directory}/main.c": render("qemu_main.c", **names, machine=qemu.machine, count=count),
+        f"test/{qemu.directory}/startup.c": render("qemu_startup.c", **names),
+        f"test/{qemu.directory}/semihosting.h": render("semihosting.h", **names),
+        f"test/{qemu.directory}/linker.ld": render(
+            "qemu_linker.ld", machine=qemu.machine, core=qemu.core, code=f"{qemu.code:#010x}", data=f"{qemu.data:#010x}"
+        ),
+        "cmake/arm-none-eabi.cmake": render("arm-none-eabi.cmake", cpu=model.core.gcc_cpu),
+        "CMakeLists.txt": render(
+            "CMakeLists.txt",
+            **names,
+            build_type=_BUILD_TYPES[model.optimize],
+            flags=flags,
+            machine=qemu.machine,
+            machine_directory=qemu.directory,
+        ),
         "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }
@@ -131,10 +141,6 @@ def _write_all(files: Mapping[str, str], model: CompiledModel, staging: Path) ->
     mask = os.umask(0)
     os.umask(mask)
     staging.chmod(0o777 & ~mask)  # as if made by mkdir; mkdtemp lets only the owner in
-
-
-def _emulated_cpu(model: CompiledModel) -> str:
-    return model.core.gcc_cpu if model.core.name in _RUNS_ON_MPS2_AN386 else "cortex-m4"
 
 
 def _generator_version() -> str:

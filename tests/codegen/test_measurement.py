@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from codegen.measurement import Flash, LayerMeasurement, Ram, Verification, render
 
@@ -53,3 +54,10 @@ def test_text_says_whether_it_is_exact_and_where_the_time_goes() -> None:
 
 def test_text_of_an_exact_result_says_so() -> None:
     assert render(verification()).startswith("bit-exact: 3 inputs, all equal")
+
+
+def test_cycles_of_a_core_without_a_published_table_are_called_an_estimate() -> None:
+    assert "estimate, ±" not in render(verification())
+    line = next(x for x in render(replace(verification(), core="cortex-m7")).splitlines() if x.startswith("cycles"))
+    assert "1,234 per inference" in line
+    assert "(estimate, ±25 %)" in line

@@ -21,7 +21,13 @@ from codegen.project import write_project
 
 STRICT = ("-std=c99", "-ffreestanding", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wcast-align", "-Werror")
 """The warnings that a project promises to be free of."""
-BOARDS = {"cortex-m4": "nucleo-l4r5zi", "cortex-m3": "nucleo-f103rb", "cortex-m0plus": "nucleo-g0b1re"}
+BOARDS = {
+    "cortex-m4": "nucleo-l4r5zi",
+    "cortex-m3": "nucleo-f103rb",
+    "cortex-m0plus": "nucleo-g0b1re",
+    "cortex-m33": "nucleo-u575zi-q",
+    "cortex-m7": "nucleo-h743zi",
+}
 """A board for each core."""
 
 

@@ -31,6 +31,18 @@ def test_gcc_build_gives_the_same_outputs_under_qemu(network: str, tmp_path: Pat
     assert f"{network}: 0 of 5 vectors differ" in output
 
 
+@pytest.mark.parametrize(("core", "machine"), [("cortex-m33", "mps2_an505"), ("cortex-m7", "mps2_an500")])
+def test_a_project_runs_under_qemu_on_its_own_core(core: str, machine: str, tmp_path: Path) -> None:
+    required_tool("arm-none-eabi-gcc")
+    required_tool("qemu-system-arm")
+    project = export("separable", tmp_path, core)
+    output = build(required_tool("cmake"), project, "-DCMAKE_TOOLCHAIN_FILE=cmake/arm-none-eabi.cmake")
+    assert "separable: 0 of 5 vectors differ" in output
+    assert (project / "build" / f"separable_{machine}").exists()
+    attributes = run_tool([required_tool("arm-none-eabi-readelf"), "-A", project / "build" / f"separable_{machine}"])
+    assert "Tag_DSP_extension: Allowed" in attributes or "v7E-M" in attributes
+
+
 def test_the_projects_test_notices_changed_weights(tmp_path: Path) -> None:
     project = export("dense", tmp_path)
     weights = project / "src" / "dense_weights.c"

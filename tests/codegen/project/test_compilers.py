@@ -11,6 +11,8 @@ from elftools.elf.elffile import ELFFile
 from graphs import NETWORKS
 from projects import STRICT, export, required_tool, run_tool, sources, zig
 
+from codegen.cores import CORES
+
 LEVELS = ("-O2", "-O3", "-Os")
 ALLOWED_UNDEFINED = re.compile(r"memcpy|memset|memmove|__aeabi_\w+|__\w+[sd]i\d")  # routines that a compiler itself calls
 
@@ -74,6 +76,19 @@ def test_gcc_for_arm_has_nothing_to_warn_of(network: str, tmp_path: Path) -> Non
         for source in [*sources(project), project / "test" / f"{network}_self_test.c"]:
             target = tmp_path / f"{source.stem}.o"
             run_tool([gcc, f"-mcpu={cpu}", "-mthumb", level, *STRICT, *includes, "-c", source, "-o", target])
+
+
+@pytest.mark.parametrize("core", ["cortex-m33", "cortex-m7"])
+def test_neither_compiler_warns_on_the_larger_cores(core: str, tmp_path: Path) -> None:
+    gcc = required_tool("arm-none-eabi-gcc")
+    project = export("residual", tmp_path, core)
+    includes = [f"-I{project / d}" for d in ("include", "src", "test")]
+    for level in LEVELS:
+        compile_with_zig(project, CORES[core].zig_cpu, level, tmp_path)
+        for source in [*sources(project), project / "test" / "residual_self_test.c"]:
+            run_tool(
+                [gcc, f"-mcpu={core}", "-mthumb", level, *STRICT, *includes, "-c", source, "-o", tmp_path / f"{source.stem}.o"]
+            )
 
 
 def test_weights_can_be_placed_in_a_section(tmp_path: Path) -> None:
