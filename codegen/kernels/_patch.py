@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from codegen.ir import Graph, Op, Weighted
 from codegen.kernels._base import Constant, Kernel
-from codegen.kernels._parts import parts
 from codegen.kernels._patch_tir import Tile, patch_prim_func
 from codegen.kernels._requantize import (
     BYTES_PER_CHANNEL,
+    PARAMETERS,
     Requantization,
     bias_constant,
+    packed_parameters,
     requantization,
     requantization_constants,
 )
@@ -39,53 +40,67 @@ class PatchSpec:
     tile: Tile
 
 
-def choose_tile(pixels: int, filters: int, core: Core) -> Tile:
-    """The schedule for a core: as many pixels a block as its registers hold, unless that leaves most of a block empty."""
+def tiles(pixels: int, filters: int, core: Core, form: Requantization) -> tuple[Tile, ...]:
+    """The schedules for a core, the first being the best in most cases: as many pixels a block as its registers hold, unless that
+    leaves most of a block empty."""
+    if core.dsp and form.bounded and filters > 1:
+        # The more channels a call computes, the less each pays for it.
+        channels = sorted({min(n, filters - filters % 2) for n in (16, 8, 4)}, reverse=True)
+        return tuple(Tile(p, c, fused=True) for p in (4, 2, 1) if p <= pixels for c in channels)
     if not core.thumb2:
-        return Tile(pixels=1, channels=min(2, filters))
-    block = 2 if pixels in (2, 4) else min(3, pixels)
-    return Tile(pixels=block, channels=min(2, filters))
+        return (Tile(pixels=1, channels=min(2, filters)),)
+    best = 2 if pixels in (2, 4) else min(3, pixels)
+    blocks = (best, *(p for p in (3, 2, 1) if p <= pixels and p != best))
+    return tuple(Tile(p, min(2, filters), unroll) for p in blocks for unroll in (True, False))
 
 
 class PatchKernel(Kernel[PatchSpec]):
     """What all patch kernels share; they differ in which operators they take."""
 
-    micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "gather", "dot")
+    micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "gather", "dot", "block")
 
     def _spec(self, op: Weighted, graph: Graph, core: Core, window: Window) -> PatchSpec:
         filters = graph[op.weight].shape[0]
-        tile = choose_tile(window.pixels, filters, core)
-        return PatchSpec(window, filters, graph[op.inputs[0]].zero_point, requantization(op, graph), tile)
+        form = requantization(op, graph)
+        tile = tiles(window.pixels, filters, core, form)[0]
+        return PatchSpec(window, filters, graph[op.inputs[0]].zero_point, form, tile)
+
+    def schedules(self, spec: PatchSpec, core: Core) -> tuple[PatchSpec, ...]:
+        alternatives = tiles(spec.window.pixels, spec.filters, core, spec.requantization)
+        return tuple(dict.fromkeys((spec, *(replace(spec, tile=tile) for tile in alternatives))))
 
     def constant_bytes(self, spec: PatchSpec) -> int:
-        return spec.filters * (spec.window.packed_depth + BYTES_PER_CHANNEL)
+        return spec.filters * (spec.window.packed_depth + (4 * PARAMETERS if spec.tile.fused else BYTES_PER_CHANNEL))
 
     def pack(self, op: Op, graph: Graph, spec: PatchSpec) -> tuple[Constant, ...]:
         assert isinstance(op, Weighted)
         data = graph[op.weight].data
         assert data is not None, "only a graph with data is packed"
-        weights = pack_weights(data.reshape(spec.filters, -1), spec.tile.channels)
-        form = spec.requantization
+        form, filters = spec.requantization, data.reshape(spec.filters, -1)
+        if spec.tile.fused:
+            return (Constant("weights", pack_weights(filters, 2)), packed_parameters(op, graph, form))
+        weights = pack_weights(filters, spec.tile.channels)
         return (Constant("weights", weights), bias_constant(op, graph), *requantization_constants(op, graph, form))
 
     def scratch_bytes(self, spec: PatchSpec) -> int:
         depth = spec.window.packed_depth
         copied = 0 if spec.window.contiguous or spec.window.whole_groups else depth
-        return parts(spec.window.pixels, spec.tile.pixels)[0].size * depth * 2 + copied
+        return spec.tile.pixel_parts(spec.window.pixels)[0].size * depth * 2 + copied
 
     def overlap(self, spec: PatchSpec) -> tuple[int | None, ...]:
-        return (overlap_lead(spec.window, spec.filters, spec.tile.pixels),)
+        return (overlap_lead(spec.window, spec.filters, spec.tile.pixel_parts(spec.window.pixels)),)
 
     def work(self, spec: PatchSpec) -> Mapping[str, int]:
         """Features, each linear in cycles: pixels gathered, their runs (whole, cut by a border, outside the input), cells expanded
         and copied; then per shape of block (``3x2``: three pixels, two channels) its calls, groups of four cells and of these the
-        ones outside the unrolled loop; and the results stored."""
+        ones outside the unrolled loop, of a fused block its calls, pairs of channels, groups and rounds of the unrolled loop; and
+        the results stored."""
         window, depth = spec.window, spec.window.packed_depth
         whole, cut, outside = (window.pixels, 0, 0) if window.contiguous else run_counts(window)
         copied = 0 if window.contiguous or window.whole_groups else window.depth
         features = {
             "calls": 1,
-            "blocks": sum(p.blocks for p in parts(window.pixels, spec.tile.pixels)),
+            "blocks": sum(p.blocks for p in spec.tile.pixel_parts(window.pixels)),
             "pixels": window.pixels,
             "runs_whole": whole,
             "runs_cut": cut,
@@ -94,9 +109,16 @@ class PatchKernel(Kernel[PatchSpec]):
             "copied": window.pixels * copied,
             "stored": window.pixels * spec.filters,
         }
-        for pixels in parts(window.pixels, spec.tile.pixels):
-            for channels in parts(spec.filters, spec.tile.channels):
+        for pixels in spec.tile.pixel_parts(window.pixels):
+            for channels in spec.tile.channel_parts(spec.filters):
                 shape, count = f"{pixels.size}x{channels.size}", pixels.blocks * channels.blocks
+                if spec.tile.fused and channels.size > 1:
+                    pairs = count * (channels.size // 2)
+                    fused = {"fused": count, "pairs": pairs, "groups": pairs * (depth // 4), "rounds": pairs * -(-depth // 32)}
+                    for feature, number in fused.items():
+                        name = f"{feature}_{pixels.size}"
+                        features[name] = features.get(name, 0) + number
+                    continue
                 features[f"dots_{shape}"] = count
                 features[f"groups_{shape}"] = count * (depth // 4)
                 if channels.size == 2 and pixels.size > 1:

@@ -52,7 +52,7 @@ def pool_spec(op: Pool2D, graph: Graph) -> PoolSpec | None:
 def pool_overlap(spec: PoolSpec) -> int:
     """Least ``input_offset - output_offset``. A pixel's channels may be written one by one, while others are still read."""
     window = spec.window
-    lead = overlap_lead(window, window.channels, 1)
+    lead = overlap_lead(window, window.channels, parts(window.pixels, 1))
     return lead if window.channels == 1 else max(lead, -int(first_needed(window)[0]))
 
 

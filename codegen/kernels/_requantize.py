@@ -15,6 +15,8 @@ from codegen.requantize import accumulator_range, multipliers
 MICRO_KERNEL = "requantize"
 BYTES_PER_CHANNEL = 4 + 4 + 1
 """Bias, multiplier and shift."""
+PARAMETERS = 3
+"""Words of a channel in the packed form of the same (:func:`packed_parameters`)."""
 _BOUND = 2**30
 _LARGEST_SHIFT = 22
 
@@ -28,6 +30,11 @@ class Requantization:
     zero_point: int
     low: int
     high: int
+
+    @property
+    def clamps(self) -> bool:
+        """Whether results are limited to less than the range of int8."""
+        return (self.low, self.high) != (-128, 127)
 
     def call(self, accumulator: Any, multiplier: Any, shift: Any) -> Any:
         """The TIR expression (int8) for one accumulator."""
@@ -57,6 +64,13 @@ def requantization_constants(op: Weighted, graph: Graph, form: Requantization) -
     q, e = multipliers(op, graph)
     shift = np.where(q == 0, 1, -e) if form.bounded else e
     return Constant("multiplier", q.astype(np.int32)), Constant("shift", shift.astype(np.int8))
+
+
+def packed_parameters(op: Weighted, graph: Graph, form: Requantization) -> Constant:
+    """``parameters`` (int32): bias, multiplier and shift less one of each channel, side by side; for the short form only."""
+    multiplier, shift = requantization_constants(op, graph, form)
+    columns = (bias_constant(op, graph).data, multiplier.data, shift.data.astype(np.int32) - 1)
+    return Constant("parameters", np.stack(columns, axis=1).ravel())
 
 
 def bias_constant(op: Weighted, graph: Graph, correction: NDArray[np.int64] | None = None) -> Constant:

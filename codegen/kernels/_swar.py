@@ -84,7 +84,7 @@ class SwarKernel(Kernel[SwarSpec]):
         return 4 * spec.window.packed_depth
 
     def overlap(self, spec: SwarSpec) -> tuple[int | None, ...]:
-        return (overlap_lead(spec.window, spec.filters, 1),)
+        return (overlap_lead(spec.window, spec.filters, parts(spec.window.pixels, 1)),)
 
     def work(self, spec: SwarSpec) -> Mapping[str, int]:
         """Features: pixels, their runs (whole, cut by a border, outside the input), cells gathered; per size of block of channels

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.ir import Conv2D, FullyConnected, Graph
+from codegen.kernels._parts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +139,13 @@ def run_counts(window: Window) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=4096)
-def overlap_lead(window: Window, filters: int, block: int) -> int:
+def overlap_lead(window: Window, filters: int, blocks: tuple[Part, ...]) -> int:
     """Least ``input_offset - output_offset`` at which the output may lie over the input, in bytes.
 
-    A block of ``block`` pixels is gathered before its outputs are written, so what has been written after a block must end before
+    A block of pixels is gathered before its outputs are written, so what has been written after a block must end before
     the first input cell that a later pixel reads. The last block has no later pixel and sets no limit.
     """
     needed = first_needed(window)
-    ends = np.arange(block, window.pixels, block)
+    ends = np.concatenate([part.start + part.size * np.arange(1, part.blocks + 1) for part in blocks])[:-1]
     disjoint = -window.height * window.width * window.channels
     return max(disjoint, int((ends * filters - needed[ends]).max())) if ends.size else disjoint

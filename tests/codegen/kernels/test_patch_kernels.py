@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from kernel_runner import CORE_BUILDS, Case, Device, Host, compute, expected, prepare, write_source
 
-from codegen.cores import CORES
+from codegen.cores import CORES, Core
 from codegen.ir import Conv2D, FullyConnected, Graph, Op, Padding, Quantization, Tensor, output_shape
 from codegen.kernels import select
-from codegen.kernels._patch import PatchSpec
 from codegen.kernels._patch_tir import Tile
 from codegen.kernels._swar import SwarKernel
 from codegen.kernels.conv2d import Conv2DKernel
@@ -21,7 +20,7 @@ from codegen.kernels.fully_connected import FullyConnectedKernel
 from codegen.kernels.pointwise import PointwiseKernel
 
 NO_PADDING = Padding()
-M4, M0PLUS = CORES["cortex-m4"], CORES["cortex-m0plus"]
+M4, M3, M0PLUS = (CORES[name] for name in ("cortex-m4", "cortex-m3", "cortex-m0plus"))
 
 
 def weighted(
@@ -169,6 +168,8 @@ FAMILIES = {
     "conv2d": (Conv2DKernel(), conv_graphs, M4),
     "pointwise": (PointwiseKernel(), pointwise_graphs, M4),
     "fully_connected": (FullyConnectedKernel(), dense_graphs, M4),
+    "conv2d without DSP": (Conv2DKernel(), conv_graphs, M3),
+    "pointwise without DSP": (PointwiseKernel(), pointwise_graphs, M3),
     "swar": (SwarKernel(), lambda: [*conv_graphs(), *pointwise_graphs(), *least_weights()], M0PLUS),
 }
 
@@ -184,14 +185,16 @@ def inputs_of(case: Case) -> list[np.ndarray]:
 def cases(request: pytest.FixtureRequest) -> Sequence[Case]:
     kernel, graphs, core = FAMILIES[request.param]
     prepared = prepare(kernel, graphs(), core, "speed")
-    return [replace(c, spec=_with_tile(c.spec, number)) for number, c in enumerate(prepared)]
+    return [_scheduled(case, core, number) for number, case in enumerate(prepared)]
 
 
-def _with_tile(spec: object, number: int) -> object:
-    """The spec under one of the schedules that read the same constants."""
-    if isinstance(spec, PatchSpec) and number % 3:
-        return replace(spec, tile=Tile(pixels=1 + number % 2, channels=spec.tile.channels, unroll=number % 2 == 0))
-    return spec
+def _scheduled(case: Case, core: Core, number: int) -> Case:
+    """``case`` under one of its schedules, so that all have their turn."""
+    schedules = case.kernel.schedules(case.spec, core)
+    assert schedules[0] == case.spec
+    assert len(set(schedules)) == len(schedules) <= 12
+    spec = schedules[number % len(schedules)]
+    return replace(case, spec=spec, constants=case.kernel.pack(case.op, case.graph, spec))
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +283,6 @@ def test_only_the_schedule_changes_the_c() -> None:
     from codegen.tvm_build import build_c
 
     (case,) = prepare(PointwiseKernel(), [conv(np.random.default_rng(0), (5, 5, 16), 8)])
-    tiles = {Tile(3), Tile(2), Tile(1), Tile(3, unroll=False)}
+    tiles = {Tile(3), Tile(2), Tile(1), Tile(3, unroll=False), Tile(4, 8, fused=True), Tile(4, 4, fused=True)}
     texts = {build_c({"f": case.kernel.prim_func(replace(case.spec, tile=tile))})["f"] for tile in tiles}
     assert len(texts) == len(tiles)

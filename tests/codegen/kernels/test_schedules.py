@@ -75,9 +75,9 @@ def cycles(graph: Graph, tile: Tile, directory: Path) -> float:
 
 
 def test_only_the_schedule_changes_the_cycles(graph: Graph, tmp_path: Path) -> None:
-    tiles = (Tile(3), Tile(2), Tile(1), Tile(3, unroll=False))
+    (case,) = prepare(PointwiseKernel(), [graph])
+    tiles = [spec.tile for spec in case.kernel.schedules(case.spec, CORES["cortex-m4"])]
     measured = [cycles(graph, tile, tmp_path / str(number)) for number, tile in enumerate(tiles)]
     assert len(set(measured)) == len(tiles)
-    chosen = prepare(PointwiseKernel(), [graph])[0].spec.tile
-    assert measured[tiles.index(chosen)] == min(measured)
-    assert min(measured) / macs(graph.ops[0], graph) < 1.6
+    assert measured[0] == min(measured)
+    assert min(measured) / macs(graph.ops[0], graph) < 1.4
