@@ -48,6 +48,15 @@ def test_stall_terms_reproduce_published_times(cycles: float, flash_bytes: float
     assert load_board("nucleo-l4r5zi").latency_ms(cycles, flash_bytes) == pytest.approx(published_ms, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("cycles", "flash_bytes", "published_ms"),
+    [(8.120e6, 2.05e6, 76.09), (31.314e6, 7.07e6, 316.16), (25.729e6, 6.06e6, 232.02), (0.656e6, 0.27e6, 6.27)],
+)
+def test_stall_term_of_a_cortex_m33_reproduces_published_times(cycles: float, flash_bytes: float, published_ms: float) -> None:
+    """CMSIS-NN on four MLPerf Tiny networks: estimated cycles of the emulated core, bytes read from flash, published time."""
+    assert load_board("nrf5340-dk").latency_ms(cycles, flash_bytes) == pytest.approx(published_ms, rel=0.06)
+
+
 def test_own_board_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(OWN)
