@@ -18,6 +18,7 @@ from codegen.kernels.average_pool2d import AveragePool2DKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
+from codegen.kernels.fully_connected_winograd import FullyConnectedWinogradKernel
 from codegen.kernels.max_pool2d import MaxPool2DKernel
 from codegen.kernels.pointwise import PointwiseKernel
 from codegen.kernels.softmax import SoftmaxKernel
@@ -32,6 +33,7 @@ MICRO = Path(__file__).parent / "micro"
 """Folder of the micro-kernel headers."""
 
 KERNELS: tuple[Kernel[Any], ...] = (
+    FullyConnectedWinogradKernel(),
     FullyConnectedKernel(),
     SwarKernel(),
     PointwiseKernel(),

@@ -1,0 +1,115 @@
+/* Winograd's inner product of one input row with the weights of one to four output channels: sums[channel] += all
+ * (x[a] + w[b]) * (x[b] + w[a]) over pairs of cells a, b. That is all x[a] * w[a] + x[b] * w[b], which is wanted, and products within
+ * x and within w, which the caller takes off once. Half the multiplications, and operands that survive: for cores that can neither
+ * add a product nor keep its factors.
+ *
+ * Weights: 128 more than they are, as unsigned bytes; per pair of cells the two of each channel in turn. `depth` is even. */
+#ifndef NN_WINOGRAD_DOT_H
+#define NN_WINOGRAD_DOT_H
+
+#include <stdint.h>
+
+#include "dsp.h"
+#include "linkage.h"
+
+NN_INLINE void NN_winograd_dot_channels(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth, int32_t channels)
+{
+    for (int32_t c = 0; c < channels; ++c) {
+        const uint8_t *w = weights + 2 * c;
+        uint32_t sum = (uint32_t)sums[c];
+        for (int32_t k = 0; k < depth; k += 2) {
+            sum += (uint32_t)((x[k] + w[1]) * (x[k + 1] + w[0]));
+            w += 2 * channels;
+        }
+        sums[c] = (int32_t)sum;
+    }
+}
+
+#if NN_FEW_REGISTERS
+
+#define NN_WINOGRAD_CHANNEL(w_a, w_b, sum)   \
+    "ldrb %[p], [%[w], #" #w_a "]\n\t"       \
+    "ldrb %[q], [%[w], #" #w_b "]\n\t"       \
+    "adds %[p], %[p], %[b]\n\t"              \
+    "adds %[q], %[q], %[a]\n\t"              \
+    "muls %[p], %[q], %[p]\n\t"              \
+    "add " sum ", %[p]\n\t"
+
+#define NN_WINOGRAD_PAIR(x_a, x_b, w0, w1, w2, w3, w4, w5, w6, w7)                                                              \
+    "movs %[a], #" #x_a "\n\t"                                                                                                  \
+    "ldrsb %[a], [%[x], %[a]]\n\t"                                                                                              \
+    "movs %[b], #" #x_b "\n\t"                                                                                                  \
+    "ldrsb %[b], [%[x], %[b]]\n\t"                                                                                              \
+    NN_WINOGRAD_CHANNEL(w0, w1, "r8") NN_WINOGRAD_CHANNEL(w2, w3, "r9")                                                         \
+    NN_WINOGRAD_CHANNEL(w4, w5, "r10") NN_WINOGRAD_CHANNEL(w6, w7, "r11")
+
+#define NN_WINOGRAD_LOOP(pairs, x_bytes, w_bytes)                                                                               \
+    __asm__ volatile(".syntax unified\n\t"                                                                                      \
+                     "mov r12, %[a]\n\t"                                                                                        \
+                     "ldmia %[p]!, {%[a], %[b]}\n\t"                                                                            \
+                     "mov r8, %[a]\n\t"                                                                                         \
+                     "mov r9, %[b]\n\t"                                                                                         \
+                     "ldmia %[p]!, {%[a], %[b]}\n\t"                                                                            \
+                     "mov r10, %[a]\n\t"                                                                                        \
+                     "mov r11, %[b]\n\t"                                                                                        \
+                     "1:\n\t" pairs "adds %[x], #" #x_bytes "\n\t"                                                              \
+                     "adds %[w], #" #w_bytes "\n\t"                                                                             \
+                     "cmp %[x], r12\n\t"                                                                                        \
+                     "bne 1b\n\t"                                                                                               \
+                     "mov %[a], r8\n\t"                                                                                         \
+                     "mov %[b], r9\n\t"                                                                                         \
+                     "mov %[p], r10\n\t"                                                                                        \
+                     "mov %[q], r11\n\t"                                                                                        \
+                     : [x] "+r"(x), [w] "+r"(weights), [a] "+r"(a), [b] "=&r"(b), [p] "+r"(p), [q] "=&r"(q)                     \
+                     :                                                                                                          \
+                     : "r8", "r9", "r10", "r11", "r12", "cc", "memory")
+
+NN_SHARED void NN_winograd_dot_4(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth)
+{
+    /* In ascending order, as LDM lists them; low registers. */
+    register uint32_t a __asm__("r2") = (uint32_t)(uintptr_t)(x + depth);
+    register uint32_t b __asm__("r3");
+    register uint32_t p __asm__("r4") = (uint32_t)(uintptr_t)sums;
+    register uint32_t q __asm__("r5");
+#if !defined(__OPTIMIZE_SIZE__)
+    if ((depth & 7) == 0) {
+        NN_WINOGRAD_LOOP(NN_WINOGRAD_PAIR(0, 1, 0, 1, 2, 3, 4, 5, 6, 7) NN_WINOGRAD_PAIR(2, 3, 8, 9, 10, 11, 12, 13, 14, 15)
+                             NN_WINOGRAD_PAIR(4, 5, 16, 17, 18, 19, 20, 21, 22, 23)
+                                 NN_WINOGRAD_PAIR(6, 7, 24, 25, 26, 27, 28, 29, 30, 31),
+                         8, 32);
+    } else
+#endif
+    {
+        NN_WINOGRAD_LOOP(NN_WINOGRAD_PAIR(0, 1, 0, 1, 2, 3, 4, 5, 6, 7), 2, 8);
+    }
+    sums[0] = (int32_t)a;
+    sums[1] = (int32_t)b;
+    sums[2] = (int32_t)p;
+    sums[3] = (int32_t)q;
+}
+
+#else
+
+NN_SHARED void NN_winograd_dot_4(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth)
+{
+    NN_winograd_dot_channels(sums, x, weights, depth, 4);
+}
+
+#endif
+
+NN_SHARED void NN_winograd_dot_3(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth)
+{
+    NN_winograd_dot_channels(sums, x, weights, depth, 3);
+}
+
+NN_SHARED void NN_winograd_dot_2(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth)
+{
+    NN_winograd_dot_channels(sums, x, weights, depth, 2);
+}
+
+NN_SHARED void NN_winograd_dot_1(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth)
+{
+    NN_winograd_dot_channels(sums, x, weights, depth, 1);
+}
+
+#endif
