@@ -55,8 +55,6 @@ static inline int32_t NN_high_multiply(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
-
-#define NN_high_multiply_bounded NN_high_multiply
 #endif
 
 /* value / 2^bits rounded to nearest, ties away from zero; 0 <= bits <= 31. */
@@ -87,16 +85,53 @@ static inline int8_t NN_requantize(int32_t value, int32_t multiplier, int32_t ex
     return (int8_t)(NN_clamp(NN_scale(value, multiplier, exponent), low - zero_point, high - zero_point) + zero_point);
 }
 
+#if NN_FEW_REGISTERS
+/* value / 2^shift rounded to nearest, ties upwards, plus offset: what the shift takes off last is the carry; 1 <= shift <= 31. */
+static inline int32_t NN_shift_up(int32_t value, int32_t shift, int32_t offset)
+{
+    __asm__(".syntax unified\n\t"
+            "asrs %0, %0, %1\n\t"
+            "adcs %0, %0, %2\n\t"
+            : "+l"(value)
+            : "l"(shift), "l"(offset)
+            : "cc");
+    return value;
+}
+
+/* value limited to -128..127. */
+static inline int32_t NN_saturate(int32_t value)
+{
+    int32_t result;
+    __asm__(".syntax unified\n\t"
+            "sxtb %0, %1\n\t"
+            "cmp %0, %1\n\t"
+            "beq 1f\n\t"
+            "movs %0, #127\n\t"
+            "asrs %1, %1, #31\n\t"
+            "eors %0, %0, %1\n\t"
+            "1:\n\t"
+            : "=&l"(result), "+l"(value)
+            :
+            : "cc");
+    return result;
+}
+#endif
+
 /* The same for |value| < 2^30 and exponent = -shift with 1 <= shift <= 22, what the caller has to prove. */
 static inline int8_t NN_requantize_bounded(int32_t value, int32_t multiplier, int32_t shift, int32_t zero_point, int32_t low, int32_t high)
 {
+#if NN_FEW_REGISTERS
+    int32_t result = NN_high_multiply_bounded(value, multiplier);
+    result = NN_shift_up(result + (result >> 31), shift, zero_point);
+    return (int8_t)(low == -128 && high == 127 ? NN_saturate(result) : NN_clamp(result, low, high));
+#else
     int32_t result;
     /* Half a unit and the zero point, both ahead of the shift: the sum stays below 2^30 + 2^22 * 129. */
     const int32_t addend = (int32_t)((uint32_t)(2 * zero_point + 1) << shift) >> 1;
 #if NN_HAS_DSP
     __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(value * 2), "r"(multiplier));
 #else
-    result = NN_high_multiply_bounded(value, multiplier);
+    result = NN_high_multiply(value, multiplier);
 #endif
     result += result >> 31;
     result = (result + addend) >> shift;
@@ -107,6 +142,7 @@ static inline int8_t NN_requantize_bounded(int32_t value, int32_t multiplier, in
     }
 #endif
     return (int8_t)NN_clamp(result, low, high);
+#endif
 }
 
 #endif

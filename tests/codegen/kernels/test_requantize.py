@@ -107,7 +107,11 @@ void bounded(const int *n, const int32_t *a, const int32_t *b, int32_t *y);
 void bounded(const int *n, const int32_t *a, const int32_t *b, int32_t *y)
 {
     for (int i = 0; i < *n; ++i) {
+#if NN_FEW_REGISTERS
         y[i] = NN_high_multiply_bounded(a[i], b[i]);
+#else
+        y[i] = NN_high_multiply(a[i], b[i]);
+#endif
     }
 }
 """
