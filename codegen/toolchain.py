@@ -10,7 +10,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,11 +69,10 @@ class ZigCompiler:
             raise CompileError("the C compiler is missing: pip install ziglang")
         self._executable = Path(package.origin).with_name("zig.exe" if os.name == "nt" else "zig")
 
-    @cached_property
+    @property
     def identity(self) -> str:
         """Name and versions, for example ``ziglang 0.17.1, clang 22.1.8``; part of every cost model and report."""
-        clang = self._run(["cc", "--version"]).splitlines()[0].removeprefix("clang version ").split()[0]
-        return f"ziglang {self._run(['version']).strip()}, clang {clang}"
+        return _identity(self._executable)
 
     def link(
         self,
@@ -149,3 +148,11 @@ class ZigCompiler:
         if done.returncode:
             raise CompileError(done.stderr.strip() or f"the compiler ended with status {done.returncode} and no message")
         return done.stdout
+
+
+@cache
+def _identity(executable: Path) -> str:
+    """Asked of each executable once: a build and its report want it several times."""
+    compiler = ZigCompiler()
+    clang = compiler._run(["cc", "--version"]).splitlines()[0].removeprefix("clang version ").split()[0]
+    return f"ziglang {compiler._run(['version']).strip()}, clang {clang}"

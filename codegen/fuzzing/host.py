@@ -128,7 +128,7 @@ def _build(model: CompiledModel, project: Path) -> Path:
     if found is None:
         flags = ("-fsanitize=undefined", *_WARNINGS)
         return ZigCompiler().build_host([*sources, main], include_dirs=includes, output=output, flags=flags)
-    command = [found[0], "-std=c99", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *_WARNINGS]
+    command = [found[0], "-std=c99", "-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *_WARNINGS]
     command += [f"-I{folder}" for folder in includes]
     done = subprocess.run([*command, *sources, main, "-o", output], capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -17,6 +17,9 @@ _FUSED: dict[str, Activation] = {"NONE": "none", "RELU": "relu", "RELU_N1_TO_1":
 _SAME_SCALE = 1e-6
 """Scales that differ by no more count as one, as in TensorFlow Lite Micro."""
 
+_MOST_BYTES = 4 * 1024 * 1024
+_MOST_AXES = 8
+
 
 class UnsupportedError(Exception):
     """The file is sound, but holds something that cannot be imported."""
@@ -36,14 +39,24 @@ class GraphBuilder:
         """The validated graph.
 
         :raises GraphError: if operators, shapes or references do not fit together.
+        :raises UnsupportedError: if the model has no output, or one that is constant, or names an input or output twice.
         """
         return Graph(
             name=name,
             tensors=self._tensors,
             ops=tuple(self._ops),
-            inputs=tuple(self.activation(i).name for i in self.model.inputs),
-            outputs=tuple(self.activation(i).name for i in self.model.outputs),
+            inputs=self._border(self.model.inputs, "input"),
+            outputs=self._border(self.model.outputs, "output"),
         ).validate()
+
+    def _border(self, indices: tuple[int, ...], side: str) -> tuple[str, ...]:
+        tensors = [self.activation(i) for i in indices]
+        if not tensors or len(set(indices)) < len(indices):
+            raise UnsupportedError(f"the model has no {side} or names one twice")
+        constant = next((t for t in tensors if t.constant), None)
+        if constant is not None:
+            raise UnsupportedError(f"the model's {side} {constant.name!r} is constant")
+        return tuple(t.name for t in tensors)
 
     def append(self, op: Op) -> None:
         """Add an operator.
@@ -195,6 +208,10 @@ def padding(op: FileOperator, field: int, size: tuple[int, int], window: tuple[i
 def _check_shape(tensor: FileTensor) -> None:
     if any(d < 1 for d in tensor.shape):
         raise UnsupportedError(f"tensor {tensor.name!r} has shape {list(tensor.shape)}; every length must be known and at least 1")
+    if len(tensor.shape) > _MOST_AXES:
+        raise UnsupportedError(f"tensor {tensor.name!r} has {len(tensor.shape)} axes, at most {_MOST_AXES} are supported")
+    if tensor.data is None and math.prod(tensor.shape) > _MOST_BYTES:
+        raise UnsupportedError(f"tensor {tensor.name!r} of shape {list(tensor.shape)} is larger than any microcontroller's memory")
 
 
 def _quantization(tensor: FileTensor, scales: tuple[float, ...], zero_point: int, axis: int | None = None) -> Quantization:
