@@ -7,7 +7,7 @@ multiply-accumulate; a multiple transfer takes a cycle a register; a NOP, IT or 
 instruction before it. LLVM's scheduling model of the Cortex-M55 (``ARMScheduleM55.td``), "a lot like the M33", tells which
 operations take two stages: bit-field extraction and saturation do, SXTB16 and plain shifts do not.
 
-CMSIS-NN counted by these rules takes 0.87 to 0.90 times the cycles of a Cortex-M4, and with one factor for the board's memory (1.22)
+CMSIS-NN counted by these rules takes 0.87 to 0.90 times the cycles of a Cortex-M4. With one factor for the board's memory, 1.22,
 it comes within 6 % of the times published for it on an nRF5340 (MLPerf Tiny v1.0, four networks).
 
 Assumptions where neither says anything:

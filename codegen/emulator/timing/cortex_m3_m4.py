@@ -7,6 +7,9 @@ Assumptions where the manuals give a range:
   is 0, else 4 plus one for every started 4 bits of the quotient, as far as the operands' widths tell them (5 to 12);
 * long multiplications of a Cortex-M3 take their longest time (5, with accumulation 7): they end early only for short operands, and
   a requantisation multiplier is a full 31 bits long;
+* the manuals do not say whether transfers that update their base overlap. J. K. Nowakowski measured on an STM32F407 and an
+  STM32F103 (repository ``jnk0le/random``, ``pipeline cycle test/doc/cortex_m3m4.md``) that back to back on one base neither loads
+  nor stores do, and that a Cortex-M3 overlaps no such load with the one before it;
 * IT is folded (0 cycles) behind a 16-bit instruction of its own block that is no branch and touches no memory, else it takes 1.
 """
 
@@ -44,6 +47,7 @@ class CortexM4Timing(SequentialTiming):
     multiply_long = 1
     multiply_add_long = 1
     unaligned_load_cycles = (1, 2)
+    overlaps_updating_loads = True
 
     def alone(self, instruction: Instruction) -> int:
         """Table 3-1. LDR to the program counter takes at least 5 and TBB at least 6 cycles (section 3.3.2)."""
@@ -90,6 +94,11 @@ class CortexM4Timing(SequentialTiming):
         pipelined = (
             previous.kind is Kind.LOAD and previous.condition == ALWAYS and not previous.loaded & instruction.address_registers
         )
+        chained = previous.kind is instruction.kind and previous.writeback & instruction.address_registers
+        if instruction.kind is Kind.STORE and instruction.writeback and chained:
+            return 1
+        if chained or (instruction.kind is Kind.LOAD and instruction.writeback and not self.overlaps_updating_loads):
+            return 0
         if pipelined and instruction.kind in (Kind.LOAD, Kind.STORE) and self.alone(instruction) == 2:
             return -1
         return 0
@@ -99,6 +108,7 @@ class CortexM3Timing(CortexM4Timing):
     """Cortex-M3 Technical Reference Manual r2p1 (Arm DDI 0337I), table 3-1 and section 3.3.2: the pipeline of the Cortex-M4 without
     the DSP extension and with a slower multiplier (SMULL 3 to 5, SMLAL 4 to 7)."""
 
+    overlaps_updating_loads = False
     multiply_add = 2
     multiply_long = 5
     multiply_add_long = 7

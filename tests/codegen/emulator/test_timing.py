@@ -29,7 +29,10 @@ M4_AND_M3 = {
     "address from a data operation": ("adds r1, r0, #4\n ldr r2, [r1]", 1 + 1 + 2),
     "address from an earlier data operation": ("adds r1, r0, #4\n nop\n ldr r2, [r1]", 1 + 1 + 2),
     "stored value from a data operation": ("movs r1, #4\n str r1, [r0]", 2),
-    "loads that update their base": ("ldr r1, [r0], #4\n ldr r2, [r0], #4", 3),
+    "loads that update their base": ("ldr r1, [r0], #4\n ldr r2, [r0], #4", 4),
+    "a load behind one that updates its base": ("ldr r1, [r0], #4\n ldr r2, [r0]", 4),
+    "stores that update their base": ("str r1, [r0], #4\n str r2, [r0], #4", 3),
+    "a store behind one that updates its base": ("str r1, [r0], #4\n str r2, [r0]", 2),
     "literal": ("ldr r1, =0x12345678\n b 1f\n .ltorg\n 1:", 2 + 3),
     "branch": ("b 1f\n nop\n 1:", 3),
     "branch not taken": ("cmp r0, #0\n beq 1f\n nop\n 1:", 3),
@@ -87,6 +90,11 @@ def test_division_time_follows_the_operands(mnemonic: str, dividend: int, diviso
 def test_multipliers_of_both_cores(body: str, m4: int, m3: int, tmp_path: Path) -> None:
     assert cycles(tmp_path, body, "cortex-m4") == m4
     assert cycles(tmp_path, body, "cortex-m3") == m3
+
+
+@pytest.mark.parametrize(("core", "expected"), [("cortex-m4", 1 + 3), ("cortex-m3", 1 + 4)])
+def test_loads_that_update_two_bases(core: str, expected: int, tmp_path: Path) -> None:
+    assert cycles(tmp_path, "mov r3, r0\n nop\n ldr r1, [r0], #4\n ldr r2, [r3], #4", core) == expected + 1
 
 
 @pytest.mark.parametrize(
