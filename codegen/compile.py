@@ -43,6 +43,11 @@ class Layout:
     plan: MemoryPlan
     origins: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def demands(self) -> list[Demand]:
+        """What the plan knows of each operator of ``graph``."""
+        return _demands(self.graph, self.selections)
+
     def origin(self, op: Op) -> str:
         """Name of the operator that ``op`` is, or is a strip of."""
         return self.origins.get(op.name, op.name)
@@ -104,7 +109,7 @@ def lay_out(
     limit = None if arena_limit is None or layout.plan.arena_bytes <= arena_limit else arena_limit
     if limit is None and optimize != "size":
         return layout
-    estimator = Estimator(graph, _demands(graph, layout.selections))
+    estimator = Estimator(graph, layout.demands)
     split = [
         replace(_arranged(parts, core, optimize, choose), origins=origins)
         for partition in partitions(estimator, layout.plan.arena_bytes, limit)

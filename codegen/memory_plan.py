@@ -256,7 +256,7 @@ def _at_far_end(buffers: Sequence[Buffer], attempt: tuple[int, list[int]], mirro
     return max(range(len(buffers)), key=lambda i: total - offsets[i] if mirrored else offsets[i] + buffers[i].size)
 
 
-def _covered(intervals: Iterable[tuple[int, int]]) -> int:
+def covered(intervals: Iterable[tuple[int, int]]) -> int:
     """Bytes that lie in at least one of the half-open intervals."""
     covered = reached = 0
     for begin, end in sorted(intervals):
@@ -304,6 +304,6 @@ def plan(graph: Graph, demands: Sequence[Demand], views: Views | None = None) ->
         arena_bytes=total,
         offsets=at,
         scratch={op.name: placed["scratch of " + op.name] for op, d in zip(graph.ops, demands, strict=True) if d.scratch},
-        io_bytes=_covered((at[name], at[name] + graph[name].nbytes) for name in (*graph.inputs, *graph.outputs)),
+        io_bytes=covered((at[name], at[name] + graph[name].nbytes) for name in (*graph.inputs, *graph.outputs)),
         scratch_bytes=max((d.scratch for d in demands), default=0),
     )

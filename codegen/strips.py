@@ -193,7 +193,7 @@ def _split(graph: Graph, strips: Strips) -> tuple[Graph, dict[str, str]] | None:
             added.append(strip)
             origins[strip.name] = op.name
         parts.append(held[result.name])
-    joined = Concatenation(name=f"join {result.name}", inputs=tuple(parts), output=result.name, axis=1)
+    joined = Concatenation(name=ops[-1].name, inputs=tuple(parts), output=result.name, axis=1)
     for name in written - {result.name}:
         del tensors[name]
     ops = (*graph.ops[: strips.first], *added, joined, *graph.ops[strips.last + 1 :])

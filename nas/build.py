@@ -41,11 +41,12 @@ def excesses(built: Mapping[str, Any], limits: Limits) -> tuple[Excess, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What was measured of a project, the limits that it breaks, and whether it was written."""
+    """What was measured of a project, the limits that it breaks, whether it was written, and its arena as text."""
 
     verification: Verification
     broken: tuple[Excess, ...]
     written: bool
+    memory_map: str
 
 
 def build_project(
@@ -71,6 +72,7 @@ def build_project(
     """
     from codegen.compile import compile_graph
     from codegen.cores import find_core
+    from codegen.memory_map import text_map
     from codegen.project import write_project
     from codegen.verify import measure_model
 
@@ -90,4 +92,4 @@ def build_project(
     written = verification.bit_exact and (force or not broken)
     if written:
         write_project(model, directory, board=board, report=report, vectors=inputs, built=verification)
-    return Build(verification, broken, written)
+    return Build(verification, broken, written, text_map(model.layout))

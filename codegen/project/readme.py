@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from codegen.memory_map import text_map
 from codegen.project.borders import Border, borders
 from codegen.project.c_text import float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
@@ -33,6 +34,7 @@ def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], suppor
         borders="\n".join(_border_row(border, model.name) for border in sides),
         arena_align=ARENA_ALIGN,
         figures=_figures(model, board, report),
+        memory_map=text_map(model.layout),
         support=_support(support_routines),
         micro_row=f"| `src/{model.name}_micro.h` | their innermost computations |\n" if model.micro_kernels else "",
     )

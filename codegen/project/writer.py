@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.project import kernel_source, model_source
 from codegen.project.borders import borders
+from codegen.project.memory_map_svg import memory_map_svg
 from codegen.project.qemu_board import qemu_board
 from codegen.project.readme import readme
 from codegen.project.rendering import render
@@ -122,6 +123,7 @@ def project_files(
             machine=qemu.machine,
             machine_directory=qemu.directory,
         ),
+        "memory_map.svg": memory_map_svg(model),
         "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }

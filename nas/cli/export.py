@@ -88,7 +88,10 @@ def command(
         force=force,
         choose=choose,
     )
-    click.echo(json.dumps(build.verification.to_json(), indent=2) if as_json else render(build.verification))
+    if as_json:
+        click.echo(json.dumps(build.verification.to_json(), indent=2))
+    else:
+        click.echo(f"{render(build.verification)}\n\n{build.memory_map}")
     for excess in build.broken:
         needs = describe(excess.limit, excess.value)
         click.echo(f"nas: needs {needs}, {describe(excess.limit, excess.value - excess.bound)} above the limit", err=True)

@@ -27,6 +27,7 @@ def test_layout_is_the_contracts(tmp_path: Path) -> None:
         "README.md",
         "cmake/arm-none-eabi.cmake",
         "include/separable.h",
+        "memory_map.svg",
         "model.safetensors",
         "report.json",
         "src/separable.c",
