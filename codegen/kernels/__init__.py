@@ -12,13 +12,13 @@ from codegen.errors import UserError
 from codegen.ir import Graph, Op
 from codegen.kernels._base import Constant, Kernel
 from codegen.kernels._swar import SwarKernel
+from codegen.kernels._winograd import WinogradKernel
 from codegen.kernels.add import AddKernel
 from codegen.kernels.arg_max import ArgMaxKernel
 from codegen.kernels.average_pool2d import AveragePool2DKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
-from codegen.kernels.fully_connected_winograd import FullyConnectedWinogradKernel
 from codegen.kernels.max_pool2d import MaxPool2DKernel
 from codegen.kernels.pointwise import PointwiseKernel
 from codegen.kernels.softmax import SoftmaxKernel
@@ -33,9 +33,9 @@ MICRO = Path(__file__).parent / "micro"
 """Folder of the micro-kernel headers."""
 
 KERNELS: tuple[Kernel[Any], ...] = (
-    FullyConnectedWinogradKernel(),
-    FullyConnectedKernel(),
     SwarKernel(),
+    WinogradKernel(),
+    FullyConnectedKernel(),
     PointwiseKernel(),
     Conv2DKernel(),
     DepthwiseConv2DKernel(),

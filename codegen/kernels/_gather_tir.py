@@ -59,26 +59,27 @@ def gather_block(window: Window, input_zero: int, x: Any, patch: Any, pixels: Pa
                 call("expand", target, T.address_of(copied[0, 0, 0]), window.depth, pixels.size, input_zero)
 
 
-def widen_pixel(window: Window, input_zero: int, x: Any, patch: Any, pixel: Any) -> None:
-    """Write the cells of ``pixel``'s window into ``patch[cell]``; those outside the input become ``input_zero``."""
+def gather_pixel(window: Window, input_zero: int, x: Any, patch: Any, pixel: Any) -> None:
+    """Write the cells of ``pixel``'s window into ``patch[cell]``, int8 or int32; those outside the input become ``input_zero``."""
     from tvm.tirx.script import builder as T
 
+    take, outside = ("copy", "fill") if patch.dtype == "int8" else ("widen", "widen_zero_point")
     if window.contiguous:
         with T.sblock("gather"):
             p = T.axis.spatial(window.pixels, pixel)
             start = _pixel_start(window, p)
             T.reads(x[start : start + window.depth])
-            T.writes(patch[0 : window.packed_depth])
-            call("widen", T.address_of(patch[0]), T.address_of(x[start]), window.depth)
+            T.writes(patch[0 : patch.shape[0]])
+            call(take, T.address_of(patch[0]), T.address_of(x[start]), window.depth)
         return
     rows, runs, taps = window.runs
     with loops(row=rows, run=runs) as inner, T.sblock("gather"):
         p, row, run = T.axis.remap("SSS", [pixel, *inner])
         number, y_in, x_in = _run_position(window, p, row, run)
         T.reads(x[0 : window.height * window.width * window.channels])
-        T.writes(patch[0 : window.packed_depth])
+        T.writes(patch[0 : patch.shape[0]])
         target = T.address_of(patch[number * (taps * window.channels)])
-        _run(window, x, y_in, x_in, _Calls("widen", "widen_zero_point", target, (), (input_zero,)))
+        _run(window, x, y_in, x_in, _Calls(take, outside, target, (), (input_zero,)))
 
 
 def _pixel_position(window: Window, pixel: Any) -> tuple[Any, Any]:

@@ -65,6 +65,8 @@ class SwarKernel(Kernel[SwarSpec]):
                 window = rows_window(op, graph)
             case _:
                 return None
+        if window.pixels == 1:  # every weight is used once: no cell is worth being widened
+            return None
         return SwarSpec(window, graph[op.weight].shape[0], graph[op.inputs[0]].zero_point, requantization(op, graph))
 
     def constant_bytes(self, spec: SwarSpec) -> int:

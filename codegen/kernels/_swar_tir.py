@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from codegen.kernels._gather_tir import widen_pixel
+from codegen.kernels._gather_tir import gather_pixel
 from codegen.kernels._parts import Part, parts
 from codegen.kernels._tir import allocate, call, loops
 from codegen.tvm_build import SCRATCH_SCOPE, annotate
@@ -60,7 +60,7 @@ class _Computation:
         patch = allocate("patch", (self.depth,), "int32", SCRATCH_SCOPE)
         sums = {c: allocate("sums", (c.blocks, c.size), "int32") for c in channel_parts}
         with loops(pixel=spec.window.pixels) as (pixel,):
-            widen_pixel(spec.window, spec.zero_point, self.x, patch, pixel)
+            gather_pixel(spec.window, spec.zero_point, self.x, patch, pixel)
             for channels in channel_parts:
                 self._dot(patch, sums[channels], channels)
                 self._store(pixel, sums[channels], channels)

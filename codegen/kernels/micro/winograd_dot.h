@@ -1,4 +1,4 @@
-/* Winograd's inner product of one input row with the weights of one to four output channels: sums[channel] += all
+/* Winograd's inner product of gathered cells with the weights of one to four output channels: sums[channel] += all
  * (x[a] + w[b]) * (x[b] + w[a]) over pairs of cells a, b. That is all x[a] * w[a] + x[b] * w[b], which is wanted, and products within
  * x and within w, which the caller takes off once. Half the multiplications, and operands that survive: for cores that can neither
  * add a product nor keep its factors.
@@ -11,6 +11,17 @@
 
 #include "dsp.h"
 #include "linkage.h"
+
+/* What the input adds to all channels, with every cell raised by 128; the bias takes off what that is too much. */
+NN_SHARED void NN_winograd_surplus(int32_t *surplus, const int8_t *x, int32_t depth)
+{
+    uint32_t sum = 0;
+    NN_ROLLED for (; depth > 0; depth -= 2) {
+        sum += (uint32_t)((x[0] + 128) * (x[1] + 128));
+        x += 2;
+    }
+    *surplus = (int32_t)sum;
+}
 
 NN_INLINE void NN_winograd_dot_channels(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth, int32_t channels)
 {

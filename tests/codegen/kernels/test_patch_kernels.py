@@ -15,9 +15,9 @@ from codegen.ir import Conv2D, FullyConnected, Graph, Op, Padding, Quantization,
 from codegen.kernels import select
 from codegen.kernels._patch_tir import Tile
 from codegen.kernels._swar import SwarKernel
+from codegen.kernels._winograd import WinogradKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
-from codegen.kernels.fully_connected_winograd import FullyConnectedWinogradKernel
 from codegen.kernels.pointwise import PointwiseKernel
 
 NO_PADDING = Padding()
@@ -155,12 +155,6 @@ def dense_graphs() -> list[Graph]:
     ]
 
 
-def even_dense_graphs() -> list[Graph]:
-    rng = np.random.default_rng(5)
-    even = [graph for graph in dense_graphs() if graph["w"].size // graph["w"].shape[0] % 2 == 0]
-    return [*even, *(dense(rng, 1, depth, filters) for depth, filters in ((2, 5), (6, 4), (8, 9), (34, 7), (80, 8)))]
-
-
 def least_weights() -> list[Graph]:
     """Weights that are all -128, which TFLite's own converter avoids: the greatest sums of two products there are."""
     graphs = []
@@ -171,14 +165,24 @@ def least_weights() -> list[Graph]:
     return graphs
 
 
+def every_graph() -> list[Graph]:
+    """What a kernel has to take that computes all convolutions and products."""
+    return [*conv_graphs(), *pointwise_graphs(), *dense_graphs(), *least_weights()]
+
+
+def rows_of(graph: Graph) -> int:
+    """Output pixels or rows."""
+    return graph["y"].size // graph["w"].shape[0]
+
+
 FAMILIES = {
     "conv2d": (Conv2DKernel(), conv_graphs, M4),
     "pointwise": (PointwiseKernel(), pointwise_graphs, M4),
     "fully_connected": (FullyConnectedKernel(), dense_graphs, M4),
     "conv2d without DSP": (Conv2DKernel(), conv_graphs, M3),
     "pointwise without DSP": (PointwiseKernel(), pointwise_graphs, M3),
-    "fully_connected_winograd": (FullyConnectedWinogradKernel(), even_dense_graphs, M0PLUS),
-    "swar": (SwarKernel(), lambda: [*conv_graphs(), *pointwise_graphs(), *least_weights()], M0PLUS),
+    "swar": (SwarKernel(), lambda: [g for g in every_graph() if rows_of(g) > 1], M0PLUS),
+    "winograd": (WinogradKernel(), every_graph, M0PLUS),
 }
 
 
