@@ -18,8 +18,10 @@ from codegen.kernels.arg_max import ArgMaxKernel
 from codegen.kernels.average_pool2d import AveragePool2DKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
+from codegen.kernels.extremum import ExtremumKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
 from codegen.kernels.max_pool2d import MaxPool2DKernel
+from codegen.kernels.mul import MulKernel
 from codegen.kernels.pointwise import PointwiseKernel
 from codegen.kernels.softmax import SoftmaxKernel
 
@@ -42,6 +44,8 @@ KERNELS: tuple[Kernel[Any], ...] = (
     AveragePool2DKernel(),
     MaxPool2DKernel(),
     AddKernel(),
+    MulKernel(),
+    ExtremumKernel(),
     SoftmaxKernel(),
     ArgMaxKernel(),
 )

@@ -1,24 +1,36 @@
-"""Addition of two tensors, of which one may repeat: a scalar, a vector of channels, any trailing part of the shape, also constant.
+"""Addition and subtraction of two tensors, of which either may repeat or be constant.
 
-The operand with the greater scale has the factor one half (TFLite doubles the greater scale to get the common one), which is a
-shift; the other one is multiplied. Four elements are read before their sums are written, and the sum may replace either operand.
+With all factors known, an output is a function of two bytes. TFLite computes it in steps: both operands to twice the greater
+scale, their sum to the output's, each with its own rounding. Nearly always one linear function, rounded once, gives the same
+byte for every pair of bytes, which is tried out when the operator is specialized:
+
+    y = clamp((base + (A * first >> 8) + (B * second >> 8)) >> shift)
+
+Where sums fall on ties, which TFLite rounds away from zero, the sum is taken without the output's zero point and a negative one is
+lowered by one before the rest is added (``symmetric``). What is left is computed in TFLite's steps.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from codegen.ir import Add, Graph, Op, Tensor
+from codegen.ir import Add, Graph, Op, Sub
 from codegen.kernels import _requantize
 from codegen.kernels._base import Constant, Kernel
-from codegen.kernels._parts import Part, parts
-from codegen.kernels._requantize import Requantization
-from codegen.requantize import multipliers
+from codegen.kernels._broadcast import (
+    Broadcast,
+    broadcast,
+    broadcast_overlap,
+    broadcast_prim_func,
+    broadcast_work,
+    constant_operand_bytes,
+    constant_operands,
+)
+from codegen.requantize import ADD_LEFT_SHIFT, Int64, multipliers, requantize
 
 if TYPE_CHECKING:
     import tvm
@@ -26,32 +38,28 @@ if TYPE_CHECKING:
     from codegen.cores import Core
     from codegen.optimize import Optimize
 
-_UNROLL = 4
-_LARGEST_SHIFT = 22
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """``length`` elements that repeat until the output is full; ``halved`` marks the factor one half."""
-
-    length: int
-    constant: bool
-    zero_point: int
-    halved: bool
+Form = Literal["linear", "symmetric", "stepwise"]
+_SHIFTS = range(21, 9, -1)
+_FACTOR_BITS = 8
+"""Bits by which the factors are finer than the sum."""
+_INT32 = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class AddSpec:
-    """An output of ``length`` elements; the shorter operand, if any, is as long as one row of the loops."""
+    """See the module; ``zero_points`` (first, second, output) and ``subtract`` matter to the stepwise form only."""
 
-    length: int
-    operands: tuple[Operand, Operand]
-    requantization: Requantization
+    geometry: Broadcast
+    clamp: tuple[int, int]
+    form: Form
+    shift: int = 0
+    zero_points: tuple[int, int, int] = (0, 0, 0)
+    subtract: bool = False
 
     @property
-    def row(self) -> int:
-        """Elements after which an operand repeats."""
-        return min(operand.length for operand in self.operands)
+    def parameters(self) -> int:
+        """Numbers that the function reads beside its operands."""
+        return {"linear": 3, "symmetric": 4, "stepwise": 6}[self.form]
 
 
 class AddKernel(Kernel[AddSpec]):
@@ -61,118 +69,98 @@ class AddKernel(Kernel[AddSpec]):
     micro_kernels = (_requantize.MICRO_KERNEL, "add")
 
     def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> AddSpec | None:
-        if not isinstance(op, Add):
+        if not isinstance(op, Add | Sub):
             return None
-        y = graph[op.output]
-        operands = [graph[name] for name in op.inputs]
-        if not all(_repeats(x, y) for x in operands) or all(x.size < y.size or x.constant for x in operands):
-            return None
-        halved, bounded = (True, False), True
-        if all(t.quantization is not None for t in (*operands, y)):
-            q, e = multipliers(op, graph)
-            halved = (bool(q[0] == 2**30 and e[0] == 0), bool(q[1] == 2**30 and e[1] == 0))
-            bounded = 1 <= -int(e[2]) <= _LARGEST_SHIFT
-        first, second = (Operand(x.size, x.constant, x.zero_point, h) for x, h in zip(operands, halved, strict=True))
-        return AddSpec(y.size, (first, second), Requantization(bounded, y.zero_point, *op.clamp))
+        geometry = broadcast(op, graph)
+        if any(graph[name].quantization is None for name in (*op.inputs, op.output)):
+            return AddSpec(geometry, op.clamp, "linear", _SHIFTS[0])
+        found = _linear(op, graph)
+        if found is not None:
+            return AddSpec(geometry, op.clamp, *found[:2])
+        first, second, y = (graph[name].zero_point for name in (*op.inputs, op.output))
+        return AddSpec(geometry, op.clamp, "stepwise", 0, (first, second, y), isinstance(op, Sub))
 
     def constant_bytes(self, spec: AddSpec) -> int:
-        return sum(o.length for o in spec.operands if o.constant) + 4 * 6
+        return constant_operand_bytes(spec.geometry) + 4 * spec.parameters
 
     def pack(self, op: Op, graph: Graph, spec: AddSpec) -> tuple[Constant, ...]:
-        assert isinstance(op, Add)
-        q, e = multipliers(op, graph)
-        shifts = np.where(q == 0, 1, -e)
-        shifts[2] = shifts[2] if spec.requantization.bounded else e[2]
-        parameters = np.stack([q, shifts], axis=1).reshape(-1).astype(np.int32)
-        constants = []
-        for name, number in zip(op.inputs, ("first", "second"), strict=True):
-            data = graph[name].data
-            if graph[name].constant and data is not None:
-                constants.append(Constant(number, data.reshape(-1)))
-        return (*constants, Constant("scales", parameters))
+        assert isinstance(op, Add | Sub)
+        found = _linear(op, graph)
+        if found is not None:
+            parameters = np.array(found[2], np.int32)
+        else:
+            parameters = np.stack(multipliers(op, graph), axis=1).reshape(-1).astype(np.int32)
+        return (*constant_operands(op, graph), Constant("parameters", parameters))
 
     def overlap(self, spec: AddSpec) -> tuple[int | None, ...]:
-        return tuple(0 if o.length == spec.length else None for o in spec.operands if not o.constant)
+        return broadcast_overlap(spec.geometry)
 
     def work(self, spec: AddSpec) -> Mapping[str, int]:
-        rows = spec.length // spec.row
-        return {
-            "calls": 1,
-            "rows": rows,
-            "groups": rows * sum(part.blocks for part in parts(spec.row, _UNROLL)),
-            "scaled_operands": spec.length * sum(not o.halved for o in spec.operands),
-            "requantisations": spec.length,
-        }
+        slow = {form: spec.geometry.size * (spec.form == form) for form in ("symmetric", "stepwise")}
+        return {**broadcast_work(spec.geometry), **slow}
 
     def prim_func(self, spec: AddSpec) -> tvm.tirx.PrimFunc:
-        from tvm import s_tir
-        from tvm.script.ir_builder import IRBuilder
-        from tvm.tirx.script import builder as T
+        def arguments(parameters: Any) -> list[Any]:
+            read = [parameters[i] for i in range(spec.parameters)]
+            if spec.form == "stepwise":
+                return [*spec.zero_points[:2], -1 if spec.subtract else 1, *read, spec.zero_points[2], *spec.clamp]
+            return [*read, spec.shift, *spec.clamp]
 
-        from codegen.kernels._tir import allocate, loops
-        from codegen.tvm_build import annotate
-
-        names = ("first", "second")
-        row_parts = parts(spec.row, _UNROLL)
-        with IRBuilder() as ib, T.prim_func(s_tir=True):
-            T.func_name("main")
-            order = sorted(range(2), key=lambda i: spec.operands[i].constant)
-            buffers = {i: T.arg(names[i], T.buffer((spec.operands[i].length,), "int8")) for i in order}
-            scales = T.arg("scales", T.buffer((6,), "int32"))
-            y = T.arg("y", T.buffer((spec.length,), "int8"))
-            with T.sblock("root"):
-                results = {part: allocate("sums", (part.size,), "int8") for part in row_parts}
-                with loops(row=spec.length // spec.row) as (row,):
-                    for part in row_parts:
-                        with loops(group=part.blocks) as (group,):
-                            _sum(spec, part, row, group, [buffers[0], buffers[1]], scales, results[part])
-                            _store(spec, part, row, group, results[part], y)
-        schedule = s_tir.Schedule(ib.get())
-        for part in row_parts:
-            for stage in ("sum", "store"):
-                schedule.unroll(schedule.get_loops(f"{stage}_{part.size}")[-1])
-        return annotate(schedule.mod["main"], ("scales", *(names[i] for i in order if spec.operands[i].constant)))
+        function = {"linear": "add", "symmetric": "add_symmetric", "stepwise": "add_stepwise"}[spec.form]
+        return broadcast_prim_func(spec.geometry, function, spec.parameters, arguments)
 
 
-def _sum(spec: AddSpec, part: Part, row: Any, group: Any, operands: list[Any], scales: Any, sums: Any) -> None:
-    from tvm.tirx.script import builder as T
-
-    from codegen.kernels._tir import loops
-
-    with loops(element=part.size) as (element,), T.sblock(f"sum_{part.size}"):
-        r, g, i = T.axis.remap("SSS", [row, group, element])
-        inside = part.start + g * part.size + i
-        values = [
-            x[r * spec.row + inside if o.length == spec.length else inside] for x, o in zip(operands, spec.operands, strict=True)
-        ]
-        T.reads(*values, scales[0:6])
-        T.writes(sums[i])
-        terms = []
-        for number, (value, operand) in enumerate(zip(values, spec.operands, strict=True)):
-            difference = T.cast(value, "int32") - operand.zero_point
-            if operand.halved:
-                terms.append(T.call_extern("int32", "NN_add_halved", difference))
-            else:
-                terms.append(T.call_extern("int32", "NN_add_scaled", difference, scales[2 * number], scales[2 * number + 1]))
-        T.buffer_store(sums, spec.requantization.call(terms[0] + terms[1], scales[4], scales[5]), [i])
-
-
-def _store(spec: AddSpec, part: Part, row: Any, group: Any, sums: Any, y: Any) -> None:
-    from tvm.tirx.script import builder as T
-
-    from codegen.kernels._tir import loops
-
-    with loops(element=part.size) as (element,), T.sblock(f"store_{part.size}"):
-        r, g, i = T.axis.remap("SSS", [row, group, element])
-        to = r * spec.row + part.start + g * part.size + i
-        T.reads(sums[i])
-        T.writes(y[to])
-        T.buffer_store(y, sums[i], [to])
+def _linear(op: Add | Sub, graph: Graph) -> tuple[Form, int, tuple[int, ...]] | None:
+    """Form, shift and parameters of a linear function that equals ``op`` for all operands; None if there is no such function."""
+    first, second, y = (graph[name] for name in (*op.inputs, op.output))
+    values = [_values(graph, name) for name in op.inputs]
+    wanted = _outputs(op, graph, values)
+    sign = -1 if isinstance(op, Sub) else 1
+    factors = (first.scale / y.scale, sign * second.scale / y.scale)
+    forms: tuple[Form, ...] = ("linear", "symmetric")
+    for form in forms:
+        for shift in _SHIFTS:
+            if max(map(abs, factors)) * 2.0 ** (shift + _FACTOR_BITS) >= _INT32 - 1:
+                continue
+            a, b = (round(factor * 2.0 ** (shift + _FACTOR_BITS)) for factor in factors)
+            terms = [factor * v >> _FACTOR_BITS for factor, v in zip((a, b), values, strict=True)]
+            sums = terms[0][:, None] + terms[1][None, :]
+            base: tuple[int, ...] = ()
+            if form == "symmetric":
+                base = (-(a * first.zero_point >> _FACTOR_BITS) - (b * second.zero_point >> _FACTOR_BITS),)
+                sums = sums + base[0]
+                sums = sums + (sums >> 31)
+            addend = _addend(sums, wanted, op.clamp, shift)
+            if addend is None:
+                continue
+            # Every partial sum stays in 32 bits: the terms are taken one after the other.
+            if sum(int(np.abs(t).max()) for t in terms) + abs(addend) + sum(map(abs, base)) < _INT32 - 1:
+                return form, shift, (a, b, *base, addend)
+    return None
 
 
-def _repeats(x: Tensor, y: Tensor) -> bool:
-    """Whether ``x`` is ``y``'s shape, or its trailing part behind axes of length 1."""
-    trailing = x.shape
-    while trailing and trailing[0] == 1:
-        trailing = trailing[1:]
-    return trailing == y.shape[len(y.shape) - len(trailing) :] and math.prod(trailing) == x.size
+def _addend(sums: Int64, wanted: Int64, clamp: tuple[int, int], shift: int) -> int | None:
+    """A number for which ``clamp((sums + number) >> shift)`` is ``wanted`` everywhere."""
+    low, high = clamp
+    least = np.where(wanted > low, (wanted << shift) - sums, -(2**62)).max()
+    most = np.where(wanted < high, ((wanted + 1) << shift) - 1 - sums, 2**62).min()
+    if least > most:
+        return None
+    return int(np.clip(0, least, most))
+
+
+def _values(graph: Graph, name: str) -> Int64:
+    """Bytes that an operand can hold."""
+    data = graph[name].data
+    return np.arange(-128, 128, dtype=np.int64) if data is None else np.unique(data).astype(np.int64)
+
+
+def _outputs(op: Add | Sub, graph: Graph, values: list[Int64]) -> Int64:
+    """What the operator is, for every pair of bytes."""
+    q, e = multipliers(op, graph)
+    first, second = (
+        requantize(v - graph[name].zero_point << ADD_LEFT_SHIFT, q[i], e[i])
+        for i, (name, v) in enumerate(zip(op.inputs, values, strict=True))
+    )
+    total = first[:, None] + (-1 if isinstance(op, Sub) else 1) * second[None, :]
+    return np.clip(requantize(total, q[2], e[2]) + graph[op.output].zero_point, *op.clamp)

@@ -79,6 +79,53 @@ static inline int32_t NN_smlad(uint32_t a, uint32_t b, int32_t sum)
     __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
     return r;
 }
+
+/* sum + (a * lower halfword of b >> 16). */
+static inline int32_t NN_smlawb(int32_t a, uint32_t b, int32_t sum)
+{
+    int32_t r;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
+    return r;
+}
+
+/* sum + (a * upper halfword of b >> 16). */
+static inline int32_t NN_smlawt(int32_t a, uint32_t b, int32_t sum)
+{
+    int32_t r;
+    __asm__("smlawt %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
+    return r;
+}
+
+/* sum + ((a * b + 2^31) >> 32). */
+static inline int32_t NN_smmlar(int32_t a, int32_t b, int32_t sum)
+{
+    int32_t r;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
+    return r;
+}
+
+/* Sums of both halfwords. */
+static inline uint32_t NN_sadd16(uint32_t a, uint32_t b)
+{
+    uint32_t r;
+    __asm__("sadd16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+}
+
+/* The greater (or lesser) of the four signed bytes of a and b. The two instructions share the flags, hence one statement. */
+static inline uint32_t NN_greater_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+static inline uint32_t NN_lesser_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+}
 #else
 #define NN_HAS_DSP 0
 #endif

@@ -8,21 +8,6 @@
 #include "requantize.h"
 
 #if NN_HAS_DSP
-/* The greater (or lesser) of the four signed bytes of a and b. The two instructions share the flags, hence one statement. */
-NN_INLINE uint32_t NN_greater_bytes(uint32_t a, uint32_t b)
-{
-    uint32_t result;
-    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b));
-    return result;
-}
-
-NN_INLINE uint32_t NN_lesser_bytes(uint32_t a, uint32_t b)
-{
-    uint32_t result;
-    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b));
-    return result;
-}
-
 /* Sums of the bytes of a window's words. Two int16 sums share a register, which holds at least 255 cells. */
 NN_INLINE void NN_sum_words(int32_t *sums, const int8_t *x, int32_t rows, int32_t columns, int32_t row_bytes, int32_t cell_bytes)
 {
