@@ -14,6 +14,7 @@ from codegen.ir import Graph, Op, macs, total_macs
 from codegen.kernels import select
 from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
+from codegen.operator_order import least_memory_order
 from codegen.optimize import Optimize
 from codegen.partial_execution import Estimator, partitions
 from codegen.passes import run_passes
@@ -98,15 +99,19 @@ def lay_out(
     """Run the passes, choose kernels and their schedules (those that come with the package, unless ``choose`` picks others), and
     plan the arena. Works on shape-only graphs, and needs no TVM.
 
-    Operators are computed in strips of rows where ``optimize`` is ``size`` and the arena becomes clearly smaller at bounded extra
-    work, a percent of the one for a percent of the other, or where the arena would exceed ``arena_limit`` bytes otherwise. A limit
-    that cannot be met is no error here.
+    Branches run in the order that needs the least memory. Operators are computed in strips of rows where ``optimize`` is ``size``
+    and the arena becomes clearly smaller at bounded extra work, a percent of the one for a percent of the other, or where the
+    arena would exceed ``arena_limit`` bytes otherwise. A limit that cannot be met is no error here.
 
     :raises UserError: if no kernel can compute an operator; the message names it.
     """
     graph = run_passes(graph)
     choose = choose or shipped_schedules(core, optimize)
     layout = _arranged(graph, core, optimize, choose)
+    reordered = least_memory_order(graph, layout.demands)
+    if reordered is not graph:
+        layout = min(layout, _arranged(reordered, core, optimize, choose), key=lambda s: s.plan.arena_bytes)
+        graph = layout.graph
     limit = None if arena_limit is None or layout.plan.arena_bytes <= arena_limit else arena_limit
     if limit is None and optimize != "size":
         return layout
