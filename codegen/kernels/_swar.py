@@ -1,6 +1,7 @@
-"""Products that take two output channels in one multiplication: for cores without multiply-accumulate and few registers.
+"""Products that take two output channels in one multiplication (SIMD within a register): for cores without the DSP extension.
 
-Weights are stored in pairs of channels, 16 bits each (micro/swar_dot.h): twice the flash of int8, less than half the instructions.
+Weights are stored in pairs of channels, 16 bits each (micro/swar_dot.h): twice the flash of int8, on Armv6-M less than half the
+instructions.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ class SwarSpec:
 class SwarKernel(Kernel[SwarSpec]):
     """Convolutions of a single image and matrix products of several rows."""
 
-    name: ClassVar[str] = "conv2d_swar"
+    name: ClassVar[str] = "swar"
     micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "swar_patch", "swar_dot")
 
     def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> SwarSpec | None:
-        if core.thumb2 or optimize != "speed":
+        if core.dsp or optimize != "speed":
             return None
         match op:
             case Conv2D() if graph[op.inputs[0]].shape[0] == 1:
