@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from codegen.cores import Core
@@ -21,6 +22,8 @@ from codegen.passes import run_passes
 from codegen.schedules import Chooser, shipped_schedules
 from codegen.strips import in_strips
 from codegen.views import find_views
+
+_NOTHING = Demand()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,13 @@ def _arranged(graph: Graph, core: Core, optimize: Optimize, choose: Chooser) -> 
 
 def _demands(graph: Graph, selections: Sequence[Selection]) -> list[Demand]:
     """What the plan must know of each operator; nothing of those that need no code."""
-    known = {s.op.name: Demand(s.kernel.scratch_bytes(s.spec), s.kernel.overlap(s.spec)) for s in selections}
-    return [known.get(op.name, Demand()) for op in graph.ops]
+    known = {s.op.name: _demand(s.kernel, s.spec) for s in selections}
+    return [known.get(op.name, _NOTHING) for op in graph.ops]
+
+
+@lru_cache(maxsize=1 << 16)
+def _demand(kernel: Kernel[Any], spec: Hashable) -> Demand:
+    return Demand(kernel.scratch_bytes(spec), kernel.overlap(spec))
 
 
 def distinct(selections: Sequence[Selection]) -> dict[tuple[str, Hashable], str]:

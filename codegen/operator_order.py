@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from codegen.ir import Graph
@@ -47,10 +48,10 @@ def least_memory_order(graph: Graph, demands: Sequence[Demand]) -> Graph:
 
     ``demands`` has one entry per operator. Shapes are enough.
     """
+    if all(before.output in op.inputs for before, op in pairwise(graph.ops)):
+        return graph
     views = find_views(graph)
     steps = _steps(graph, demands, views)
-    if all(step.after >> index & 1 for index, step in enumerate(steps[1:])):
-        return graph  # each operator reads what the one before it wrote
     search = _Search(graph, steps, views)
     given = search.start
     for index in range(len(steps)):

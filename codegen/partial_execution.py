@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from codegen.ir import Graph, macs
 from codegen.memory_plan import Demand, least_bytes
-from codegen.strips import Rows, RowWindow, Strips, activation_inputs, heights, row_bytes, row_window, rows_needed
+from codegen.strips import Rows, Strips, activation_inputs, heights, row_bytes, row_operator, rows_needed
 from codegen.views import find_views
 
 MOST_EXTRA_WORK = 0.15
@@ -48,111 +48,61 @@ class Estimator:
         self.graph, self.demands = graph, demands
         self.alive = least_bytes(graph, demands, views)
         self.macs = [macs(op, graph) for op in graph.ops]
-        self.windows: dict[str, RowWindow] = {}
-        self._defined: dict[str, int] = dict.fromkeys(graph.inputs, -1)
+        self.on_rows = [row_operator(op, graph) for op in graph.ops]
+        self.defined: dict[str, int] = dict.fromkeys(graph.inputs, -1)
         self._last: dict[str, int] = {}
         for position, op in enumerate(graph.ops):
-            window = row_window(op, graph)
-            if window is not None:
-                self.windows[op.name] = window
-            owner = views.places[op.output][0]
-            self._defined.setdefault(owner, position)
+            self.defined.setdefault(views.places[op.output][0], position)
             for name in activation_inputs(op, graph):
                 self._last[views.places[name][0]] = position
         for name in graph.outputs:
             self._last[views.places[name][0]] = len(graph.ops)
         self._owner = {name: owner for name, (owner, _) in views.places.items()}
 
+    def last_use(self, name: str) -> int:
+        """The last operator that reads any of the bytes of a tensor; behind the last operator for an output."""
+        return self._last.get(self._owner[name], -1)
+
     def ranges(self) -> list[tuple[int, int]]:
         """First and last operator of every range that can be computed in strips."""
         found = []
-        ops = self.graph.ops
-        for first in range(len(ops)):
+        for first in range(len(self.on_rows)):
             furthest = -1
-            for last in range(first, min(first + _LONGEST_RANGE, len(ops))):
-                if ops[last].name not in self.windows:
+            for last in range(first, min(first + _LONGEST_RANGE, len(self.on_rows))):
+                if self.on_rows[last] is None:
                     break
                 # Of all that is written inside, only the last operator's result may be needed afterwards.
                 if last > first:
-                    furthest = max(furthest, self._last.get(self._owner[ops[last - 1].output], len(ops)))
+                    furthest = max(furthest, self.last_use(self.graph.ops[last - 1].output))
                     if furthest <= last:
                         found.append((first, last))
         return found
 
-    def option(self, strips: Strips) -> _Option:
-        """What a range in strips would need."""
-        graph, ops = self.graph, self.graph.ops[strips.first : strips.last + 1]
-        result = graph[ops[-1].output]
-        written = {op.output for op in ops}
-        read = {name for op in ops for name in activation_inputs(op, graph)} - written
-        last_read = {n: i for i, op in enumerate(ops) for n in activation_inputs(op, graph)}
-        dying = [n for n in read if self._last[self._owner[n]] <= strips.last]
-        through = sum(
-            graph[owner].nbytes
-            for owner, defined in self._defined.items()
-            if defined < strips.first and self._last.get(owner, -1) > strips.last
-        )
-        parts = heights(result.shape[1], strips.rows)
-        peak = extra = 0
-        middle = len(parts) - 4  # strips that are like the one before them
-        for number, rows in enumerate(parts):
-            if 2 <= number < 2 + middle:
-                continue
-            repeated = 1 + middle if number == 1 and middle > 0 else 1
-            needed = rows_needed(ops, self.windows, graph, rows)
-            after = rows_needed(ops, self.windows, graph, parts[number + 1]) if number + 1 < len(parts) else None
-            held: dict[str, int] = {}
-            done = through + rows.begin * row_bytes(result)
-            for i, op in enumerate(ops):
-                extra += repeated * self._macs(strips.first + i, needed[op.output])
-                out = _bytes(graph, op.output, needed[op.output])
-                inputs = 0
-                for name in dying:
-                    if i <= last_read[name]:
-                        inputs += _bytes(graph, name, Rows(needed[name].begin, graph[name].shape[1]))
-                    elif after is not None:
-                        inputs += _bytes(graph, name, Rows(after[name].begin, graph[name].shape[1]))
-                demand = self.demands[strips.first + i]
-                saved = self._saved(strips.first + i, held, last_read, i, out) if i + 1 < len(ops) else 0
-                peak = max(peak, done + inputs + sum(held.values()) + out + demand.scratch - saved)
-                held[op.output] = out
-                held = {n: size for n, size in held.items() if last_read.get(n, len(ops)) > i}
-        return _Option(strips, peak, extra - sum(self.macs[strips.first : strips.last + 1]))
-
-    def _macs(self, position: int, rows: Rows) -> int:
-        output = self.graph[self.graph.ops[position].output]
-        return self.macs[position] * (rows.end - rows.begin) // output.shape[1]
-
-    def _saved(self, position: int, held: Mapping[str, int], last_read: Mapping[str, int], i: int, out: int) -> int:
-        """Bytes that the output of an operator shares with a strip that it reads for the last time, by its kernel's word for the
-        whole image."""
-        op, demand = self.graph.ops[position], self.demands[position]
-        saved = 0
-        for name, lead in zip(activation_inputs(op, self.graph), demand.overlap, strict=False):
-            if lead is not None and name in held and last_read[name] == i:
-                x, y = self.graph[name].nbytes, self.graph[op.output].nbytes
-                margin = max(x + max(lead, 0), y) - max(x, y)
-                saved = max(saved, min(held[name], out) - margin)
-        return saved
-
-    def options(self, floor: int, wanted: int) -> list[_Option]:
-        """Every range, with the heights of its strips, that is estimated to need at most ``wanted`` bytes, and less than now where
-        that is more than ``floor``."""
+    def options(self, wanted: int) -> list[_Option]:
+        """Every range, with the heights of its strips, that is estimated to need at most ``wanted`` bytes and may help."""
+        ranges = [_Range(self, first, last) for first, last in self.ranges()]
+        within = list(self.alive)
+        for r in ranges:
+            for position in range(r.first, r.last + 1):
+                within[position] = min(within[position], r.least)
+        floor = max(within)  # no choice of ranges needs less
+        if floor > wanted:
+            return []
         found = []
-        for first, last in self.ranges():
-            peak = max(self.alive[first : last + 1])
-            if peak < floor:
+        for r in ranges:
+            peak = max(self.alive[r.first : r.last + 1])
+            counts = range(2, min(r.height, _MOST_STRIPS) + 1)
+            # Lower strips need less: where the lowest do not help, none do.
+            if peak <= floor or r.least > wanted or not counts or r.option(-(-r.height // counts[-1])).peak > wanted:
                 continue
-            height = self.graph[self.graph.ops[last].output].shape[1]
-            counts = range(2, min(height, _MOST_STRIPS) + 1)
-            if not counts or self.option(Strips(first, last, -(-height // counts[-1]))).peak > wanted:
-                continue  # lower strips need less
-            for rows in sorted({-(-height // count) for count in counts}, reverse=True):
-                option = self.option(Strips(first, last, rows))
+            for rows in sorted({-(-r.height // count) for count in counts}, reverse=True):
+                option = r.option(rows)
                 if option.peak < peak:
                     peak = option.peak
                     if peak <= wanted:
                         found.append(option)
+                if peak <= floor:
+                    break
         return found
 
     def cheapest(self, options: Sequence[_Option], target: int) -> Partition | None:
@@ -182,20 +132,93 @@ class Estimator:
         return best[count]
 
 
-def _bytes(graph: Graph, name: str, rows: Rows) -> int:
-    return (rows.end - rows.begin) * row_bytes(graph[name])
+class _Range:
+    """Operators ``first`` to ``last`` of a graph, to be computed in strips. ``least`` bytes are needed however low these are."""
+
+    def __init__(self, estimator: Estimator, first: int, last: int) -> None:
+        graph = estimator.graph
+        self._estimator, self.first, self.last = estimator, first, last
+        self._ops = [op for op in estimator.on_rows[first : last + 1] if op is not None]
+        self._row_bytes = {n: row_bytes(graph[n]) for op in self._ops for n in (op.output, *op.inputs)}
+        self._last_read = {name: i for i, op in enumerate(self._ops) for name in op.inputs}
+        self._result = self._ops[-1].output
+        self.height = graph[self._result].shape[1]
+        written = {op.output for op in self._ops}
+        self._dying = {n: graph[n].shape[1] for n in self._last_read if n not in written and estimator.last_use(n) <= last}
+        self._through = sum(
+            graph[owner].nbytes
+            for owner, defined in estimator.defined.items()
+            if defined < first and estimator.last_use(owner) > last
+        )
+        dying = sum(graph[name].nbytes for name in self._dying)
+        self.least = self._through + max(dying, graph[self._result].nbytes)
+        self._margins = [self._margin(position) for position in range(first, last + 1)]
+
+    def _margin(self, position: int) -> dict[str, int]:
+        """For each input that an operator may write over: by how much both together exceed the larger one."""
+        graph, demand = self._estimator.graph, self._estimator.demands[position]
+        op = graph.ops[position]
+        y = graph[op.output].nbytes
+        return {
+            name: max(graph[name].nbytes + max(lead, 0), y) - max(graph[name].nbytes, y)
+            for name, lead in zip(activation_inputs(op, graph), demand.overlap, strict=False)
+            if lead is not None
+        }
+
+    def option(self, rows: int) -> _Option:
+        """What the range needs in strips of so many rows."""
+        parts = heights(self.height, rows)
+        peak = extra = 0
+        alike = max(0, len(parts) - 4)  # strips that are like the second one
+        for number in (n for n in range(len(parts)) if not 2 <= n < 2 + alike):
+            needed = rows_needed(self._ops, parts[number])
+            following = rows_needed(self._ops, parts[number + 1]) if number + 1 < len(parts) else None
+            peak = max(peak, self._peak(needed, following))
+            extra += self._macs(needed) * (1 + alike if number == 1 else 1)
+        whole = sum(self._estimator.macs[self.first : self.last + 1])
+        return _Option(Strips(self.first, self.last, rows), peak, extra - whole)
+
+    def _peak(self, needed: Mapping[str, Rows], following: Mapping[str, Rows] | None) -> int:
+        """Most bytes alive during a strip, given the rows that it and the next one need."""
+        demands = self._estimator.demands
+        peak = 0
+        held: dict[str, int] = {}
+        done = self._through + needed[self._result].begin * self._row_bytes[self._result]
+        for i, op in enumerate(self._ops):
+            size = {n: (needed[n].end - needed[n].begin) * self._row_bytes[n] for n in (op.output, *op.inputs)}
+            saved = 0
+            if op.output != self._result:
+                for name, margin in self._margins[i].items():
+                    if name in held and self._last_read[name] == i:
+                        saved = max(saved, min(size[name], size[op.output]) - margin)
+            unread = 0
+            for name, height in self._dying.items():
+                if i <= self._last_read[name]:
+                    unread += (height - needed[name].begin) * self._row_bytes[name]
+                elif following is not None:
+                    unread += (height - following[name].begin) * self._row_bytes[name]
+            there = done + unread + sum(held.values())
+            peak = max(peak, there + size[op.output] + demands[self.first + i].scratch - saved)
+            held[op.output] = size[op.output]
+            for name in op.inputs:
+                if self._last_read[name] == i:
+                    held.pop(name, None)
+        return peak
+
+    def _macs(self, needed: Mapping[str, Rows]) -> int:
+        graph, work = self._estimator.graph, self._estimator.macs
+        return sum(
+            work[self.first + i] * (needed[op.output].end - needed[op.output].begin) // graph[op.output].shape[1]
+            for i, op in enumerate(self._ops)
+        )
 
 
 def partitions(estimator: Estimator, arena: int, limit: int | None) -> list[Partition]:
     """What is worth planning, most promising first. ``arena`` is the unsplit graph's; with ``limit`` any work that meets it is
     allowed, and the least is wanted."""
-    splittable = {p for first, last in estimator.ranges() for p in range(first, last + 1)}
-    floor = max((alive for p, alive in enumerate(estimator.alive) if p not in splittable), default=0)
     wanted = arena - max(LEAST_BYTES, int(arena * LEAST_GAIN)) if limit is None else limit
-    if floor > wanted:
-        return []
-    options = estimator.options(floor, wanted)
-    targets = sorted({o.peak for o in options if floor <= o.peak <= wanted} | {a for a in estimator.alive if floor <= a <= wanted})
+    options = estimator.options(wanted)
+    targets = sorted({o.peak for o in options} | {a for a in estimator.alive if a <= wanted})
     most = int(MOST_EXTRA_WORK * sum(estimator.macs)) if limit is None else None
 
     def feasible(target: int) -> Partition | None:

@@ -8,7 +8,7 @@ gets the padding that its rows see: the results equal those of the whole range b
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from codegen.ir import (
@@ -96,9 +96,23 @@ def row_window(op: Op, graph: Graph) -> RowWindow | None:
             return None
 
 
-def activation_inputs(op: Op, graph: Graph) -> list[str]:
+class RowOperator(NamedTuple):
+    """An operator on rows: the tensor that it writes, those that it reads, and which of their rows."""
+
+    output: str
+    inputs: tuple[str, ...]
+    window: RowWindow
+
+
+def row_operator(op: Op, graph: Graph) -> RowOperator | None:
+    """``op`` as an operator on rows, if it is one."""
+    window = row_window(op, graph)
+    return None if window is None else RowOperator(op.output, activation_inputs(op, graph), window)
+
+
+def activation_inputs(op: Op, graph: Graph) -> tuple[str, ...]:
     """The inputs of ``op`` that are no constants, each once."""
-    return list(dict.fromkeys(name for name in op.inputs if not graph[name].constant))
+    return tuple(dict.fromkeys(name for name in op.inputs if not graph[name].constant))
 
 
 def heights(total: int, rows: int) -> list[Rows]:
@@ -106,12 +120,12 @@ def heights(total: int, rows: int) -> list[Rows]:
     return [Rows(begin, min(begin + rows, total)) for begin in range(0, total, rows)]
 
 
-def rows_needed(ops: tuple[Op, ...], windows: Mapping[str, RowWindow], graph: Graph, rows: Rows) -> dict[str, Rows]:
+def rows_needed(ops: Sequence[RowOperator], rows: Rows) -> dict[str, Rows]:
     """For ``rows`` of the last operator's output: the rows of every tensor that the operators must write or read."""
     needed = {ops[-1].output: rows}
     for op in reversed(ops):
-        wanted = windows[op.name].needs(needed[op.output])
-        for name in activation_inputs(op, graph):
+        wanted = op.window.needs(needed[op.output])
+        for name in op.inputs:
             known = needed.get(name, wanted)
             needed[name] = Rows(min(known.begin, wanted.begin), max(known.end, wanted.end))
     return needed
@@ -139,7 +153,7 @@ def in_strips(graph: Graph, ranges: Iterable[Strips]) -> tuple[Graph, dict[str, 
 
 def _split(graph: Graph, strips: Strips) -> tuple[Graph, dict[str, str]] | None:
     ops = graph.ops[strips.first : strips.last + 1]
-    windows = {op.name: window for op in ops if (window := row_window(op, graph)) is not None}
+    on_rows = [found for op in ops if (found := row_operator(op, graph)) is not None]
     tensors = dict(graph.tensors)
     added: list[Op] = []
     parts: list[str] = []
@@ -167,12 +181,12 @@ def _split(graph: Graph, strips: Strips) -> tuple[Graph, dict[str, str]] | None:
     for number, rows in enumerate(heights(result.shape[1], strips.rows)):
         if rows.begin * row_bytes(result) % ARENA_ALIGN:
             return None
-        needed = rows_needed(ops, windows, graph, rows)
+        needed = rows_needed(on_rows, rows)
         held: dict[str, str] = {}
-        for op in ops:
-            window, wanted = windows[op.name], needed[op.output]
+        for op, (_, names, window) in zip(ops, on_rows, strict=True):
+            wanted = needed[op.output]
             inputs = {}
-            for name in activation_inputs(op, graph):
+            for name in names:
                 source = held.get(name, name)
                 whole = needed[name] if name in written else Rows(0, graph[name].shape[1])
                 part = take(name, whole, window.needs(wanted), source, number)
