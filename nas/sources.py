@@ -142,10 +142,11 @@ def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
 
 
 def _imported(source: Source) -> Graph:
+    from codegen.float_borders import int8_core
     from codegen.importers.tflite import import_tflite
 
     assert source.path is not None
-    return import_tflite(source.path)
+    return int8_core(import_tflite(source.path))
 
 
 def _settings(run: RunDirectory) -> SearchSettings:
