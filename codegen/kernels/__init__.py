@@ -20,9 +20,11 @@ from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
 from codegen.kernels.extremum import ExtremumKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
+from codegen.kernels.lookup_table import LookupTableKernel
 from codegen.kernels.max_pool2d import MaxPool2DKernel
 from codegen.kernels.mul import MulKernel
 from codegen.kernels.pointwise import PointwiseKernel
+from codegen.kernels.reduction import ReductionKernel
 from codegen.kernels.softmax import SoftmaxKernel
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ KERNELS: tuple[Kernel[Any], ...] = (
     AddKernel(),
     MulKernel(),
     ExtremumKernel(),
+    LookupTableKernel(),
+    ReductionKernel(),
     SoftmaxKernel(),
     ArgMaxKernel(),
 )
