@@ -208,7 +208,7 @@ def _multipliers(op: Op, graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.in
             return q, e
         case Softmax():
             q, e = quantized_multipliers(min(float(np.float32(op.beta)) * si * 2.0**26, float(INT32_MAX)))
-            if e[0] < 0 or op.beta <= 0:
+            if e[0] < 0 or not 0 < op.beta < np.inf:
                 raise GraphError(f"operator {op.name!r}: Softmax cannot represent beta {op.beta} with input scale {si}")
             return q, e
         case Logistic() | Tanh():

@@ -22,7 +22,7 @@ from zipfile import ZipFile
 from codegen.fuzzing.damaged_tflite import damaged, outcome
 
 _MEBIBYTE = 1 << 20
-_SECONDS = 20
+_SECONDS = 60
 
 
 def main() -> int:

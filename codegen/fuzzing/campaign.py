@@ -10,7 +10,7 @@ from codegen.compile import lay_out
 from codegen.cores import CORES, find_core
 from codegen.errors import UserError
 from codegen.fuzzing.coverage import Coverage
-from codegen.fuzzing.differential import Difference, Refusal, check
+from codegen.fuzzing.differential import Difference, Refusal, Settings, check
 from codegen.fuzzing.graphs import GENERATORS, Sample, random_sample
 from codegen.fuzzing.shrink import shrink
 from codegen.graph_file import save
@@ -74,7 +74,7 @@ def run_campaign(
     """Check the samples ``numbers`` of the stream ``seed`` on ``cores``.
 
     Optimisation levels take turns, as do the cores whose build runs on the host. One of the cores that are not in
-    :data:`EVERY_TIME` runs every second sample.
+    :data:`EVERY_TIME` runs every second sample. Half of the samples get random schedules, a fifth the strips of least arena.
 
     :param stop_at: stop after that many failures.
     :param report: told of every failure, and of the progress every hundred samples.
@@ -87,9 +87,9 @@ def run_campaign(
         others = [core for core in cores if core not in EVERY_TIME]
         turn = number // len(OPTIMIZE)
         running = always + ([others[number // 2 % len(others)]] if others and number % 2 == 0 else [])
-        optimize = OPTIMIZE[number % len(OPTIMIZE)]
+        settings = Settings(OPTIMIZE[number % len(OPTIMIZE)], number if number % 4 < 2 else None, strips=number % 5 == 0)
         try:
-            builds = check(sample, running, optimize, host=[running[turn % len(running)]])
+            builds = check(sample, running, settings, host=[running[turn % len(running)]])
         except Refusal as refusal:
             campaign.coverage.refusals[_reason(str(refusal))] += 1
             continue
@@ -121,7 +121,7 @@ def _failure(number: int, sample: Sample, differences: Sequence[Difference]) -> 
 
     def found(piece: Sample) -> tuple[Difference, ...]:
         try:
-            builds = check(piece, [first.core], first.optimize, host=[first.core] if first.machine == "host" else [])
+            builds = check(piece, [first.core], first.settings, host=[first.core] if first.machine == "host" else [])
         except Refusal:
             return ()
         return tuple(d for build in builds for d in build.differences)

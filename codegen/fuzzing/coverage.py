@@ -45,9 +45,13 @@ class Coverage:
     def add_model(self, model: CompiledModel) -> None:
         """Count what a graph was compiled to."""
         self.builds[f"{model.core.name} --optimize {model.optimize}"] += 1
-        for selection in model.layout.selections:
+        layout = model.layout
+        computed = {selection.op.name for selection in layout.selections}
+        self.variants.update(f"memory: {op.kind} takes no code" for op in layout.graph.ops if op.name not in computed)
+        self.variants[f"memory: some operator in strips={bool(layout.origins)}"] += 1
+        for selection in layout.selections:
             self.kernels[selection.kernel.name] += 1
-            self.variants.update(f"{selection.kernel.name}: {trait}" for trait in _traits(selection, model.layout))
+            self.variants.update(f"{selection.kernel.name}: {trait}" for trait in _traits(selection, layout))
 
     def tables(self) -> dict[str, dict[str, int]]:
         """Every table with its zero rows, sorted by row."""

@@ -20,7 +20,7 @@ _WHOLE = (0, 1, -1, 2, 3, 7, 127, 128, 255, 256, 65535, 65536, 2**20, 2**24, 2**
 _REAL = (0.0, -0.0, 1.0, -1.0, float("nan"), float("inf"), float("-inf"), 1e-45, 1e-38, 3e38, 1e-20, 1e20, 2.0**-31, 2.0**31, 0.5)
 _DEEPEST = 8
 _STRUCTURE = ("offset", "length")
-_SECONDS = 10.0
+_SECONDS = 20.0
 
 Place: TypeAlias = tuple[str, str, int]
 """What a number means, its :mod:`struct` format and its position."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from numpy.typing import NDArray
 
@@ -23,9 +24,35 @@ from codegen.toolchain import CompileError
 from codegen.verify import measure
 
 if TYPE_CHECKING:
+    from codegen.cores import Core
     from codegen.fuzzing.graphs import Sample
-    from codegen.ir import Graph
+    from codegen.ir import Graph, Op
+    from codegen.kernels._base import Kernel
     from codegen.optimize import Optimize
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a graph is compiled. ``schedules`` seeds a random choice among each kernel's schedules, None takes the compiler's own;
+    ``strips`` asks for the least arena that computing operators in strips of rows can give."""
+
+    optimize: Optimize = "balanced"
+    schedules: int | None = None
+    strips: bool = False
+
+    def __str__(self) -> str:
+        own = "" if self.schedules is None else f", schedules {self.schedules}"
+        return f"--optimize {self.optimize}{own}{', in strips' if self.strips else ''}"
+
+    def compile(self, graph: Graph, core: Core) -> CompiledModel:
+        """``graph`` compiled in this way under the name ``m``."""
+
+        def choose(op: Op, kernel: Kernel[Any], spec: Hashable) -> Hashable:
+            alternatives: Sequence[Hashable] = kernel.schedules(spec, core)
+            return alternatives[crc32(f"{self.schedules} {op.name} {core.name}".encode()) % len(alternatives)]
+
+        chooser = None if self.schedules is None else choose
+        return compile_graph(graph, core, name="m", optimize=self.optimize, choose=chooser, arena_limit=1 if self.strips else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +61,11 @@ class Difference:
 
     machine: str
     core: str
-    optimize: Optimize
+    settings: Settings
     message: str
 
     def __str__(self) -> str:
-        return f"{self.machine}, built for {self.core} --optimize {self.optimize}: {self.message}"
+        return f"{self.machine}, built for {self.core} {self.settings}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,13 +80,13 @@ class Refusal(Exception):  # noqa: N818 - the compiler may refuse what it says i
     """The compiler refused the graph with an error for the user."""
 
 
-def check(sample: Sample, cores: Sequence[str], optimize: Optimize, *, host: Sequence[str]) -> list[Build]:
+def check(sample: Sample, cores: Sequence[str], settings: Settings, *, host: Sequence[str]) -> list[Build]:
     """Compile ``sample`` for every one of ``cores``, run it emulated there, and on the host what was built for those in ``host``.
 
     :raises Refusal: if the compiler refuses the graph.
     """
     expected = run(sample.graph, sample.inputs)
-    return [_check(sample.graph, sample.inputs, expected, core, optimize, core in host) for core in cores]
+    return [_check(sample.graph, sample.inputs, expected, core, settings, core in host) for core in cores]
 
 
 def _check(
@@ -67,11 +94,11 @@ def _check(
     inputs: Mapping[str, NDArray[Any]],
     expected: Mapping[str, NDArray[Any]],
     core: str,
-    optimize: Optimize,
+    settings: Settings,
     host: bool,
 ) -> Build:
     try:
-        model = compile_graph(graph, find_core(core), name="m", optimize=optimize)
+        model = settings.compile(graph, find_core(core))
     except UserError as error:
         raise Refusal(str(error)) from error
     found: list[Difference] = []
@@ -79,9 +106,9 @@ def _check(
         project = Path(scratch) / "m"
         write_project(model, project, board=_board(core), report={})
         if message := _emulated(project, inputs, expected):
-            found.append(Difference(core, core, optimize, message))
+            found.append(Difference(core, core, settings, message))
         if host and (message := _on_host(model, project, inputs, expected)):
-            found.append(Difference("host", core, optimize, message))
+            found.append(Difference("host", core, settings, message))
     return Build(model, tuple(found))
 
 

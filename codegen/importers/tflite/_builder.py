@@ -19,6 +19,7 @@ _SAME_SCALE = 1e-6
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_AXES = 8
+_LONGEST_WINDOW = 4096
 
 
 class UnsupportedError(Exception):
@@ -194,8 +195,8 @@ def padding(op: FileOperator, field: int, size: tuple[int, int], window: tuple[i
     value = op.integer(field, "b")
     if not 0 <= value < len(PADDINGS):
         raise UnsupportedError(f"its padding {value} is unknown")
-    if min(strides) < 1:
-        raise UnsupportedError(f"its strides are {strides}")
+    if min(*strides, *window) < 1 or max(*strides, *window) > _LONGEST_WINDOW:
+        raise UnsupportedError(f"its window of {window} cells with strides {strides} is not of 1 to {_LONGEST_WINDOW}")
     if PADDINGS[value] == "VALID":
         return Padding()
     sides = []

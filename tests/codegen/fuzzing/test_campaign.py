@@ -12,7 +12,7 @@ import pytest
 from codegen.compile import compile_graph
 from codegen.cores import find_core
 from codegen.fuzzing.campaign import EVERY_TIME, run_campaign, save_failure
-from codegen.fuzzing.differential import check
+from codegen.fuzzing.differential import Settings, check
 from codegen.fuzzing.graphs import random_sample
 from codegen.graph_file import load
 from codegen.kernels.add import AddKernel
@@ -63,7 +63,7 @@ def test_the_host_build_is_sanitized(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codegen.compile, "plan", short)
     sample = next(s for s in (random_sample(2, n, ("Conv2D",), operators=1) for n in range(50)) if s.graph.ops)
     assert compile_graph(sample.graph, find_core("cortex-m4"), name="m").plan.arena_bytes > 0
-    (build,) = check(sample, ["cortex-m4"], "balanced", host=["cortex-m4"])
+    (build,) = check(sample, ["cortex-m4"], Settings(), host=["cortex-m4"])
     assert {d.machine for d in build.differences} == {"cortex-m4", "host"}
 
 
