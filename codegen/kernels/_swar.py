@@ -68,6 +68,9 @@ class SwarKernel(Kernel[SwarSpec]):
                 return None
         if window.pixels == 1:  # every weight is used once: no cell is worth being widened
             return None
+        weights = graph[op.weight].data
+        if weights is not None and weights.min() == -128:  # two such products do not fit into half a word
+            return None
         return SwarSpec(window, graph[op.weight].shape[0], graph[op.inputs[0]].zero_point, requantization(op, graph))
 
     def constant_bytes(self, spec: SwarSpec) -> int:

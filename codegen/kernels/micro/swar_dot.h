@@ -1,9 +1,10 @@
 /* Dot products of one patch (swar_patch.h) with the weights of one to four output channels, two channels in one multiplication:
  * for cores that multiply in one cycle but have no instruction for two products.
  *
- * A word of weights holds two channels, v0 + v1 * 2^16, where v is the weight negated: -127 to 128. Of two cells a and b, each -128
- * to 127, the sum word(a) * a + word(b) * b is lower + upper * 2^16 with both parts from -32768 to 32512, so neither leaves its 16
- * bits. All upper parts are added, and all sums as a whole, modulo 2^32; together they give the lower parts.
+ * A word of weights holds two channels, v0 + v1 * 2^16, where v is the weight negated: -127 to 127. Of two cells a and b, each -128
+ * to 127, the sum word(a) * a + word(b) * b is lower + upper * 2^16 with both parts from -32512 to 32512, so neither leaves its 16
+ * bits, nor the whole its 32. (A weight of -128 could make upper -32768, and a negative lower part takes one more.) All upper parts
+ * are added, and all sums as a whole, modulo 2^32; together they give the lower parts.
  *
  * Weights: per two cells, for each pair of channels in turn, its two words. `depth` cells, a multiple of four. */
 #ifndef NN_SWAR_DOT_H
