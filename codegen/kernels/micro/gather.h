@@ -88,14 +88,33 @@ NN_SHARED void NN_fill(int8_t *cells_at, int32_t cells, int32_t zero_point)
     }
 }
 
-/* A run of cells of any length, as bytes. */
-NN_MICRO void NN_copy(int8_t *window, const int8_t *x, int32_t cells)
+/* A run of cells of any length, as bytes. Without unaligned words there is more to it than a call costs. */
+#if NN_FEW_REGISTERS
+NN_SHARED
+#else
+NN_MICRO
+#endif
+void NN_copy(int8_t *window, const int8_t *x, int32_t cells)
 {
 #if NN_HAS_DSP
     for (; cells >= 4; cells -= 4) {
         NN_store_word(window, NN_load_word(x));
         window += 4;
         x += 4;
+    }
+#elif NN_FEW_REGISTERS
+    if ((((uintptr_t)x | (uintptr_t)window) & 3U) == 0 && cells >= 8) {
+        const int8_t *const end = x + (cells & ~7);
+        __asm__ volatile(".syntax unified\n\t"
+                         "1:\n\t"
+                         "ldmia %[x]!, {r4, r5}\n\t"
+                         "stmia %[to]!, {r4, r5}\n\t"
+                         "cmp %[x], %[end]\n\t"
+                         "bne 1b\n\t"
+                         : [x] "+l"(x), [to] "+l"(window)
+                         : [end] "l"(end)
+                         : "r4", "r5", "cc", "memory");
+        cells &= 7;
     }
 #endif
     for (; cells > 0; --cells) {
@@ -108,9 +127,8 @@ NN_SHARED void NN_copy_clipped(int8_t *window, const int8_t *x, int32_t before, 
 {
     NN_fill(window, before, zero_point);
     window += before;
-    for (; inside > 0; --inside) {
-        *window++ = *x++;
-    }
+    NN_copy(window, x, inside);
+    window += inside;
     NN_fill(window, after, zero_point);
 }
 

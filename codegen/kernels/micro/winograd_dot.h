@@ -16,6 +16,13 @@
 NN_SHARED void NN_winograd_surplus(int32_t *surplus, const int8_t *x, int32_t depth)
 {
     uint32_t sum = 0;
+    NN_ROLLED for (; depth >= 8; depth -= 8) {
+        sum += (uint32_t)((x[0] + 128) * (x[1] + 128));
+        sum += (uint32_t)((x[2] + 128) * (x[3] + 128));
+        sum += (uint32_t)((x[4] + 128) * (x[5] + 128));
+        sum += (uint32_t)((x[6] + 128) * (x[7] + 128));
+        x += 8;
+    }
     NN_ROLLED for (; depth > 0; depth -= 2) {
         sum += (uint32_t)((x[0] + 128) * (x[1] + 128));
         x += 2;
