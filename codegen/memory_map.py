@@ -52,7 +52,7 @@ def areas(layout: Layout) -> tuple[Area, ...]:
     layer_at: list[int] = []
     for op in graph.ops:
         layer_at.append(layer_at[-1] + (op.name not in views.free) if layer_at else 0)
-    final = len(layout.selections) - 1
+    final = max(len(layout.selections) - 1, 0)
     offsets = {**plan.offsets, **{f"scratch of {name}": offset for name, offset in plan.scratch.items()}}
 
     def layer(position: int) -> int:
@@ -86,6 +86,8 @@ def bytes_in_use(found: Iterable[Area], layer: int) -> int:
 
 def text_map(layout: Layout) -> str:
     """The map as lines of text without a trailing newline, the arena's begin at the bottom; no longer for many layers."""
+    if not layout.selections:
+        return f"memory map    {layout.plan.arena_bytes:,} bytes of arena; no layer runs, the output is the input"
     found, arena, layers = areas(layout), layout.plan.arena_bytes, len(layout.selections)
     height = max(1, -(-arena // _ROWS))
     width = -(-layers // _COLUMNS)

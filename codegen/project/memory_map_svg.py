@@ -80,7 +80,7 @@ def _axes(layout: Layout, step: float, scale: float, arena: int) -> Iterator[str
         y = base - at * scale
         yield f'<path d="M{_LEFT - 4} {y:.1f}h4" stroke="#000"/>'
         yield f'<text x="{_LEFT - 7}" y="{y + 3.5:.1f}" text-anchor="end">{at:,}</text>'
-    every = -(-len(layout.selections) * (_FONT + 2) // _WIDTH)  # so that names do not touch
+    every = max(-(-len(layout.selections) * (_FONT + 2) // _WIDTH), 1)  # so that names do not touch
     for layer in range(0, len(layout.selections), every):
         name = layout.selections[layer].op.name
         shown = name if len(name) <= _NAME else name[: _NAME - 2] + ".."

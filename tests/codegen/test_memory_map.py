@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from graphs import NETWORKS, image
+from graphs import NETWORKS, GraphBuilder, image
 from projects import compiled
 
 from codegen.compile import compile_graph, lay_out
@@ -46,6 +46,15 @@ def test_text_shows_each_kind_of_buffer_and_stays_compact() -> None:
     assert len(re.findall(r"\|.*\|", text)) <= 16
     wide = text_map(lay_out(image(), M4, "speed", arena_limit=5000))
     assert max(map(len, wide.splitlines())) <= 132
+
+
+def test_a_graph_without_a_layer_has_a_map_too() -> None:
+    builder = GraphBuilder("reshaped")
+    model = compile_graph(builder.graph(builder.reshape(builder.input(1, 4, 6), 1, 24)), M4)
+    assert not model.layout.selections
+    assert text_map(model.layout) == "memory map    24 bytes of arena; no layer runs, the output is the input"
+    root = ElementTree.fromstring(memory_map_svg(model).split("\n", 1)[1])
+    assert len(list(root.iter(f"{NAMESPACE}g"))) == 1
 
 
 def test_drawing_is_well_formed_and_holds_a_box_for_every_stay() -> None:
