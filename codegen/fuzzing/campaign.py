@@ -74,7 +74,8 @@ def run_campaign(
     """Check the samples ``numbers`` of the stream ``seed`` on ``cores``.
 
     Optimisation levels take turns, as do the cores whose build runs on the host. One of the cores that are not in
-    :data:`EVERY_TIME` runs every second sample. Half of the samples get random schedules, a fifth the strips of least arena.
+    :data:`EVERY_TIME` runs every second sample, or every one where no other core does. Half of the samples get random schedules, a
+    fifth the strips of least arena.
 
     :param stop_at: stop after that many failures.
     :param report: told of every failure, and of the progress every hundred samples.
@@ -86,7 +87,7 @@ def run_campaign(
         always = [core for core in cores if core in EVERY_TIME]
         others = [core for core in cores if core not in EVERY_TIME]
         turn = number // len(OPTIMIZE)
-        running = always + ([others[number // 2 % len(others)]] if others and number % 2 == 0 else [])
+        running = always + ([others[number // 2 % len(others)]] if others and (number % 2 == 0 or not always) else [])
         settings = Settings(OPTIMIZE[number % len(OPTIMIZE)], number if number % 4 < 2 else None, strips=number % 5 == 0)
         try:
             builds = check(sample, running, settings, host=[running[turn % len(running)]])

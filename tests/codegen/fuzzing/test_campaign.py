@@ -30,6 +30,12 @@ def test_random_graphs_give_the_bits_of_the_reference_everywhere() -> None:
     assert tables["borders"]["zero point: 127"]
 
 
+def test_a_core_of_the_others_alone_runs_every_sample() -> None:
+    campaign = run_campaign(3307, range(6), cores=["cortex-m33"], kinds=("Conv2D", "Add"))
+    assert campaign.checked
+    assert not campaign.failures
+
+
 def test_a_wrong_kernel_is_found_and_its_graph_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pack = AddKernel.pack
 
