@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -17,7 +17,7 @@ from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
 from codegen.operator_order import least_memory_order
 from codegen.optimize import Optimize
-from codegen.partial_execution import Estimator, partitions
+from codegen.partial_execution import CALL_BYTES, Estimator, partitions
 from codegen.passes import run_passes
 from codegen.schedules import Chooser, shipped_schedules
 from codegen.strips import in_strips
@@ -103,7 +103,7 @@ def lay_out(
     plan the arena. Works on shape-only graphs, and needs no TVM.
 
     Branches run in the order that needs the least memory. Operators are computed in strips of rows where ``optimize`` is ``size``
-    and the arena becomes clearly smaller at bounded extra work, a percent of the one for a percent of the other, or where the
+    and memory becomes clearly smaller at bounded extra work, a percent of the one for a percent of the other, or where the
     arena would exceed ``arena_limit`` bytes otherwise. A limit that cannot be met is no error here.
 
     :raises UserError: if no kernel can compute an operator; the message names it.
@@ -118,16 +118,23 @@ def lay_out(
     limit = None if arena_limit is None or layout.plan.arena_bytes <= arena_limit else arena_limit
     if limit is None and optimize != "size":
         return layout
-    estimator = Estimator(graph, layout.demands)
-    split = [
-        replace(_arranged(parts, core, optimize, choose), origins=origins)
-        for partition in partitions(estimator, layout.plan.arena_bytes, limit)
-        for parts, origins in [in_strips(graph, partition.ranges)]
-    ]
-    if limit is not None and (within := [s for s in split if s.plan.arena_bytes <= limit]):
-        return within[0]
-    work = total_macs(graph)
-    return min([layout, *split], key=lambda s: s.plan.arena_bytes * max(work, total_macs(s.graph)))
+    return _with_strips(layout, limit, lambda parts: _arranged(parts, core, optimize, choose))
+
+
+def _with_strips(layout: Layout, limit: int | None, arrange: Callable[[Graph], Layout]) -> Layout:
+    """The best layout with operators in strips of rows, ``layout`` itself included: the one with the least work that meets the
+    ``limit``, or the smallest one; without a limit, memory, calls and work are weighed."""
+    estimator = Estimator(layout.graph, layout.demands)
+    found = [layout]
+    for partition in partitions(estimator, layout.plan.arena_bytes, limit):
+        parts, origins = in_strips(layout.graph, partition.ranges)
+        found.append(replace(arrange(parts), origins=origins))
+        if limit is not None and found[-1].plan.arena_bytes <= limit:
+            return found[-1]
+    if limit is not None:
+        return min(found, key=lambda s: s.plan.arena_bytes)
+    work = total_macs(layout.graph)
+    return min(found, key=lambda s: (s.plan.arena_bytes + CALL_BYTES * len(s.selections)) * max(work, total_macs(s.graph)))
 
 
 def _arranged(graph: Graph, core: Core, optimize: Optimize, choose: Chooser) -> Layout:

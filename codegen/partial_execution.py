@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from codegen.ir import Graph, macs
 from codegen.memory_plan import Demand, least_bytes
-from codegen.strips import Rows, Strips, activation_inputs, heights, row_bytes, row_operator, rows_needed
+from codegen.strips import Rows, Strips, activation_inputs, heights, kept, row_bytes, row_operator, rows_needed, rows_written
 from codegen.views import find_views
 
 MOST_EXTRA_WORK = 0.15
@@ -21,6 +22,8 @@ MOST_EXTRA_WORK = 0.15
 LEAST_GAIN = 0.1
 LEAST_BYTES = 1024
 """Part of the arena, and bytes, that must be saved to be worth the code of the strips."""
+CALL_BYTES = 32
+"""Code of one more call, about; it counts as much as the arena's bytes."""
 _MOST_STRIPS = 32
 _LONGEST_RANGE = 12
 _PLANNED = 6
@@ -92,17 +95,20 @@ class Estimator:
         for r in ranges:
             peak = max(self.alive[r.first : r.last + 1])
             counts = range(2, min(r.height, _MOST_STRIPS) + 1)
-            # Lower strips need less: where the lowest do not help, none do.
-            if peak <= floor or r.least > wanted or not counts or r.option(-(-r.height // counts[-1])).peak > wanted:
+            if peak <= floor or r.least > wanted or not counts:
                 continue
-            for rows in sorted({-(-r.height // count) for count in counts}, reverse=True):
-                option = r.option(rows)
-                if option.peak < peak:
-                    peak = option.peak
-                    if peak <= wanted:
-                        found.append(option)
-                if peak <= floor:
-                    break
+            for keep in (False, True) if r.kept else (False,):
+                if r.option(-(-r.height // counts[-1]), keep).peak > wanted:
+                    continue  # higher strips need more
+                best = peak
+                for rows in sorted({-(-r.height // count) for count in counts}, reverse=True):
+                    option = r.option(rows, keep)
+                    if option.peak < best:
+                        best = option.peak
+                        if best <= wanted:
+                            found.append(option)
+                    if best <= floor:
+                        break
         return found
 
     def cheapest(self, options: Sequence[_Option], target: int) -> Partition | None:
@@ -152,6 +158,7 @@ class _Range:
         )
         dying = sum(graph[name].nbytes for name in self._dying)
         self.least = self._through + max(dying, graph[self._result].nbytes)
+        self.kept = kept(self._ops, graph)
         self._margins = [self._margin(position) for position in range(first, last + 1)]
 
     def _margin(self, position: int) -> dict[str, int]:
@@ -165,52 +172,62 @@ class _Range:
             if lead is not None
         }
 
-    def option(self, rows: int) -> _Option:
+    def option(self, rows: int, keep: bool) -> _Option:
         """What the range needs in strips of so many rows."""
         parts = heights(self.height, rows)
+        plain = cache(lambda number: rows_needed(self._ops, parts[number], {}))
+        keeping = self.kept if keep else frozenset()
         peak = extra = 0
         alike = max(0, len(parts) - 4)  # strips that are like the second one
         for number in (n for n in range(len(parts)) if not 2 <= n < 2 + alike):
-            needed = rows_needed(self._ops, parts[number])
-            following = rows_needed(self._ops, parts[number + 1]) if number + 1 < len(parts) else None
-            peak = max(peak, self._peak(needed, following))
-            extra += self._macs(needed) * (1 + alike if number == 1 else 1)
+            # However many rows are kept, a strip needs the last ones up to the same.
+            done = {name: plain(number - 1)[name].end if number else 0 for name in keeping}
+            needed = rows_needed(self._ops, parts[number], done)
+            peak = max(peak, self._peak(needed, plain(number + 1) if number + 1 < len(parts) else None, done))
+            extra += self._macs(needed, done) * (1 + alike if number == 1 else 1)
         whole = sum(self._estimator.macs[self.first : self.last + 1])
-        return _Option(Strips(self.first, self.last, rows), peak, extra - whole)
+        return _Option(Strips(self.first, self.last, rows, keep), peak, extra - whole)
 
-    def _peak(self, needed: Mapping[str, Rows], following: Mapping[str, Rows] | None) -> int:
-        """Most bytes alive during a strip, given the rows that it and the next one need."""
+    def _peak(self, needed: Mapping[str, Rows], following: Mapping[str, Rows] | None, done: Mapping[str, int]) -> int:
+        """Most bytes alive during a strip, given the rows that it needs, those that the next one will, and those that are kept."""
         demands = self._estimator.demands
         peak = 0
         held: dict[str, int] = {}
-        done = self._through + needed[self._result].begin * self._row_bytes[self._result]
+        ready = {**self._dying, **done}  # rows of the images that strips share
+        before = self._through + needed[self._result].begin * self._row_bytes[self._result]
         for i, op in enumerate(self._ops):
-            size = {n: (needed[n].end - needed[n].begin) * self._row_bytes[n] for n in (op.output, *op.inputs)}
+            written = rows_written(op.output, needed, done)
+            if written is None:
+                continue
+            out = (written.end - written.begin) * self._row_bytes[op.output]
             saved = 0
-            if op.output != self._result:
+            if op.output != self._result and op.output not in done:
                 for name, margin in self._margins[i].items():
                     if name in held and self._last_read[name] == i:
-                        saved = max(saved, min(size[name], size[op.output]) - margin)
-            unread = 0
-            for name, height in self._dying.items():
-                if i <= self._last_read[name]:
-                    unread += (height - needed[name].begin) * self._row_bytes[name]
-                elif following is not None:
-                    unread += (height - following[name].begin) * self._row_bytes[name]
-            there = done + unread + sum(held.values())
-            peak = max(peak, there + size[op.output] + demands[self.first + i].scratch - saved)
-            held[op.output] = size[op.output]
+                        saved = max(saved, min(held[name], out) - margin)
+            there = before + sum(held.values())
+            for name, end in ready.items():
+                current = needed if i <= self._last_read[name] else following
+                if current is not None and name in current:
+                    there += max(0, end - current[name].begin) * self._row_bytes[name]
+            peak = max(peak, there + out + demands[self.first + i].scratch - saved)
+            if op.output in done:
+                ready[op.output] = written.end
+            else:
+                held[op.output] = out
             for name in op.inputs:
                 if self._last_read[name] == i:
                     held.pop(name, None)
         return peak
 
-    def _macs(self, needed: Mapping[str, Rows]) -> int:
+    def _macs(self, needed: Mapping[str, Rows], done: Mapping[str, int]) -> int:
         graph, work = self._estimator.graph, self._estimator.macs
-        return sum(
-            work[self.first + i] * (needed[op.output].end - needed[op.output].begin) // graph[op.output].shape[1]
-            for i, op in enumerate(self._ops)
-        )
+        total = 0
+        for i, op in enumerate(self._ops):
+            written = rows_written(op.output, needed, done)
+            if written is not None:
+                total += work[self.first + i] * (written.end - written.begin) // graph[op.output].shape[1]
+        return total
 
 
 def partitions(estimator: Estimator, arena: int, limit: int | None) -> list[Partition]:

@@ -50,7 +50,7 @@ def splittable(draw: st.DrawFn) -> tuple[Graph, list[Strips]]:
     chosen: list[Strips] = []
     for first, last in draw(st.lists(st.sampled_from(ranges), min_size=1, max_size=4)):
         if all(last < other.first or other.last < first for other in chosen):
-            chosen.append(Strips(first, last, draw(st.integers(1, 5))))
+            chosen.append(Strips(first, last, draw(st.integers(1, 5)), draw(st.booleans())))
     return graph, chosen
 
 
@@ -129,7 +129,7 @@ def test_strips_share_their_constants() -> None:
     assert constant_bytes(split) == constant_bytes(whole)
 
 
-@pytest.mark.parametrize(("network", "speed", "size"), [("kws", 10_000, 10_000), ("ic", 35_500, 24_000), ("vww", 40_000, 29_000)])
+@pytest.mark.parametrize(("network", "speed", "size"), [("kws", 10_000, 10_000), ("ic", 35_500, 22_000), ("vww", 40_000, 29_000)])
 def test_arenas_of_real_networks(shared_dir: Path, network: str, speed: int, size: int) -> None:
     """Bounds that must not be lost again, with some room for the kernels' scratch; 27,648 bytes of VWW's are its input."""
     plain, split = split_by_size(import_tflite(shared_dir / "models" / network / "model.tflite"))
