@@ -57,7 +57,7 @@ def tiles(pixels: int, filters: int, core: Core, form: Requantization) -> tuple[
 class PatchKernel(Kernel[PatchSpec]):
     """What all patch kernels share; they differ in which operators they take."""
 
-    micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "gather", "dot", "block")
+    micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "gather", "dot", "block", "clamp")
 
     def _spec(self, op: Weighted, graph: Graph, core: Core, window: Window) -> PatchSpec:
         filters = graph[op.weight].shape[0]

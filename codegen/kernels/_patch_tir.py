@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.kernels._dot_tir import dot_intrinsic, weight_offset
 from codegen.kernels._gather_tir import gather_block
 from codegen.kernels._parts import Part, halving_parts, parts
-from codegen.kernels._requantize import PARAMETERS, Requantization
+from codegen.kernels._requantize import PARAMETERS, ChannelParameters, Requantization
 from codegen.kernels._tir import allocate, call, loops
 from codegen.kernels._window import Window
 from codegen.tvm_build import SCRATCH_SCOPE, annotate
@@ -64,7 +64,7 @@ def patch_prim_func(window: Window, filters: int, input_zero: int, form: Requant
         for channels in channel_parts:
             if not _is_fused(tile, channels):
                 _schedule(sch, window.packed_depth, pixels, channels, tile)
-    return annotate(sch.mod["main"], computation.constants)
+    return annotate(sch.mod["main"], ("weights", *computation.parameters.names))
 
 
 class _Computation:
@@ -77,15 +77,7 @@ class _Computation:
         cells = window.height * window.width * window.channels
         self.x = T.arg("x", T.buffer((cells,), "int8"))
         self.weights = T.arg("weights", T.buffer((filters * window.packed_depth,), "int8"))
-        self.constants: tuple[str, ...]
-        if tile.fused:
-            self.constants = ("weights", "parameters")
-            self.parameters = T.arg("parameters", T.buffer((filters * PARAMETERS,), "int32"))
-        else:
-            self.constants = ("weights", "bias", "multiplier", "shift")
-            self.bias = T.arg("bias", T.buffer((filters,), "int32"))
-            self.multiplier = T.arg("multiplier", T.buffer((filters,), "int32"))
-            self.shift = T.arg("shift", T.buffer((filters,), "int8"))
+        self.parameters = ChannelParameters(filters, packed=tile.fused)
         self.y = T.arg("y", T.buffer((window.pixels * filters,), "int8"))
 
     def nest(self, pixels: Part, channel_parts: tuple[Part, ...]) -> None:
@@ -116,7 +108,7 @@ class _Computation:
             T.reads(
                 patch[b, 0 : depth // 2, 0 : pixels.size, 0:2],
                 self.weights[weights : weights + channels.size * depth],
-                self.parameters[parameters : parameters + channels.size * PARAMETERS],
+                self.parameters.packed[parameters : parameters + channels.size * PARAMETERS],
             )
             T.writes(self.y[to : to + (pixels.size - 1) * self.filters + channels.size])
             # Bound to a buffer of its own, or TVM would shrink the patch to the numbers whose addresses are taken.
@@ -129,19 +121,12 @@ class _Computation:
                 T.address_of(self.y[to]),
                 T.address_of(cells[0, 0, 0, 0]),
                 T.address_of(self.weights[weights]),
-                T.address_of(self.parameters[parameters]),
+                T.address_of(self.parameters.packed[parameters]),
                 *(depth, channels.size, self.filters, 2 * self.form.zero_point + 1),
             )
             if self.form.clamps:
                 size = (pixels.size, channels.size, self.filters)
-                call("block_clamp", T.address_of(self.y[to]), *size, self.form.low, self.form.high)
-
-    def _requantization(self, filter_: Any) -> tuple[Any, Any, Any]:
-        """Bias, multiplier and shift of a channel."""
-        if not self.tile.fused:
-            return self.bias[filter_], self.multiplier[filter_], self.shift[filter_]
-        first = filter_ * PARAMETERS
-        return self.parameters[first], self.parameters[first + 1], self.parameters[first + 2] + 1
+                call("clamp_block", T.address_of(self.y[to]), *size, self.form.low, self.form.high)
 
     def _dot(self, block: Any, patch: Any, sums: Any, pixels: Part, channels: Part) -> None:
         from tvm.tirx.script import builder as T
@@ -155,7 +140,7 @@ class _Computation:
             T.reads(patch[b, k, i, h], weight)
             T.writes(sums[b, i, g, c])
             with T.init():
-                T.buffer_store(sums, self._requantization(channels.start + g * channels.size + c)[0], [b, i, g, c])
+                T.buffer_store(sums, self.parameters.bias(channels.start + g * channels.size + c), [b, i, g, c])
             product = T.cast(patch[b, k, i, h], "int32") * T.cast(weight, "int32")
             T.buffer_store(sums, sums[b, i, g, c] + product, [b, i, g, c])
 
@@ -169,8 +154,7 @@ class _Computation:
             to = (pixels.start + b * pixels.size + i) * self.filters + filter_
             T.reads(sums[b, i, g, c])
             T.writes(self.y[to])
-            _, multiplier, shift = self._requantization(filter_)
-            T.buffer_store(self.y, self.form.call(sums[b, i, g, c], multiplier, shift), [to])
+            T.buffer_store(self.y, self.form.call(sums[b, i, g, c], *self.parameters.scale(filter_)), [to])
 
 
 def _is_fused(tile: Tile, channels: Part) -> bool:

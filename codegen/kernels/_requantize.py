@@ -45,6 +45,30 @@ class Requantization:
         return tirx.call_extern("int8", function, accumulator, multiplier, shift, *fixed)
 
 
+class ChannelParameters:
+    """Bias, multiplier and shift of each channel as arguments of the TIR function that is being built: ``packed`` into one array
+    (:func:`packed_parameters`) or as three."""
+
+    def __init__(self, channels: int, *, packed: bool) -> None:
+        from tvm.tirx.script import builder as T
+
+        self.packed: Any = T.arg("parameters", T.buffer((channels * PARAMETERS,), "int32")) if packed else None
+        self.names = ("parameters",) if packed else ("bias", "multiplier", "shift")
+        if not packed:
+            dtypes = dict(zip(self.names, ("int32", "int32", "int8"), strict=True))
+            self._bias, self._multiplier, self._shift = (T.arg(n, T.buffer((channels,), d)) for n, d in dtypes.items())
+
+    def bias(self, channel: Any) -> Any:
+        """The TIR expression for the bias of ``channel``."""
+        return self._bias[channel] if self.packed is None else self.packed[channel * PARAMETERS]
+
+    def scale(self, channel: Any) -> tuple[Any, Any]:
+        """The TIR expressions for the multiplier and the shift of ``channel``."""
+        if self.packed is None:
+            return self._multiplier[channel], self._shift[channel]
+        return self.packed[channel * PARAMETERS + 1], self.packed[channel * PARAMETERS + 2] + 1
+
+
 def requantization(op: Weighted, graph: Graph) -> Requantization:
     """The form for ``op``: proven from weights and biases, or the short one where the graph has shapes only."""
     bounded = graph[op.weight].data is None or _provably_bounded(op, graph)
@@ -66,10 +90,13 @@ def requantization_constants(op: Weighted, graph: Graph, form: Requantization) -
     return Constant("multiplier", q.astype(np.int32)), Constant("shift", shift.astype(np.int8))
 
 
-def packed_parameters(op: Weighted, graph: Graph, form: Requantization) -> Constant:
-    """``parameters`` (int32): bias, multiplier and shift less one of each channel, side by side; for the short form only."""
+def packed_parameters(op: Weighted, graph: Graph, form: Requantization, correction: NDArray[np.int64] | None = None) -> Constant:
+    """``parameters`` (int32): bias (plus ``correction``), multiplier and shift less one of each channel, side by side.
+
+    For the short form only.
+    """
     multiplier, shift = requantization_constants(op, graph, form)
-    columns = (bias_constant(op, graph).data, multiplier.data, shift.data.astype(np.int32) - 1)
+    columns = (bias_constant(op, graph, correction).data, multiplier.data, shift.data.astype(np.int32) - 1)
     return Constant("parameters", np.stack(columns, axis=1).ravel())
 
 

@@ -13,8 +13,8 @@
 
 #include <stdint.h>
 
+#include "assembly.h"
 #include "dsp.h"
-#include "linkage.h"
 #include "requantize.h"
 
 #define NN_BLOCK_ARGUMENTS                                                                                                       \
@@ -37,16 +37,6 @@
 #define NN_PARAMETERS_END "[sp, #56]"
 #define NN_STRIDE "[sp, #60]"
 #define NN_ZERO "[sp, #64]"
-
-/* The loop over cells is unrolled NN_UNROLLED times for groups of four cells. Where their number is no multiple of that, its first
- * round begins inside, which costs less than a second loop. So every group has the same size: wide instructions only. */
-#if defined(__OPTIMIZE_SIZE__)
-#define NN_UNROLLED "1"
-#define NN_UNROLL(group) group
-#else
-#define NN_UNROLLED "8"
-#define NN_UNROLL(group) group group group group group group group group
-#endif
 
 /* Four cells of a pixel fill 8 bytes. */
 #define NN_BLOCK_BEGIN(pixels, group_bytes)                                                                                      \
@@ -246,16 +236,5 @@ NN_INLINE void NN_block_1(NN_BLOCK_ARGUMENTS)
 }
 
 #endif
-
-/* Outputs of a block limited to low..high. */
-NN_SHARED void NN_block_clamp(int8_t *y, int32_t pixels, int32_t channels, int32_t stride, int32_t low, int32_t high)
-{
-    for (; pixels > 0; --pixels) {
-        for (int32_t c = 0; c < channels; ++c) {
-            y[c] = (int8_t)NN_clamp(y[c], low, high);
-        }
-        y += stride;
-    }
-}
 
 #endif

@@ -12,10 +12,6 @@
 #define NN_SHARED static __attribute__((noipa, unused))
 #endif
 
-/* A shared body that is assembly from its entry to its return, and parameters that it finds where the calling convention puts them. */
-#define NN_ASSEMBLY NN_SHARED __attribute__((naked))
-#define NN_UNNAMED __attribute__((unused))
-
 /* In front of a loop: unrolled, rarely run code only takes flash and stack. */
 #if defined(__clang__)
 #define NN_ROLLED _Pragma("clang loop unroll(disable)")
