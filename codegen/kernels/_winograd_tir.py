@@ -93,7 +93,9 @@ class _Computation:
             T.reads(patch[j * 2 : j * 2 + 2], self.weights[at : at + 2])
             T.writes(sums[g, c])
             with T.init():
-                T.buffer_store(sums, self.bias[part.start + g * part.size + c] - surplus[0], [g, c])
+                bias = self.bias[part.start + g * part.size + c]
+                # Only the finished sum is known to fit into 32 bits; until then it wraps.
+                T.buffer_store(sums, T.cast(T.cast(bias, "uint32") - T.cast(surplus[0], "uint32"), "int32"), [g, c])
             T.buffer_store(sums, sums[g, c] + _product(patch, self.weights, start, part.size, channel, j), [g, c])
 
     def _store(self, pixel: Any, sums: Any, part: Part) -> None:
