@@ -17,6 +17,7 @@ from pathlib import Path
 from codegen.cores import CORES, find_core
 from codegen.fuzzing.campaign import run_campaign, save_failure
 from codegen.fuzzing.host import description
+from codegen.fuzzing.seeded_bugs import SEEDED_BUGS, graphs_until_found
 
 
 def main() -> int:
@@ -30,7 +31,10 @@ def main() -> int:
     parser.add_argument("--stop-at", type=int, default=10, help="stop after that many failures")
     parser.add_argument("--out", type=Path, help="JSON file of what was covered")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"), help="folder for the graphs that fail")
+    parser.add_argument("--self-test", action="store_true", help="show that seeded bugs are found, each within --graphs graphs")
     options = parser.parse_args()
+    if options.self_test:
+        return self_test(options.seed, options.graphs)
     cores = [find_core(name).name for name in options.core or CORES]
     numbers = range(options.first, options.first + options.graphs) if options.only is None else [options.only]
     started = time.monotonic()
@@ -54,6 +58,17 @@ def main() -> int:
         }
         options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return 1 if campaign.failures else 0
+
+
+def self_test(seed: int, most: int) -> int:
+    """Fuzz one copy of the sources for each seeded bug; exit status 1 if one is not found within ``most`` graphs."""
+    missed = 0
+    for bug in SEEDED_BUGS:
+        graphs = graphs_until_found(bug, seed, most)
+        missed += graphs is None
+        print(f"{bug.name}: {'NOT FOUND' if graphs is None else f'found by graph {graphs}'} ({bug.file})", flush=True)
+    print(f"{len(SEEDED_BUGS) - missed} of {len(SEEDED_BUGS)} seeded bugs found within {most} graphs each")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
