@@ -97,7 +97,8 @@ def run_campaign(
         campaign.checked += 1
         campaign.coverage.add_sample(sample)
         for build in builds:
-            campaign.coverage.add_model(build.model)
+            if build.model is not None:
+                campaign.coverage.add_model(build.model)
         if differences := [d for build in builds for d in build.differences]:
             failure = _failure(number, sample, differences)
             campaign.failures.append(failure)

@@ -57,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs from the reference: on which ``machine`` ("host", or a core's name) built for which ``core``, and how."""
+    """What differs from the reference: on which ``machine`` ("host", a core, or "compiler") built for which ``core``, and how."""
 
     machine: str
     core: str
@@ -70,9 +70,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Build:
-    """A sample compiled for one core, with what differed."""
+    """A sample compiled for one core, with what differed; no model where the compiler failed."""
 
-    model: CompiledModel
+    model: CompiledModel | None
     differences: tuple[Difference, ...]
 
 
@@ -97,14 +97,17 @@ def _check(
     settings: Settings,
     host: bool,
 ) -> Build:
-    try:
-        model = settings.compile(graph, find_core(core))
-    except UserError as error:
-        raise Refusal(str(error)) from error
     found: list[Difference] = []
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         project = Path(scratch) / "m"
-        write_project(model, project, board=_board(core), report={})
+        try:
+            model = settings.compile(graph, find_core(core))
+            write_project(model, project, board=_board(core), report={})
+        except UserError as error:
+            raise Refusal(str(error)) from error
+        except Exception as error:  # whatever it is, it is what the fuzzer looks for
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+            return Build(None, (Difference("compiler", core, settings, message),))
         if message := _emulated(project, inputs, expected):
             found.append(Difference(core, core, settings, message))
         if host and (message := _on_host(model, project, inputs, expected)):
