@@ -18,10 +18,23 @@ from codegen.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    HardSwish,
+    Logistic,
+    Maximum,
     MaxPool2D,
+    Mean,
+    Minimum,
+    Mul,
     Op,
     Padding,
+    Quantize,
+    ReduceMax,
+    Reduction,
+    Relu6,
     Softmax,
+    Sub,
+    Sum,
+    Tanh,
     Tensor,
     Weighted,
     macs,
@@ -33,16 +46,21 @@ MAX_BYTES = 64 * 1024
 USUAL_SIZES = (1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 8, 9, 10, 11, 12, 13, 14, 14, 15, 16, 16, 18, 20, 24, 25, 28, 32, 32, 48)
 USUAL_CHANNELS = (1, 2, 3, 4, 6, 8, 8, 10, 12, 16, 16, 20, 24, 24, 32, 32, 40, 48, 64, 64, 80, 96, 128)
 KINDS = {
-    "conv": 0.24,
-    "pointwise": 0.17,
-    "depthwise": 0.27,
-    "dense": 0.12,
-    "add": 0.06,
-    "average_pool": 0.03,
-    "global_pool": 0.03,
-    "max_pool": 0.04,
-    "softmax": 0.02,
-    "argmax": 0.02,
+    "conv": 0.22,
+    "pointwise": 0.16,
+    "depthwise": 0.25,
+    "dense": 0.11,
+    "add": 0.05,
+    "mul": 0.03,
+    "extremum": 0.01,
+    "lookup": 0.03,
+    "clamp": 0.01,
+    "reduction": 0.04,
+    "average_pool": 0.02,
+    "global_pool": 0.02,
+    "max_pool": 0.03,
+    "softmax": 0.01,
+    "argmax": 0.01,
 }
 
 
@@ -130,7 +148,9 @@ def _padding(rng: np.random.Generator, size: tuple[int, int], window: tuple[int,
 
 def _graph(op: Op, tensors: Sequence[Tensor]) -> Graph | None:
     """Closes the graph with the output that ``op`` makes; None where the window does not fit into the input."""
-    graph = Graph(op.name, {t.name: t for t in tensors}, (op,), op.inputs, (op.output,))
+    constants = {t.name for t in tensors if t.constant}
+    inputs = tuple(name for name in op.inputs if name not in constants)
+    graph = Graph(op.name, {t.name: t for t in tensors}, (op,), inputs, (op.output,))
     shape = output_shape(op, graph)
     if shape is None or min(shape, default=1) < 1:
         return None
@@ -148,10 +168,15 @@ def _draw(kind: str, rng: np.random.Generator) -> Graph | None:
             tensors = [Tensor("x", (rows, taken)), *_parameters((made, taken), made, rng)]
             op = FullyConnected(name="dense", inputs=("x",), output="y", weight="w", bias="b" if len(tensors) == 3 else None)
             return Graph("dense", {t.name: t for t in (*tensors, Tensor("y", (rows, made)))}, (op,), ("x",), ("y",)).validate()
-        case "add":
-            shape = (1, *_map_size(rng), _channels(rng))
-            add = Add(name="add", inputs=("a", "b"), output="y")
-            return _graph(add, [Tensor("a", shape), Tensor("b", shape)])
+        case "add" | "mul" | "extremum":
+            return _binary(kind, rng)
+        case "lookup":
+            tables: tuple[type[Op], ...] = (HardSwish, Logistic, Quantize, Tanh)
+            return _unary(kind, tables[rng.integers(len(tables))], rng)
+        case "clamp":
+            return _unary(kind, Relu6, rng)
+        case "reduction":
+            return _reduction(rng)
         case "softmax":
             return _graph(Softmax(name="softmax", inputs=("x",), output="y"), [Tensor("x", (1, _log_uniform(rng, 2, 128)))])
         case "argmax":
@@ -192,6 +217,32 @@ def _convolution(kind: str, rng: np.random.Generator) -> Graph | None:
         padding=padding,
     )
     return _graph(op, tensors)
+
+
+def _binary(kind: str, rng: np.random.Generator) -> Graph | None:
+    """Two operands of one shape, a tensor and its channels (a gate), or a tensor and constants."""
+    shape = (1, *_map_size(rng), _channels(rng))
+    style = rng.random()
+    other = shape if style < 0.6 else ((1, 1, 1, shape[3]) if style < 0.9 else (1,))
+    operators: dict[str, tuple[type[Op], ...]] = {"add": (Add, Add, Add, Sub), "mul": (Mul,), "extremum": (Maximum, Minimum)}
+    choices = operators[kind]
+    op = choices[rng.integers(len(choices))](name=kind, inputs=("a", "b"), output="y")
+    constant = other != shape and rng.random() < 0.5
+    return _graph(op, [Tensor("a", shape), Tensor("b", other, constant=constant)])
+
+
+def _unary(kind: str, operator: type[Op], rng: np.random.Generator) -> Graph | None:
+    return _graph(operator(name=kind, inputs=("x",), output="y"), [Tensor("x", (1, *_map_size(rng), _channels(rng)))])
+
+
+def _reduction(rng: np.random.Generator) -> Graph | None:
+    """Mostly means over height and width, as squeeze-and-excitation has them."""
+    style = rng.random()
+    operator: type[Reduction] = Mean if style < 0.7 else (Sum if style < 0.8 else ReduceMax)
+    choices = ((1, 2), (1, 2), (1, 2), (1,), (2,), (3,), (1, 3))
+    axes = choices[rng.integers(len(choices))]
+    op = operator(name="reduction", inputs=("x",), output="y", axes=axes, keep_dims=True)
+    return _graph(op, [Tensor("x", (1, *_map_size(rng), _channels(rng)))])
 
 
 def _pool(kind: str, rng: np.random.Generator) -> Graph | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +15,20 @@ from codegen.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    Logistic,
+    Maximum,
+    Minimum,
+    Mul,
     Op,
     Pool2D,
     Quantization,
+    ReduceMax,
+    Relu6,
     Reshape,
     Softmax,
+    Sub,
+    Sum,
+    Tanh,
     Tensor,
     Weighted,
 )
@@ -58,6 +68,11 @@ def _activation(rng: np.random.Generator, relu: float, tensor: Tensor) -> Quanti
     return Quantization((scale,), zero_point if tensor.quantization is None else tensor.zero_point)
 
 
+def _scaled(quantization: Quantization, factor: float) -> Quantization:
+    """The same zero point with a scale that is ``factor`` times as large."""
+    return replace(quantization, scale=tuple(float(np.float32(scale * factor)) for scale in quantization.scale))
+
+
 def _terms(op: Op, weight: Tensor) -> int:
     """Products that one output value sums."""
     match op:
@@ -87,13 +102,20 @@ def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Gener
 
 def _output(op: Op, tensors: dict[str, Tensor], rng: np.random.Generator) -> Quantization | None:
     match op:
-        case Pool2D() | Reshape():
+        case Pool2D() | Reshape() | Maximum() | Minimum() | ReduceMax() | Relu6():
             return tensors[op.inputs[0]].quantization
-        case Softmax():
+        case Softmax() | Logistic():
             return Quantization((1 / 256,), -128)
+        case Tanh():
+            return Quantization((1 / 128,), 0)
+        case Mul():
+            return _scaled(_activation(rng, 0.3, tensors[op.output]), 60 * tensors[op.inputs[1]].scale)
+        case Sum():
+            x = tensors[op.inputs[0]]
+            return _scaled(_activation(rng, 0.3, tensors[op.output]), math.sqrt(x.size / tensors[op.output].size))
         case ArgMax():
             return None
-        case Add():
+        case Add() | Sub():
             return _activation(rng, 0.3, tensors[op.output])
         case _:
             return _activation(rng, 0.5, tensors[op.output])
