@@ -17,11 +17,13 @@ from codegen.passes.remove_dead_operators import RemoveDeadOperators
 from codegen.passes.remove_identities import RemoveIdentities
 from codegen.passes.remove_unused_channels import RemoveUnusedChannels
 from codegen.passes.sink_transposes import SinkTransposes
+from codegen.passes.split_batches import SplitBatches
 
 __all__ = ["PASSES", "Pass", "run_passes"]
 
 PASSES: tuple[Pass, ...] = (
     RemoveDeadOperators(),
+    SplitBatches(),
     FoldConstants(),
     SinkTransposes(),
     AverageMeans(),

@@ -36,7 +36,6 @@ WITHOUT_KERNEL = (
     "conv_48_3x3_batch2",
     "dequantize_01_mid",
     "dequantize_03_tiny",
-    "multi_01_pad_conv_s2",
     "multi_09_branches_concat",
     "pad_01_sym1",
     "pad_03_channels",
