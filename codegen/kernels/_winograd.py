@@ -1,4 +1,4 @@
-"""Products by Winograd's inner product: for cores without multiply-accumulate and few registers.
+"""Products by Winograd's inner product: for cores without the DSP extension.
 
 For each pair of cells, ``(x[a] + v[b]) * (x[b] + v[a])`` takes one multiplication and leaves its operands intact. Its surplus over
 ``x[a] * v[a] + x[b] * v[b]`` is a product within the input, summed once for all channels, and one within the weights, part of the
@@ -71,7 +71,7 @@ class WinogradKernel(Kernel[WinogradSpec]):
     micro_kernels: ClassVar[tuple[str, ...]] = ("dsp", "requantize", "gather", "winograd_dot")
 
     def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> WinogradSpec | None:
-        if core.thumb2:
+        if core.dsp:
             return None
         match op:
             case FullyConnected():

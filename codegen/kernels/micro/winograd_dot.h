@@ -106,6 +106,63 @@ NN_SHARED void NN_winograd_dot_4(int32_t *sums, const int8_t *x, const uint8_t *
     sums[3] = (int32_t)q;
 }
 
+#elif defined(__thumb2__)
+
+/* The cells are in r6 and r8. Loads next to each other overlap. */
+#define NN_WINOGRAD_CHANNELS(w0, w1, w2, w3, first, second)     \
+    "ldrb r9, [r1, #" #w0 "]\n\t"                               \
+    "ldrb r10, [r1, #" #w1 "]\n\t"                              \
+    "ldrb r11, [r1, #" #w2 "]\n\t"                              \
+    "ldrb r12, [r1, #" #w3 "]\n\t"                              \
+    "add r9, r9, r8\n\t"                                        \
+    "add r10, r10, r6\n\t"                                      \
+    "mla " first ", r9, r10, " first "\n\t"                     \
+    "add r11, r11, r8\n\t"                                      \
+    "add r12, r12, r6\n\t"                                      \
+    "mla " second ", r11, r12, " second "\n\t"
+
+#define NN_WINOGRAD_PAIR(x_a, x_b, w0, w1, w2, w3, w4, w5, w6, w7)                                                              \
+    "ldrsb r6, [r0, #" #x_a "]\n\t"                                                                                             \
+    "ldrsb r8, [r0, #" #x_b "]\n\t"                                                                                             \
+    NN_WINOGRAD_CHANNELS(w0, w1, w2, w3, "r2", "r3") NN_WINOGRAD_CHANNELS(w4, w5, w6, w7, "r4", "r5")
+
+#define NN_WINOGRAD_LOOP(pairs, x_bytes, w_bytes)                                                                               \
+    __asm__ volatile("mov lr, r6\n\t"                                                                                           \
+                     "1:\n\t" pairs "adds r0, #" #x_bytes "\n\t"                                                                \
+                     "adds r1, #" #w_bytes "\n\t"                                                                               \
+                     "cmp r0, lr\n\t"                                                                                           \
+                     "bne 1b\n\t"                                                                                               \
+                     : "+r"(from), "+r"(w), "+r"(s0), "+r"(s1), "+r"(s2), "+r"(s3), "+r"(end)                                   \
+                     :                                                                                                          \
+                     : "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
+
+NN_SHARED void NN_winograd_dot_4(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth)
+{
+    register const int8_t *from __asm__("r0") = x;
+    register const uint8_t *w __asm__("r1") = weights;
+    register int32_t s0 __asm__("r2") = sums[0];
+    register int32_t s1 __asm__("r3") = sums[1];
+    register int32_t s2 __asm__("r4") = sums[2];
+    register int32_t s3 __asm__("r5") = sums[3];
+    register const int8_t *end __asm__("r6") = x + depth;
+#if !defined(__OPTIMIZE_SIZE__)
+    if ((depth & 7) == 0) {
+        NN_WINOGRAD_LOOP(NN_WINOGRAD_PAIR(0, 1, 0, 1, 2, 3, 4, 5, 6, 7) NN_WINOGRAD_PAIR(2, 3, 8, 9, 10, 11, 12, 13, 14, 15)
+                             NN_WINOGRAD_PAIR(4, 5, 16, 17, 18, 19, 20, 21, 22, 23)
+                                 NN_WINOGRAD_PAIR(6, 7, 24, 25, 26, 27, 28, 29, 30, 31),
+                         8, 32);
+    } else
+#endif
+    {
+        NN_WINOGRAD_LOOP(NN_WINOGRAD_PAIR(0, 1, 0, 1, 2, 3, 4, 5, 6, 7), 2, 8);
+    }
+    (void)end;
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
 #else
 
 NN_SHARED void NN_winograd_dot_4(int32_t *sums, const int8_t *x, const uint8_t *weights, int32_t depth)
