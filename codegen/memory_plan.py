@@ -106,7 +106,7 @@ class _Problem:
                 self.conflicts[j].append((i, above, below))
             alive.append(i)
         self.least_bytes = self._least_bytes(len(graph.ops), overlaps)
-        self.lower_bound = max(*self.least_bytes, *(b.size for b in self.buffers))
+        self.lower_bound = max([*self.least_bytes, *(b.size for b in self.buffers)])
 
     def _overlaps(
         self, graph: Graph, demands: Sequence[Demand], views: Views, index: Mapping[str, int]

@@ -95,10 +95,10 @@ def run_campaign(
             campaign.coverage.refusals[_reason(str(refusal))] += 1
             continue
         campaign.checked += 1
-        campaign.coverage.add_sample(sample)
-        for build in builds:
-            if build.model is not None:
-                campaign.coverage.add_model(build.model)
+        if models := [build.model for build in builds if build.model is not None]:
+            campaign.coverage.add_sample(sample)
+            for model in models:
+                campaign.coverage.add_model(model)
         if differences := [d for build in builds for d in build.differences]:
             failure = _failure(number, sample, differences)
             campaign.failures.append(failure)

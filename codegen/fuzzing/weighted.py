@@ -139,7 +139,7 @@ def _finish(
     bias = _bias(s, reach)
     typical = math.sqrt(max(1.0, float((by_channel**2).sum(axis=1).max()))) * 73.0
     target = _SPREAD / max(typical, float(np.abs(bias).max()) / 4 if bias is not None else 0.0)
-    factor = target * 2.0 ** s.rng.uniform(-2, 2)
+    factor = target * 2.0 ** s.rng.uniform(-2, 4)
     match s.integer(0, 11):
         case 0:
             s.note("requantisation: factor above one")
@@ -205,7 +205,8 @@ def _bias(s: Sketch, reach: NDArray[np.int64]) -> NDArray[np.int32] | None:
         return None
     if style == 2:
         s.note("bias: sums around 2^30")
-        return _int32(sign * (2**30 - reach + s.rng.integers(-2, 3, len(reach))))
+        inside = reach if s.chance(0.3) else reach // s.integer(2, 20)  # the limit itself, or sums on both sides of it
+        return _int32(sign * (2**30 - inside + s.rng.integers(-2, 3, len(reach))))
     if style == 3:
         s.note("bias: sums around 2^31")
         return _int32(sign * (2**31 - 1 - reach - s.rng.integers(0, 3, len(reach))))

@@ -189,3 +189,7 @@ def test_a_tensor_that_is_read_later_is_not_overwritten() -> None:
 def test_offsets_are_aligned_whatever_the_sizes(size: int) -> None:
     result = plan(chain(size, size + 1, size), [Demand(overlap=(None,))] * 2)
     assert {offset % ARENA_ALIGN for offset in result.offsets.values()} == {0}
+
+
+def test_a_graph_that_only_hands_its_input_on_is_planned() -> None:
+    assert plan(chain(37), []).arena_bytes == 40
