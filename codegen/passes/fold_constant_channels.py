@@ -53,13 +53,14 @@ def _fold(op: Weighted, draft: Draft, ranges: dict[str, Range]) -> None:
 
 
 def _fold_outputs(op: Weighted, draft: Draft, ranges: dict[str, Range], filters: np.ndarray, bias: Int64) -> None:
-    """Constant filters: the accumulator's least value is as good as any."""
+    """Constant filters: every value of the accumulator gives the same output, so the one nearest to zero does."""
     y = ranges[op.output]
     if len(y.low) == len(filters):
-        low = accumulated(op, draft.snapshot(), ranges).low
-        constant = y.constant & (low >= INT32_MIN) & (low <= INT32_MAX) & filters.any(axis=1)
+        sums = accumulated(op, draft.snapshot(), ranges)
+        nearest = np.clip(0, sums.low, sums.high)
+        constant = y.constant & (sums.low >= INT32_MIN) & (sums.high <= INT32_MAX) & filters.any(axis=1)
         filters[constant] = 0
-        bias[constant] = low[constant]
+        bias[constant] = nearest[constant]
 
 
 def _fold_inputs(op: Weighted, draft: Draft, x: Range, filters: np.ndarray, bias: Int64) -> None:
