@@ -11,8 +11,8 @@
 /* Loops over cells are unrolled NN_UNROLLED times for groups of four cells. Where their number is no multiple of that, the first round
  * begins inside, which costs less than a second loop. So every group has the same size: wide instructions only. */
 #if defined(__OPTIMIZE_SIZE__)
-#define NN_UNROLLED "1"
-#define NN_UNROLL(group) group
+#define NN_UNROLLED "2"
+#define NN_UNROLL(group) group group
 #else
 #define NN_UNROLLED "8"
 #define NN_UNROLL(group) group group group group group group group group

@@ -1,4 +1,4 @@
-/* Dot products of one to three patches (gather.h) with the weights of one or two output channels, added to sums[pixel][channel].
+/* Dot products of one to four patches (gather.h) with the weights of one or two output channels, added to sums[pixel][channel].
  *
  * Weights of two channels: per pair of cells (ka, kb) in the patch's order the four bytes c0 ka, c1 ka, c0 kb, c1 kb. Weights of one
  * channel: in the order of the cells. `depth` cells, a multiple of four. Sums wrap in no case that the packed constants allow. Where
