@@ -28,11 +28,15 @@ PREFIX = "NN_"
 """Token in front of every symbol in the printed C; the project writer replaces it by the model's own prefix."""
 _ALIGN = 4
 _STACK_LIMIT = 256
-_BYTES = {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4}
+_BYTES = {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4}
 
 
 class BuildError(RuntimeError):
     """A TIR function that this pipeline cannot turn into freestanding C; a mistake in a kernel, not of the user."""
+
+
+def _c_type(dtype: str) -> str:
+    return "float" if dtype == "float32" else f"{dtype}_t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class _Parameter:
 
     def declaration(self) -> str:
         const = "" if self.written else "const "
-        return f"{const}{self.dtype}_t *{'restrict ' if self.restrict else ''}{self.name}"
+        return f"{const}{_c_type(self.dtype)} *{'restrict ' if self.restrict else ''}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class _Part:
 
     def declaration(self) -> str:
         start = "scratch" if self.offset == 0 else f"(void *)((int8_t *)scratch + {self.offset})"
-        return f"{self.dtype}_t *{self.name} = {start};"
+        return f"{_c_type(self.dtype)} *{self.name} = {start};"
 
 
 @dataclass(frozen=True, slots=True)

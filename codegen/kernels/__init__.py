@@ -19,6 +19,7 @@ from codegen.kernels.average_pool2d import AveragePool2DKernel
 from codegen.kernels.conv2d import Conv2DKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
 from codegen.kernels.extremum import ExtremumKernel
+from codegen.kernels.float_border import FloatBorderKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
 from codegen.kernels.lookup_table import LookupTableKernel
 from codegen.kernels.max_pool2d import MaxPool2DKernel
@@ -49,6 +50,7 @@ KERNELS: tuple[Kernel[Any], ...] = (
     MulKernel(),
     ExtremumKernel(),
     LookupTableKernel(),
+    FloatBorderKernel(),
     ReductionKernel(),
     SoftmaxKernel(),
     ArgMaxKernel(),

@@ -41,7 +41,9 @@ def comment_text(text: str) -> str:
     return printable.replace("*/", "*?").replace("/*", "/?")
 
 
-def _literal(value: int, dtype: str) -> str:
+def _literal(value: Any, dtype: str) -> str:
+    if dtype == "float32":
+        return float_literal(value)
     if value == _INT32_MIN:
         return "(-2147483647 - 1)"  # 2147483648 alone is no int, so its negative is none either
     return f"{value}u" if dtype == "uint32" else str(value)
@@ -60,9 +62,9 @@ def _wrap(items: Iterable[str], indent: str) -> list[str]:
 
 
 def initializer(array: NDArray[Any], indent: str = "    ") -> str:
-    """The elements of an integer array between braces, a line (or several) for each index of its leading axes."""
+    """The elements of an array between braces, a line (or several) for each index of its leading axes."""
     row = array.shape[-1] if array.ndim > 1 and array.shape[-1] >= _SHORTEST_ROW else array.size
-    literals = [_literal(int(value), array.dtype.name) for value in array.reshape(-1)]
+    literals = [_literal(value, array.dtype.name) for value in array.reshape(-1).tolist()]
     lines: list[str] = []
     for start in range(0, len(literals), max(row, 1)):
         lines += _wrap(literals[start : start + row], indent)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_VECTORS = 8
 _MOST_BYTES = 64 * 1024
 _INDENT = "    "
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 
 
 def choose(graph: Graph, given: Arrays | None) -> dict[str, NDArray[Any]]:
@@ -31,7 +32,8 @@ def choose(graph: Graph, given: Arrays | None) -> dict[str, NDArray[Any]]:
     :raises UserError: if ``given`` does not fit the graph's inputs.
     """
     if given is None:
-        return {name: _made_up(graph[name].size).reshape(-1, *sample_shape(graph[name])) for name in graph.inputs}
+        tensors = {name: graph[name] for name in graph.inputs}
+        return {name: _made_up(t.size).astype(t.dtype).reshape(-1, *sample_shape(t)) for name, t in tensors.items()}
     fitted = fit_inputs(graph, given, "test vectors")
     largest = max(graph[name].nbytes for name in graph.inputs)
     most = min(MOST_VECTORS, max(2, _MOST_BYTES // largest))
@@ -87,7 +89,7 @@ def read_inputs(text: str, name: str, graph: Graph) -> dict[str, NDArray[Any]]:
         label = "input" if len(graph.inputs) == 1 else f"input_{i}"
         pattern = rf"static const {C_TYPES[tensor.dtype]} {name}_vector_{label}\[\w+\]\[{tensor.size}\] = \{{(.*?)\}};"
         array = re.search(pattern, text, re.DOTALL)
-        numbers = [int(number) for number in re.findall(r"-?\d+", array[1])] if array else []
+        numbers = [float(number) for number in re.findall(_NUMBER, array[1])] if array else []
         if not numbers or len(numbers) % tensor.size:
             raise ValueError(f"no vectors for {label}")
         found[tensor_name] = np.array(numbers).astype(tensor.dtype).reshape(-1, *sample_shape(tensor))
