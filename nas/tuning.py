@@ -154,10 +154,10 @@ def _default(op: Op, kernel: Kernel[Any], spec: Hashable) -> Hashable:
 
 
 def _by_number(core: Core) -> Callable[[Op, Kernel[Any], Hashable], Hashable]:
-    """Gives the operator called ``"3"`` schedule 3."""
+    """Gives the operator called ``"3"``, or a strip of it, schedule 3."""
 
     def choose(op: Op, kernel: Kernel[Any], spec: Hashable) -> Hashable:
-        chosen: Hashable = kernel.schedules(spec, core)[int(op.name)]
+        chosen: Hashable = kernel.schedules(spec, core)[int(op.name.split()[0])]
         return chosen
 
     return choose
