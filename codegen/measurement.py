@@ -5,6 +5,7 @@ Sizes are bytes, counts are per inference. The keys of :meth:`Verification.to_js
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +58,15 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class LayerMeasurement:
-    """One layer's share of an inference; ``op`` is the operator's kind, for example ``Conv2D``."""
+    """One layer's share of an inference; ``op`` is the operator's kind, for example ``Conv2D``, ``part_of`` the operator of which
+    it computes a strip of rows, if it does."""
 
     name: str
     op: str
     macs: int
     instructions: float
     cycles: float
+    part_of: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The figures under the contract's names."""
@@ -155,10 +158,29 @@ def render(result: Verification) -> str:
     return "\n".join([*lines, *_layer_table(result)])
 
 
+def _whole(layers: Sequence[LayerMeasurement]) -> list[LayerMeasurement]:
+    """``layers`` with the strips of an operator taken together, where the first of them is."""
+    found: dict[str, list[LayerMeasurement]] = {}
+    for layer in layers:
+        found.setdefault(layer.part_of or layer.name, []).append(layer)
+    return [
+        parts[0]
+        if parts[0].part_of is None
+        else LayerMeasurement(
+            f"{name} ({len(parts)} strips)",
+            parts[0].op,
+            sum(part.macs for part in parts),
+            sum(part.instructions for part in parts),
+            sum(part.cycles for part in parts),
+        )
+        for name, parts in found.items()
+    ]
+
+
 def _layer_table(result: Verification) -> list[str]:
     instructions = result.instructions - sum(layer.instructions for layer in result.layers)
     cycles = result.cycles - sum(layer.cycles for layer in result.layers)
-    layers = [*result.layers, LayerMeasurement("between the layers", "", 0, instructions, cycles)]
+    layers = [*_whole(result.layers), LayerMeasurement("between the layers", "", 0, instructions, cycles)]
     head = ("layer", "operator", "MACs", "instructions", "cycles", "cycles/MAC")
     rows = [
         (

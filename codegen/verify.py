@@ -198,7 +198,7 @@ def _verification(
         flash=flash,
         macs=sum(layer.macs for layer in project.layers),
         layers=tuple(
-            LayerMeasurement(layer.name, layer.op, layer.macs, profile.instructions, profile.cycles)
+            LayerMeasurement(layer.name, layer.op, layer.macs, profile.instructions, profile.cycles, layer.part_of)
             for layer, profile in zip(project.layers, first.layers[:-1], strict=True)  # the last is the run function itself
         ),
         core=core.name,

@@ -21,13 +21,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class ProjectLayer:
-    """One call of ``<m>_run``: ``function`` is the whole C symbol, ``op`` the operator's kind."""
+    """One call of ``<m>_run``: ``function`` is the whole C symbol, ``op`` the operator's kind, ``part_of`` the operator of which
+    it computes a strip of rows, if it does."""
 
     name: str
     op: str
     kernel: str
     function: str
     macs: int
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ def report_json(
         "io_bytes": model.plan.io_bytes,
         "scratch_bytes": model.plan.scratch_bytes,
         "layers": [
-            asdict(ProjectLayer(layer.op.name, layer.op.kind, layer.kernel, f"{model.name}_{layer.function}", layer.macs))
+            asdict(ProjectLayer(layer.op.name, layer.op.kind, layer.kernel, f"{model.name}_{layer.function}", layer.macs, origin))
             for layer in model.layers
+            for origin in [model.layout.origins.get(layer.op.name)]
         ],
         "board": asdict(board),
     }

@@ -61,3 +61,10 @@ def test_cycles_of_a_core_without_a_published_table_are_called_an_estimate() -> 
     line = next(x for x in render(replace(verification(), core="cortex-m7")).splitlines() if x.startswith("cycles"))
     assert "1,234 per inference" in line
     assert "(estimate, ±25 %)" in line
+
+
+def test_strips_of_an_operator_are_shown_as_one_layer() -> None:
+    strips = tuple(LayerMeasurement(f"conv strip {i}", "Conv2D", 100, 150.0, 200.0, "conv") for i in range(3))
+    lines = render(replace(verification(), layers=strips)).splitlines()
+    (row,) = [line for line in lines if line.startswith("conv")]
+    assert row.split() == ["conv", "(3", "strips)", "Conv2D", "300", "450", "600", "2.00"]
