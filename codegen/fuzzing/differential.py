@@ -13,7 +13,7 @@ from zlib import crc32
 from numpy.typing import NDArray
 
 from codegen.boards import Board, board_names, load_board
-from codegen.compile import CompiledModel, compile_graph
+from codegen.compile import CompiledModel, compile_graph, lay_out
 from codegen.cores import find_core
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from codegen.optimize import Optimize
 
 
+_LESS = 0.9
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a graph is compiled. ``schedules`` seeds a random choice among each kernel's schedules, None takes the compiler's own;
-    ``strips`` asks for the least arena that computing operators in strips of rows can give."""
+    ``strips`` limits the arena to less than it takes without computing operators in strips of rows."""
 
     optimize: Optimize = "balanced"
     schedules: int | None = None
@@ -52,7 +55,10 @@ class Settings:
             return alternatives[crc32(f"{self.schedules} {op.name} {core.name}".encode()) % len(alternatives)]
 
         chooser = None if self.schedules is None else choose
-        return compile_graph(graph, core, name="m", optimize=self.optimize, choose=chooser, arena_limit=1 if self.strips else None)
+        limit = None
+        if self.strips:
+            limit = int(_LESS * lay_out(graph, core, "speed", choose=chooser).plan.arena_bytes)
+        return compile_graph(graph, core, name="m", optimize=self.optimize, choose=chooser, arena_limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

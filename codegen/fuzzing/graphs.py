@@ -54,6 +54,8 @@ GENERATORS: Mapping[str, Callable[[Sketch], None]] = {
 
 _WEIGHT = {"Conv2D": 5, "DepthwiseConv2D": 4, "FullyConnected": 3, "Add": 2, "AveragePool2D": 2, "MaxPool2D": 2}
 """How often an operator is drawn where it is not once."""
+_FOLLOWERS = {"Pad": ("Conv2D", "DepthwiseConv2D", "MaxPool2D"), "Conv2D": ("Relu", "Relu6"), "Add": ("Relu", "Relu6")}
+"""What passes look for behind an operator, which chance alone would seldom put there."""
 _ATTEMPTS = 60
 INPUTS = 6
 """Inputs that every graph is run on."""
@@ -77,8 +79,12 @@ def random_sample(seed: int, number: int, kinds: Sequence[str] = tuple(GENERATOR
     for _ in range(_ATTEMPTS):
         if len(s.ops) >= wanted:
             break
+        kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
+        followers = [k for k in _FOLLOWERS.get(s.ops[-1].kind if s.ops else "", ()) if k in kinds]
+        if followers and s.chance(0.5):
+            kind = s.choice(followers)
         try:
-            GENERATORS[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]](s)
+            GENERATORS[kind](s)
         except Unsuitable:
             s.discard()
     if not s.ops:

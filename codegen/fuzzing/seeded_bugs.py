@@ -56,10 +56,10 @@ SEEDED_BUGS = (
         "        patch[0] = 0;\n        patch[1] = 1;\n        patch[2 * pixels] = 0;",
     ),
     SeededBug(
-        "one byte read behind the last group of cells",
-        "kernels/micro/gather.h",
-        "patch[1] = (int16_t)(cells > 2 ? x[2] - zero_point : 0);",
-        "patch[1] = (int16_t)(x[2] - zero_point);",
+        "one row of padding left as it was",
+        "kernels/micro/planes.h",
+        "for (; r > 0; r--, row += pitch)",
+        "for (; r > 1; r--, row += pitch)",
     ),
     SeededBug(
         "depthwise output one row too far into its input",

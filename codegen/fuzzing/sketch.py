@@ -140,8 +140,10 @@ class Sketch:
 
     def image_shape(self) -> tuple[int, ...]:
         """``(1, H, W, C)``."""
+        tall = self.chance(0.2)
         while True:
-            shape = (1, self.choice(LENGTHS), self.choice(LENGTHS), self.choice(CHANNELS))
+            height = self.integer(12, 40) if tall else self.choice(LENGTHS)
+            shape = (1, height, self.choice(LENGTHS), self.choice(CHANNELS))
             if math.prod(shape) <= MOST_ELEMENTS:
                 return shape
 

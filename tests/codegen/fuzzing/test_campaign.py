@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from codegen.compile import compile_graph
@@ -16,6 +18,8 @@ from codegen.fuzzing.differential import Settings, check
 from codegen.fuzzing.graphs import random_sample
 from codegen.graph_file import load
 from codegen.kernels.add import AddKernel
+from codegen.passes import PASSES
+from codegen.reference import run
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "fuzz_codegen.py"
 
@@ -82,3 +86,19 @@ def test_the_command_reports_and_repeats(tmp_path: Path) -> None:
     content = json.loads(out.read_text())
     assert (content["graphs"], content["differ"]) == (1, [])
     assert sum(content["coverage"]["operators"].values()) == len(random_sample(20, 3, content["kinds"]).graph.ops)
+
+
+def test_passes_keep_every_bit_of_random_graphs() -> None:
+    """Without building anything, so over many more graphs."""
+    fired: Counter[str] = Counter()
+    for number in range(600):
+        sample = random_sample(30, number)
+        expected, graph = run(sample.graph, sample.inputs), sample.graph
+        for rewrite in PASSES:
+            rewritten = rewrite.run(graph)
+            if rewritten is not graph:
+                fired[rewrite.name] += 1
+                found = run(rewritten, sample.inputs)
+                assert all(np.array_equal(found[name], expected[name]) for name in graph.outputs), f"graph {number}: {rewrite.name}"
+            graph = rewritten
+    assert len(fired) > 0.6 * len(PASSES)
