@@ -23,6 +23,7 @@ from codegen.kernels.float_border import FloatBorderKernel
 from codegen.kernels.fully_connected import FullyConnectedKernel
 from codegen.kernels.lookup_table import LookupTableKernel
 from codegen.kernels.max_pool2d import MaxPool2DKernel
+from codegen.kernels.movement import MovementKernel
 from codegen.kernels.mul import MulKernel
 from codegen.kernels.pointwise import PointwiseKernel
 from codegen.kernels.reduction import ReductionKernel
@@ -51,6 +52,7 @@ KERNELS: tuple[Kernel[Any], ...] = (
     ExtremumKernel(),
     LookupTableKernel(),
     FloatBorderKernel(),
+    MovementKernel(),
     ReductionKernel(),
     SoftmaxKernel(),
     ArgMaxKernel(),

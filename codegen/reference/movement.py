@@ -44,13 +44,14 @@ def take_slice(op: Slice, graph: Graph, x: Array) -> Array:
 def resize_nearest_neighbor(op: ResizeNearestNeighbor, graph: Graph, x: Array) -> Array:
     """``(N, 1, H, W, C)``: each output cell takes the byte of one input cell; positions are computed in float32."""
     _, rows, columns, _ = graph[op.output].shape
-    down = _nearest(op, x.shape[2], rows)
-    across = _nearest(op, x.shape[3], columns)
+    down = nearest(op, x.shape[2], rows)
+    across = nearest(op, x.shape[3], columns)
     picked: Array = x[:, :, down][:, :, :, across]
     return picked
 
 
-def _nearest(op: ResizeNearestNeighbor, size: int, wanted: int) -> NDArray[np.int64]:
+def nearest(op: ResizeNearestNeighbor, size: int, wanted: int) -> NDArray[np.int64]:
+    """The input position, of ``size``, that each of the ``wanted`` output positions takes along one axis."""
     aligned = op.align_corners and wanted > 1
     ratio = np.float32(size - 1) / np.float32(wanted - 1) if aligned else np.float32(size) / np.float32(wanted)
     offset = np.float32(0.5 if op.half_pixel_centers else 0.0)
