@@ -1,11 +1,14 @@
-"""The TIR of depthwise convolutions: rows enter the ring, tiles of pixels are summed kernel row by kernel row and requantised."""
+"""The TIR of depthwise convolutions: for each output row and group of input channels, new rows become planes, tiles of pixels are
+summed kernel row by kernel row and requantised, and the planes that the next output row needs are kept."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from codegen.kernels._parts import Part, parts
 from codegen.kernels._tir import allocate, call, loops
+from codegen.kernels.depthwise_conv2d import GROUP
 from codegen.tvm_build import SCRATCH_SCOPE, annotate
 
 if TYPE_CHECKING:
@@ -25,21 +28,21 @@ def depthwise_prim_func(spec: DepthwiseSpec) -> tvm.tirx.PrimFunc:
     from tvm.tirx.script import builder as T
 
     window = spec.window
-    tiles = parts(window.out_width, spec.tile)
+    groups, tiles = parts(window.channels, spec.group), parts(window.out_width, spec.tile)
     with IRBuilder() as ib, T.prim_func(s_tir=True):
         T.func_name("main")
         computation = _Computation(spec)
         with T.sblock("root"):
-            computation.body(tiles)
+            computation.body(groups, tiles)
     schedule = s_tir.Schedule(ib.get())
-    for tile in tiles:
-        row, pixel, _ = schedule.get_loops(_stage("taps", tile))[-3:]
-        intrinsic = _row_intrinsic(tile.size, window.stride[1], window.kernel[1], window.dilation[1])
-        schedule.tensorize(pixel, intrinsic)
+    for group, tile in product(groups, tiles):
+        for kernel_rows in _kernel_rows(spec):
+            row, pixel, _ = schedule.get_loops(_taps_stage(kernel_rows, group, tile))[-3:]
+            schedule.tensorize(pixel, _row_intrinsic(spec, tile.size))
+            if window.kernel[0] <= _UNROLLED_ROWS:
+                schedule.unroll(row)
         for stage in ("start", "store"):
-            schedule.unroll(schedule.get_loops(_stage(stage, tile))[-1])
-        if window.kernel[0] <= _UNROLLED_ROWS:
-            schedule.unroll(row)
+            schedule.unroll(schedule.get_loops(_stage(stage, group, tile))[-1])
     return annotate(schedule.mod["main"], _CONSTANTS)
 
 
@@ -58,132 +61,200 @@ class _Computation:
         self.shift = T.arg("shift", T.buffer((spec.channels,), "int8"))
         self.y = T.arg("y", T.buffer((window.out_height, window.out_width, spec.channels), "int8"))
 
-    def body(self, tiles: tuple[Part, ...]) -> None:
+    def body(self, groups: tuple[Part, ...], tiles: tuple[Part, ...]) -> None:
         """All loops."""
-        spec, window = self.spec, self.window
-        self.ring = allocate("ring", (spec.ring_bytes,), "int8", SCRATCH_SCOPE)
-        sums = {tile: allocate("sums", (tile.size,), "int32") for tile in tiles}
-        waiting = spec.slots - spec.fresh
-        self._fill_columns("left_padding", 0, spec.padded_left)
-        self._fill_columns("right_padding", spec.padded_left + spec.used_width, spec.padded_right)
-        if waiting:
-            with loops(row=waiting) as (row,):
-                self._enter("first_rows", row)
-        with loops(out_row=window.out_height) as (out_row,):
-            with loops(row=spec.fresh) as (row,):
-                self._enter("fresh_rows", out_row * window.stride[0] + waiting + row)
-            with loops(channel=spec.channels) as (channel,):
-                for tile in tiles:
-                    with loops(tile=tile.blocks) as (block,):
-                        self._start(tile, sums[tile], channel)
-                        self._taps(tile, sums[tile], out_row, channel, block)
-                        self._store(tile, sums[tile], out_row, channel, block)
-
-    def _fill_columns(self, name: str, column: int, columns: int) -> None:
         from tvm.tirx.script import builder as T
 
-        if columns:
-            with T.sblock(name):
-                self._touches_ring()
-                rows = self.spec.slots * self.window.channels
-                call("fill_cells", T.address_of(self.ring[column]), self.spec.zero_point, columns, rows, self.spec.pitch)
+        spec, window = self.spec, self.window
+        self.planes = allocate("planes", (spec.plane_bytes,), "int8", SCRATCH_SCOPE)
+        sums = {tile: allocate("sums", (tile.size,), "int32") for tile in tiles}
+        kernel_rows = _kernel_rows(spec)
+        if spec.margin:
+            with T.sblock("margin"):
+                self._touches_planes()
+                call("fill_cells", T.address_of(self.planes[0]), spec.zero_point, spec.margin)
+        if spec.kept:
+            with loops(row=spec.kept) as (row,):
+                self._enter("first_rows", Part(0, 1, window.channels), 0, row, self._kept(row, 0))
+        with loops(out_row=window.out_height) as (out_row,):
+            for group in groups:
+                with loops(group=group.blocks) as (block,):
+                    with loops(row=spec.fresh) as (row,):
+                        self._enter("fresh_rows", group, block, out_row * window.stride[0] + spec.kept + row, self._fresh(row, 0))
+                    with loops(channel=group.size * spec.multiplier) as (channel,):
+                        for tile in tiles:
+                            with loops(tile=tile.blocks) as (step,):
+                                at = (out_row, block, channel, step)
+                                self._start(group, tile, sums[tile], at)
+                                for rows in kernel_rows:
+                                    self._taps(group, tile, sums[tile], at, rows)
+                                self._store(group, tile, sums[tile], at)
+                    if spec.kept:
+                        self._keep(group, block, out_row)
 
-    def _enter(self, name: str, padded_row: Any) -> None:
-        """Row ``padded_row`` of the padded input goes into its slot, channel by channel."""
+    def _enter(self, name: str, group: Part, block: Any, padded_row: Any, to: Any) -> None:
+        """Row ``padded_row`` of the padded input becomes planes from ``to`` on, one for each channel of a group."""
         from tvm import tirx
         from tvm.tirx.script import builder as T
 
         spec, window = self.spec, self.window
-        used, channels, row_bytes = spec.used_width, window.channels, window.width * window.channels
-        with T.sblock(name):
-            self._touches_ring()
-            to = T.address_of(self.ring[self._slot(padded_row) + spec.padded_left])
+        with T.sblock(f"{name}_{group.size}"):
+            self._touches_planes()
             row = padded_row - window.pad_top
-            inside = tirx.all(row >= 0, row < window.height)
-            with T.If(inside):
+            first = T.address_of(self.x[row * (window.width * window.channels) + group.start + block * group.size])
+            planes = T.address_of(self.planes[to])
+            with T.If(tirx.all(row >= 0, row < window.height)):
                 with T.Then():
-                    call("planar_row", to, T.address_of(self.x[row * row_bytes]), used, channels, spec.pitch)
+                    stride_and_pitch = (window.channels, spec.pitch, spec.zero_point)
+                    if spec.paired and group.size == GROUP:
+                        call("paired_four_planes", planes, first, spec.used_width, *stride_and_pitch)
+                    else:
+                        planar = "paired_planes" if spec.paired else "planes"
+                        call(planar, planes, first, spec.used_width, group.size, *stride_and_pitch)
                 with T.Else():
-                    call("fill_cells", to, spec.zero_point, used, channels, spec.pitch)
+                    call("fill_cells", planes, spec.zero_point, group.size * spec.pitch)
 
-    def _touches_ring(self) -> None:
+    def _keep(self, group: Part, block: Any, out_row: Any) -> None:
+        """The new rows that the next output row needs too take the places of those that it does not."""
+        from tvm.tirx.script import builder as T
+
+        spec = self.spec
+        skipped = max(0, spec.fresh - spec.kept)
+        with loops(row=spec.fresh - skipped) as (row,), T.sblock(f"keep_{group.size}"):
+            self._touches_planes()
+            padded_row = out_row * self.window.stride[0] + spec.kept + skipped + row
+            to = T.address_of(self.planes[self._kept(padded_row, group.start + block * group.size)])
+            copy = "copy_words" if spec.paired or self.window.channels % GROUP == 0 else "copy_cells"
+            call(copy, to, T.address_of(self.planes[self._fresh(skipped + row, 0)]), group.size * spec.pitch)
+
+    def _touches_planes(self) -> None:
         from tvm.tirx.script import builder as T
 
         T.reads(self.x[0 : self.x.shape[0]])
-        T.writes(self.ring[0 : self.spec.ring_bytes])
+        T.writes(self.planes[0 : self.spec.plane_bytes])
 
-    def _slot(self, padded_row: Any) -> Any:
-        """Where the ring holds a row of the padded input."""
+    def _fresh(self, row: Any, channel: Any) -> Any:
+        """Where the plane of a channel of the group begins in a new row."""
+        return self.spec.margin + (row * self.spec.group + channel) * self.spec.pitch
+
+    def _kept(self, padded_row: Any, channel: Any) -> Any:
+        """Where the plane of an input channel begins in a kept row of the padded input."""
         from tvm import tirx
 
-        return tirx.floormod(padded_row, self.spec.slots) * (self.window.channels * self.spec.pitch)
+        spec = self.spec
+        return spec.kept_cells + (tirx.floormod(padded_row, spec.kept) * self.window.channels + channel) * spec.pitch
 
-    def _start(self, tile: Part, sums: Any, channel: Any) -> None:
+    def _start(self, group: Part, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
         from tvm.tirx.script import builder as T
 
-        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("start", tile)):
-            c, p = T.axis.remap("SS", [channel, pixel])
-            T.reads(self.bias[c])
+        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("start", group, tile)):
+            g, c, p = T.axis.remap("SSS", [*at[1:3], pixel])
+            channel = self._channel(group, g, c)
+            T.reads(self.bias[channel])
             T.writes(sums[p])
-            T.buffer_store(sums, self.bias[c], [p])
+            T.buffer_store(sums, self.bias[channel], [p])
 
-    def _taps(self, tile: Part, sums: Any, out_row: Any, channel: Any, block: Any) -> None:
+    def _taps(self, group: Part, tile: Part, sums: Any, at: tuple[Any, ...], kernel_rows: range) -> None:
         from tvm import tirx
         from tvm.tirx.script import builder as T
 
         spec, window = self.spec, self.window
         rows, columns = window.kernel
-        with loops(row=rows, pixel=tile.size, tap=columns) as (row, pixel, tap), T.sblock(_stage("taps", tile)):
-            y, c, b, r, p, t = T.axis.remap("SSSRSR", [out_row, channel, block, row, pixel, tap])
-            plane = self._slot(y * window.stride[0] + r * window.dilation[0]) + tirx.floordiv(c, spec.multiplier) * spec.pitch
-            x = self.ring[plane + (tile.start + b * tile.size + p) * window.stride[1] + t * window.dilation[1]]
-            weight = self.weights[c * (rows * columns) + r * columns + t]
-            T.reads(sums[p], x, weight)
+        stage = _taps_stage(kernel_rows, group, tile)
+        with loops(row=len(kernel_rows), pixel=tile.size, tap=columns) as inner, T.sblock(stage):
+            y, g, c, b, i, p, t = T.axis.remap("SSSSRSR", [*at, *inner])
+            r = kernel_rows.start + i
+            slot, channel = r * window.dilation[0], tirx.floordiv(c, spec.multiplier)
+            if kernel_rows.start * window.dilation[0] < spec.kept:
+                row = self._kept(y * window.stride[0] + slot, group.start + g * group.size + channel)
+            else:
+                row = self._fresh(slot - spec.kept, channel)
+            plane = row - spec.padded_left
+            x = self.planes[plane + (tile.start + b * tile.size + p) * window.stride[1] + t * window.dilation[1]]
+            kernel_row = (self._channel(group, g, c) * rows + r) * spec.weight_pitch
+            weight = self.weights[kernel_row + (_place(t, spec.paired) if columns > 1 else 0)]
+            T.reads(sums[p], x, self.weights[kernel_row : kernel_row + spec.weight_pitch])
             T.writes(sums[p])
             T.buffer_store(sums, sums[p] + T.cast(x, "int32") * T.cast(weight, "int32"), [p])
 
-    def _store(self, tile: Part, sums: Any, out_row: Any, channel: Any, block: Any) -> None:
+    def _store(self, group: Part, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
         from tvm.tirx.script import builder as T
 
-        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("store", tile)):
-            y, c, b, p = T.axis.remap("SSSS", [out_row, channel, block, pixel])
-            to = [y, tile.start + b * tile.size + p, c]
-            T.reads(sums[p], self.multiplier[c], self.shift[c])
+        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("store", group, tile)):
+            y, g, c, b, p = T.axis.remap("SSSSS", [*at, pixel])
+            channel = self._channel(group, g, c)
+            to = [y, tile.start + b * tile.size + p, channel]
+            T.reads(sums[p], self.multiplier[channel], self.shift[channel])
             T.writes(self.y[tuple(to)])
-            T.buffer_store(self.y, self.spec.requantization.call(sums[p], self.multiplier[c], self.shift[c]), to)
+            T.buffer_store(self.y, self.spec.requantization.call(sums[p], self.multiplier[channel], self.shift[channel]), to)
+
+    def _channel(self, group: Part, block: Any, channel: Any) -> Any:
+        """Output channel ``channel`` of a group of input channels."""
+        return (group.start + block * group.size) * self.spec.multiplier + channel
 
 
-def _stage(name: str, tile: Part) -> str:
-    return f"{name}_{tile.size}"
+def _kernel_rows(spec: DepthwiseSpec) -> tuple[range, ...]:
+    """The kernel rows over kept rows of the input and those over new ones."""
+    rows = spec.window.kernel[0]
+    kept = -(-spec.kept // spec.window.dilation[0])
+    return tuple(r for r in (range(kept), range(kept, rows)) if r)
 
 
-def _row_intrinsic(pixels: int, stride: int, taps: int, dilation: int) -> str:
+def _taps_stage(kernel_rows: range, group: Part, tile: Part) -> str:
+    return _stage(f"taps_from_{kernel_rows.start}", group, tile)
+
+
+def _stage(name: str, group: Part, tile: Part) -> str:
+    return f"{name}_{group.size}x{tile.size}"
+
+
+def _place(tap: Any, paired: bool) -> Any:
+    """Where a kernel row holds a weight."""
+    from tvm import tirx
+
+    if not paired:
+        return tap
+    four = tirx.floormod(tap, 4)
+    return tap - four + tirx.floormod(four, 2) * 2 + tirx.floordiv(four, 2)
+
+
+def _row_intrinsic(spec: DepthwiseSpec, pixels: int) -> str:
     """Name of the tensor intrinsic for one kernel row of a tile, registered if it is not yet."""
     from tvm.s_tir import TensorIntrin
 
-    name = f"codegen.depthwise_row_{pixels}x{taps}_{stride}_{dilation}"
+    window = spec.window
+    name = f"codegen.depthwise_row_{pixels}x{window.kernel[1]}_{window.stride[1]}_{window.dilation[1]}"
+    if spec.paired:
+        name += f"_paired_{spec.padded_left}"
+    if spec.whole_rows:
+        name += f"_{spec.pitch}_{spec.zero_point}"
     if TensorIntrin.get(name, allow_missing=True) is None:
-        description = _row_function(pixels, stride, taps, dilation, implementation=False)
-        TensorIntrin.register(name, description, _row_function(pixels, stride, taps, dilation, implementation=True))
+        description = _row_function(spec, pixels, implementation=False)
+        TensorIntrin.register(name, description, _row_function(spec, pixels, implementation=True))
     return name
 
 
-def _row_function(pixels: int, stride: int, taps: int, dilation: int, *, implementation: bool) -> Any:
+def _row_function(spec: DepthwiseSpec, pixels: int, *, implementation: bool) -> Any:
     from tvm.script.ir_builder import IRBuilder
     from tvm.tirx.script import builder as T
 
+    window = spec.window
+    stride, taps, dilation = window.stride[1], window.kernel[1], window.dilation[1]
     extent = (pixels - 1) * stride + (taps - 1) * dilation + 1
     with IRBuilder() as ib, T.prim_func(s_tir=True):
         T.func_name("row")
         x = T.arg("x", T.buffer((extent,), "int8", scope=SCRATCH_SCOPE, offset_factor=1))
-        weights = T.arg("weights", T.buffer((taps,), "int8", offset_factor=1))
+        weights = T.arg("weights", T.buffer((spec.weight_pitch,), "int8", offset_factor=1))
         sums = T.arg("sums", T.buffer((pixels,), "int32", offset_factor=1))
         with T.sblock("root"):
-            T.reads(sums[0:pixels], x[0:extent], weights[0:taps])
+            T.reads(sums[0:pixels], x[0:extent], weights[0 : spec.weight_pitch])
             T.writes(sums[0:pixels])
             if implementation:
                 pointers = (T.address_of(sums[0]), T.address_of(x[0]), T.address_of(weights[0]))
-                if dilation == 1:
+                if spec.paired:
+                    padding = (spec.padded_left, spec.pitch if spec.whole_rows else 0, spec.zero_point)
+                    call("paired_taps", *pointers, pixels, stride, taps, *padding)
+                elif dilation == 1:
                     call("depthwise_taps", *pointers, pixels, stride, taps)
                 else:
                     call("depthwise_dilated_taps", *pointers, pixels, stride, taps, dilation)
@@ -192,6 +263,8 @@ def _row_function(pixels: int, stride: int, taps: int, dilation: int, *, impleme
                     # TVM drops the block's axes of extent 1 from the computation before it compares the two.
                     p = T.axis.spatial(pixels, pixel) if pixels > 1 else 0
                     t = T.axis.reduce(taps, tap) if taps > 1 else 0
-                    product = T.cast(x[p * stride + t * dilation], "int32") * T.cast(weights[t], "int32")
-                    T.buffer_store(sums, sums[p] + product, [p])
+                    cell, weight = x[p * stride + t * dilation], weights[_place(t, spec.paired)]
+                    T.reads(sums[p], cell, weights[0 : spec.weight_pitch])
+                    T.writes(sums[p])
+                    T.buffer_store(sums, sums[p] + T.cast(cell, "int32") * T.cast(weight, "int32"), [p])
     return ib.get()

@@ -1,22 +1,25 @@
-"""Depthwise convolution over planes: a ring of input rows, one contiguous row per channel, feeds tiles of neighbouring pixels.
+"""Depthwise convolution over planes: rows of one contiguous run of cells per channel feed tiles of neighbouring pixels.
 
-Before output row ``y`` is computed, the input rows it needs and has not seen yet are copied into the ring (slot = padded row modulo
-the window's height), channel by channel, with the padding as cells that hold the input's zero point. In that layout the taps of a
-kernel row lie side by side for every stride, so one word load feeds four of them, neighbouring pixels share words, and a channel
-multiplier costs nothing. Each input row is copied exactly once and is dead afterwards, hence the output may overwrite it.
+Output rows are computed one after the other, four input channels at a time. The input rows that are new to a window are copied
+into planes, one row per channel; the older ones are kept from the output row before (slot = padded row modulo the rows kept). In
+that layout the taps of a kernel row lie side by side for every stride, so one word load feeds four of them, neighbouring pixels
+share words, and a channel multiplier costs nothing. Behind the cells of a row lie as many with the input's zero point as the
+padding on either side needs: they are the padding on the right of this row and on the left of the next one. Each input row is
+copied exactly once and is dead afterwards, hence the output may overwrite it.
 
-TIR owns the loops over rows, channels, tiles and kernel rows; one kernel row of a tile is the tensor intrinsic
-``NN_depthwise_taps``. Weights stay int8, ``[channel][row][column]`` without gaps, for both paths: int16 pairs would save six of
-about 110 instructions per tile of 36 multiply-accumulates and double the flash of the weights.
+TIR owns the loops over rows, channels, tiles and kernel rows; one kernel row of a tile is a tensor intrinsic, ``NN_paired_taps``
+where the core has DSP instructions and else ``NN_depthwise_taps``. Weights stay int8, ``[channel][row][column]``: int16 would save
+two of about 20 instructions per kernel row of a tile and double the flash of the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codegen.ir import DepthwiseConv2D, Graph, Op
 from codegen.kernels import _requantize
@@ -30,19 +33,27 @@ if TYPE_CHECKING:
     from codegen.cores import Core
     from codegen.optimize import Optimize
 
-_OVERREAD = 3
-"""Bytes that a word load may take from behind the last tap."""
+GROUP = 4
+"""Channels whose new rows are in planes at a time."""
+_MOST_PAIRED = 16
+"""Most columns of a window whose weights fit micro/pairs.h."""
+_TILES = (4, 6, 5, 3, 2, 1)
+"""Numbers of pixels, best first: four sums and what they need fill the registers."""
 
 
 @dataclass(frozen=True, slots=True)
 class DepthwiseSpec:
-    """Each of the window's channels gives ``multiplier`` output channels. ``tile`` is the schedule: the pixels, 1 to 6, that are
-    summed together; where they leave a rest of a row, a narrower tile follows."""
+    """Each of the window's channels gives ``multiplier`` output channels. ``paired`` is the layout of micro/pairs.h.
+
+    ``tile`` is the schedule: the pixels, 1 to 6, that are summed together; where they leave a rest of a row, a narrower tile
+    follows. Where cells are paired every tile but the first must begin with a word of them.
+    """
 
     window: Window
     multiplier: int
     zero_point: int
     requantization: Requantization
+    paired: bool
     tile: int
 
     @property
@@ -52,46 +63,76 @@ class DepthwiseSpec:
 
     @property
     def slots(self) -> int:
-        """Rows of the ring: the height of a window."""
+        """Input rows under a window, the gaps of a dilation included."""
         return (self.window.kernel[0] - 1) * self.window.dilation[0] + 1
 
     @property
     def fresh(self) -> int:
-        """Rows that enter the ring for each output row."""
+        """Rows that are new to a window of the next output row."""
         return min(self.window.stride[0], self.slots)
 
     @property
-    def pitch(self) -> int:
-        """Cells of a plane's row, padding included."""
+    def kept(self) -> int:
+        """Rows that are not."""
+        return self.slots - self.fresh
+
+    @property
+    def reach(self) -> int:
+        """Cells of a row that some window covers, padding included."""
         w = self.window
         return (w.out_width - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1
 
     @property
+    def padded_left(self) -> int:
+        """Cells of padding before a row."""
+        return min(self.window.pad_left, self.reach)
+
+    @property
     def used_width(self) -> int:
         """Cells of an input row that some window reads."""
-        return max(0, min(self.window.width, self.pitch - self.window.pad_left))
+        return max(0, min(self.window.width, self.reach - self.padded_left))
 
     @property
-    def padded_left(self) -> int:
-        """Cells of a plane's row before the input's."""
-        return min(self.window.pad_left, self.pitch)
+    def whole_rows(self) -> bool:
+        """Whether a tile is a whole row, so that the C compiler sees which cells are padding and they need not be in memory."""
+        return self.paired and self.tile >= self.window.out_width
 
     @property
-    def padded_right(self) -> int:
-        """Cells of a plane's row behind the input's."""
-        return self.pitch - self.padded_left - self.used_width
+    def pitch(self) -> int:
+        """Cells from one plane to the next."""
+        padding = 0 if self.whole_rows else max(self.padded_left, self.reach - self.padded_left - self.used_width)
+        return max(4, -(-(self.used_width + padding) // 4) * 4) if self.paired else self.used_width + padding
 
     @property
-    def ring_bytes(self) -> int:
-        """Size of the ring, a multiple of 4."""
-        return -(-(self.slots * self.window.channels * self.pitch + _OVERREAD) // 4) * 4
+    def margin(self) -> int:
+        """Cells of padding before the first plane."""
+        return -(-self.padded_left // 4) * 4
+
+    @property
+    def group(self) -> int:
+        """Channels whose new rows are in planes at a time."""
+        return min(GROUP, self.window.channels)
+
+    @property
+    def kept_cells(self) -> int:
+        """Where the kept rows begin: behind the new ones."""
+        return self.margin + self.fresh * self.group * self.pitch
+
+    @property
+    def plane_bytes(self) -> int:
+        """Size of all planes, a multiple of 4."""
+        return -(-(self.kept_cells + self.kept * self.window.channels * self.pitch) // 4) * 4
+
+    @property
+    def weight_pitch(self) -> int:
+        """Weights from one kernel row to the next."""
+        columns = self.window.kernel[1]
+        return -(-columns // 4) * 4 if self.paired else columns
 
     @property
     def weight_bytes(self) -> int:
         """Size of the packed weights."""
-        rows, columns = self.window.kernel
-        overread = columns % 4 == 3  # three weights are taken as a word
-        return self.channels * rows * columns + overread
+        return self.channels * self.window.kernel[0] * self.weight_pitch
 
     def input_row(self, y: int, row: int) -> int:
         """Input row behind row ``row`` of the window of output row ``y``; outside 0..height-1 it is padding."""
@@ -102,7 +143,7 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
     """Depthwise convolution of any kernel, stride, dilation, padding and channel multiplier; see the module."""
 
     name = "depthwise_conv2d"
-    micro_kernels = (_requantize.MICRO_KERNEL, "planes", "depthwise")
+    micro_kernels = (_requantize.MICRO_KERNEL, "planes", "pairs", "depthwise")
 
     def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> DepthwiseSpec | None:
         if not isinstance(op, DepthwiseConv2D) or graph[op.inputs[0]].shape[0] != 1:
@@ -113,14 +154,19 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         # A tap that stands alone has no distance to another: one spec for what is one computation.
         dilation = (op.dilation[0] if rows > 1 else 1, op.dilation[1] if columns > 1 else 1)
         pad = op.padding
+        paired = core.dsp and 1 < columns <= _MOST_PAIRED and dilation[1] == 1
         return DepthwiseSpec(
             Window(height, width, channels, out_height, out_width, (rows, columns), op.strides, dilation, pad.top, pad.left),
             out_channels // channels,
             graph[op.inputs[0]].zero_point,
             _requantize.requantization(op, graph),
-            # Four sums and what they need fill the registers; a width that leaves no rest is worth one more or less.
-            next((pixels for pixels in (4, 5, 6, 3) if out_width % pixels == 0), min(out_width, 4)),
+            paired,
+            _tiles(out_width, op.strides[1], paired)[0],
         )
+
+    def schedules(self, spec: DepthwiseSpec, core: Core) -> tuple[DepthwiseSpec, ...]:
+        tiles = _tiles(spec.window.out_width, spec.window.stride[1], spec.paired)
+        return (spec, *(replace(spec, tile=tile) for tile in tiles if tile != spec.tile))
 
     def constant_bytes(self, spec: DepthwiseSpec) -> int:
         return spec.weight_bytes + spec.channels * _requantize.BYTES_PER_CHANNEL
@@ -129,54 +175,57 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         assert isinstance(op, DepthwiseConv2D)
         weight = graph[op.weight].data
         assert weight is not None, "only a graph with data is packed"
-        planes = np.moveaxis(weight[0], -1, 0).reshape(spec.channels, -1)
-        packed = np.zeros(spec.weight_bytes, np.int8)
-        packed[: planes.size] = planes.reshape(-1)
-        correction: np.ndarray = -spec.zero_point * planes.sum(axis=1, dtype=np.int64)
+        planes = np.moveaxis(weight[0], -1, 0)
+        packed = pair_weights(planes) if spec.paired else planes
+        correction: np.ndarray = -spec.zero_point * planes.sum(axis=(1, 2), dtype=np.int64)
         return (
-            Constant("weights", packed),
+            Constant("weights", packed.reshape(-1)),
             _requantize.bias_constant(op, graph, correction),
             *_requantize.requantization_constants(op, graph, spec.requantization),
         )
 
     def scratch_bytes(self, spec: DepthwiseSpec) -> int:
-        return spec.ring_bytes
+        return spec.plane_bytes
 
     def overlap(self, spec: DepthwiseSpec) -> tuple[int | None, ...]:
         window = spec.window
         row_in, row_out = window.width * window.channels, window.out_width * spec.channels
         lead = -window.height * row_in
-        for y in range(window.out_height - 1):
-            # Row y has been written; the next row to enter the ring, and all behind it, must be intact.
-            unread = max(0, spec.input_row(y + 1, spec.slots - spec.fresh))
-            if unread < window.height:
-                lead = max(lead, (y + 1) * row_out - unread * row_in)
+        # Channels of the last group less those of the output that are written before it is read.
+        last = (spec.multiplier - 1) * GROUP * ((window.channels - 1) // GROUP)
+        for y in range(window.out_height):
+            written = y * row_out
+            unread = max(0, spec.input_row(y, spec.kept))
+            if window.channels > GROUP and unread < min(window.height, spec.input_row(y, spec.slots)):
+                lead = max(lead, written + row_out - spec.channels + last - unread * row_in)
+            later = max(0, spec.input_row(y + 1, spec.kept))
+            if y + 1 < window.out_height and later < window.height:
+                lead = max(lead, written + row_out - later * row_in)
         return (lead,)
 
     def work(self, spec: DepthwiseSpec) -> Mapping[str, int]:
-        """Features: rows that enter the ring, as blocks of 4x4 cells and what these leave, and cells of padding (micro/planes.h);
-        per number of pixels (``2``) the tiles and their kernel rows; taps and results."""
+        """Features: rows that enter planes, by groups of channels, their words and what single channels leave, rows of padding
+        (micro/pairs.h, micro/planes.h); cells that are kept; per number of pixels (``2``) the tiles and their kernel rows; taps
+        and results."""
         w = spec.window
         entering = [
             0 <= spec.input_row(y, row) < w.height
             for y in range(w.out_height)
-            for row in range(0 if y == 0 else spec.slots - spec.fresh, spec.slots)
+            for row in range(0 if y == 0 else spec.kept, spec.slots)
         ]
         copied, clipped = sum(entering), len(entering) - sum(entering)
-        groups, singles = divmod(w.channels, 4)
-        blocks, columns = divmod(spec.used_width, 4)
+        groups, singles = divmod(w.channels, GROUP)
         channel_rows = w.out_height * spec.channels
         features = {
             "calls": 1,
             "rows": w.out_height,
-            "copied_rows": copied,
+            "row_groups": w.out_height * (groups + (singles > 0)),
             "copied_groups": copied * groups,
-            "copied_blocks": copied * groups * blocks,
-            "copied_columns": copied * groups * columns,
-            "copied_singles": copied * singles * spec.used_width,
-            "clipped_rows": clipped,
-            "filled_words": clipped * w.channels * blocks,
-            "filled_cells": w.channels * (clipped * columns + spec.slots * (spec.padded_left + spec.padded_right)),
+            "copied_words": copied * groups * spec.pitch if spec.paired else 0,
+            "copied_cells": copied * (singles if spec.paired else w.channels) * spec.pitch,
+            "clipped_groups": clipped * (groups + (singles > 0)),
+            "filled_cells": clipped * w.channels * spec.pitch,
+            "kept_cells": w.out_height * min(spec.kept, spec.fresh) * w.channels * spec.pitch,
             "channel_rows": channel_rows,
             "taps": channel_rows * w.out_width * w.kernel[0] * w.kernel[1],
             "requantisations": channel_rows * w.out_width,
@@ -191,3 +240,22 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         from codegen.kernels._depthwise_tir import depthwise_prim_func
 
         return depthwise_prim_func(spec)
+
+
+def pair_weights(rows: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Kernel rows (last axis) in whole words of four in the order 0, 2, 1, 3, see micro/pairs.h."""
+    columns = rows.shape[-1]
+    words = np.zeros((*rows.shape[:-1], -(-columns // 4) * 4), np.int8)
+    words[..., :columns] = rows
+    if columns % 2 and columns > 1:
+        words[..., columns] = rows[..., columns - 2]
+    return words.reshape(*rows.shape[:-1], -1, 2, 2).swapaxes(-1, -2).reshape(words.shape)
+
+
+def _tiles(width: int, stride: int, paired: bool) -> tuple[int, ...]:
+    """Tiles for rows of ``width`` pixels, best first."""
+    fit = [t for t in _TILES if t == width or (t < width and not (paired and t * stride % 4))]
+    whole = [t for t in fit if width % t == 0]
+    if paired and width <= max(_TILES):
+        return tuple(dict.fromkeys((width, *whole, *fit)))
+    return tuple(dict.fromkeys((*(t for t in whole if t > 2), *fit)))

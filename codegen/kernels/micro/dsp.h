@@ -126,6 +126,9 @@ static inline uint32_t NN_lesser_bytes(uint32_t a, uint32_t b)
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b));
     return result;
 }
+
+/* sum becomes what a multiply-accumulate instruction makes of it. Compilers that may order many of these run out of registers. */
+#define NN_MULTIPLY_ADD(instruction, a, b, sum) __asm__ volatile(instruction " %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b))
 #else
 #define NN_HAS_DSP 0
 #endif

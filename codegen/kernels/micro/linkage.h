@@ -12,6 +12,13 @@
 #define NN_SHARED static __attribute__((noipa, unused))
 #endif
 
+/* In front of a loop over register names: it has to be unrolled. */
+#if defined(__clang__)
+#define NN_STRAIGHT _Pragma("clang loop unroll(full)")
+#else
+#define NN_STRAIGHT _Pragma("GCC unroll 64")
+#endif
+
 /* In front of a loop: unrolled, rarely run code only takes flash and stack. */
 #if defined(__clang__)
 #define NN_ROLLED _Pragma("clang loop unroll(disable)")
