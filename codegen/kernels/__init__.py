@@ -17,6 +17,7 @@ from codegen.kernels.add import AddKernel
 from codegen.kernels.arg_max import ArgMaxKernel
 from codegen.kernels.average_pool2d import AveragePool2DKernel
 from codegen.kernels.conv2d import Conv2DKernel
+from codegen.kernels.depthwise_column import DepthwiseColumnKernel
 from codegen.kernels.depthwise_conv2d import DepthwiseConv2DKernel
 from codegen.kernels.extremum import ExtremumKernel
 from codegen.kernels.float_border import FloatBorderKernel
@@ -44,6 +45,7 @@ KERNELS: tuple[Kernel[Any], ...] = (
     FullyConnectedKernel(),
     PointwiseKernel(),
     Conv2DKernel(),
+    DepthwiseColumnKernel(),
     DepthwiseConv2DKernel(),
     AveragePool2DKernel(),
     MaxPool2DKernel(),
