@@ -3,11 +3,10 @@ summed kernel row by kernel row and requantised, and the planes that the next ou
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from codegen.kernels._parts import Part, parts
-from codegen.kernels._tir import allocate, call, loops
+from codegen.kernels._tir import allocate, call, choose, loops
 from codegen.kernels.depthwise_conv2d import GROUP
 from codegen.tvm_build import SCRATCH_SCOPE, annotate
 
@@ -28,21 +27,21 @@ def depthwise_prim_func(spec: DepthwiseSpec) -> tvm.tirx.PrimFunc:
     from tvm.tirx.script import builder as T
 
     window = spec.window
-    groups, tiles = parts(window.channels, spec.group), parts(window.out_width, spec.tile)
+    tiles = parts(window.out_width, spec.tile)
     with IRBuilder() as ib, T.prim_func(s_tir=True):
         T.func_name("main")
         computation = _Computation(spec)
         with T.sblock("root"):
-            computation.body(groups, tiles)
+            computation.body(tiles)
     schedule = s_tir.Schedule(ib.get())
-    for group, tile in product(groups, tiles):
+    for tile in tiles:
         for kernel_rows in _kernel_rows(spec):
-            row, pixel, _ = schedule.get_loops(_taps_stage(kernel_rows, group, tile))[-3:]
+            row, pixel, _ = schedule.get_loops(_taps_stage(kernel_rows, tile))[-3:]
             schedule.tensorize(pixel, _row_intrinsic(spec, tile.size))
             if window.kernel[0] <= _UNROLLED_ROWS:
                 schedule.unroll(row)
         for stage in ("start", "store"):
-            schedule.unroll(schedule.get_loops(_stage(stage, group, tile))[-1])
+            schedule.unroll(schedule.get_loops(_stage(stage, tile))[-1])
     return annotate(schedule.mod["main"], _CONSTANTS)
 
 
@@ -61,7 +60,7 @@ class _Computation:
         self.shift = T.arg("shift", T.buffer((spec.channels,), "int8"))
         self.y = T.arg("y", T.buffer((window.out_height, window.out_width, spec.channels), "int8"))
 
-    def body(self, groups: tuple[Part, ...], tiles: tuple[Part, ...]) -> None:
+    def body(self, tiles: tuple[Part, ...]) -> None:
         """All loops."""
         from tvm.tirx.script import builder as T
 
@@ -74,58 +73,80 @@ class _Computation:
                 self._touches_planes()
                 call("fill_cells", T.address_of(self.planes[0]), spec.zero_point, spec.margin)
         if spec.kept:
-            with loops(row=spec.kept) as (row,):
-                self._enter("first_rows", Part(0, 1, window.channels), 0, row, self._kept(row, 0))
-        with loops(out_row=window.out_height) as (out_row,):
-            for group in groups:
-                with loops(group=group.blocks) as (block,):
-                    with loops(row=spec.fresh) as (row,):
-                        self._enter("fresh_rows", group, block, out_row * window.stride[0] + spec.kept + row, self._fresh(row, 0))
-                    with loops(channel=group.size * spec.multiplier) as (channel,):
-                        for tile in tiles:
-                            with loops(tile=tile.blocks) as (step,):
-                                at = (out_row, block, channel, step)
-                                self._start(group, tile, sums[tile], at)
-                                for rows in kernel_rows:
-                                    self._taps(group, tile, sums[tile], at, rows)
-                                self._store(group, tile, sums[tile], at)
-                    if spec.kept:
-                        self._keep(group, block, out_row)
+            with loops(row=spec.kept) as (row,), T.sblock("first_rows"):
+                self._touches_planes()
+                self._enter(window.channels, 0, row, self._kept(row, 0))
+        # One loop over channels, not two of groups and their channels: a rest that fills no group needs no code of its own.
+        with loops(out_row=window.out_height, channel=window.channels) as (out_row, channel):
+            with loops(row=spec.fresh) as (row,), T.sblock("fresh_rows"):
+                self._touches_planes()
+                with T.If(self._place_in_group(channel) == 0), T.Then():
+                    self._enter_group(channel, out_row * window.stride[0] + spec.kept + row, self._fresh(row, 0))
+            with loops(filter=spec.multiplier) as (filter_,):
+                for tile in tiles:
+                    with loops(tile=tile.blocks) as (step,):
+                        at = (out_row, channel, filter_, step)
+                        self._start(tile, sums[tile], at)
+                        for rows in kernel_rows:
+                            self._taps(tile, sums[tile], at, rows)
+                        self._store(tile, sums[tile], at)
+            if spec.kept:
+                self._keep(channel, out_row)
 
-    def _enter(self, name: str, group: Part, block: Any, padded_row: Any, to: Any) -> None:
-        """Row ``padded_row`` of the padded input becomes planes from ``to`` on, one for each channel of a group."""
+    def _place_in_group(self, channel: Any) -> Any:
+        """Which of its group's channels ``channel`` is."""
         from tvm import tirx
+
+        return tirx.floormod(channel, self.spec.group)
+
+    def _enter_group(self, channel: Any, padded_row: Any, to: Any) -> None:
+        """:meth:`_enter` for the group that begins with ``channel``, which may be the rest that fills none."""
+        whole, rest = divmod(self.window.channels, self.spec.group)
+        choose(
+            [channel < whole * self.spec.group] if rest else [],
+            lambda: self._enter(self.spec.group, channel, padded_row, to),
+            lambda: self._enter(rest, channel, padded_row, to),
+        )
+
+    def _enter(self, count: int, channel: Any, padded_row: Any, to: Any) -> None:
+        """Row ``padded_row`` of the padded input becomes planes from ``to`` on, one for each of ``count`` channels."""
         from tvm.tirx.script import builder as T
 
         spec, window = self.spec, self.window
-        with T.sblock(f"{name}_{group.size}"):
-            self._touches_planes()
-            row = padded_row - window.pad_top
-            first = T.address_of(self.x[row * (window.width * window.channels) + group.start + block * group.size])
-            planes = T.address_of(self.planes[to])
-            with T.If(tirx.all(row >= 0, row < window.height)):
-                with T.Then():
-                    stride_and_pitch = (window.channels, spec.pitch, spec.zero_point)
-                    if spec.paired and group.size == GROUP:
-                        call("paired_four_planes", planes, first, spec.used_width, *stride_and_pitch)
-                    else:
-                        planar = "paired_planes" if spec.paired else "planes"
-                        call(planar, planes, first, spec.used_width, group.size, *stride_and_pitch)
-                with T.Else():
-                    call("fill_cells", planes, spec.zero_point, group.size * spec.pitch)
+        row = padded_row - window.pad_top
+        first = T.address_of(self.x[row * (window.width * window.channels) + channel])
+        planes = T.address_of(self.planes[to])
+        stride_and_pitch = (window.channels, spec.pitch, spec.zero_point)
 
-    def _keep(self, group: Part, block: Any, out_row: Any) -> None:
-        """The new rows that the next output row needs too take the places of those that it does not."""
+        def copy() -> None:
+            if spec.paired and count == GROUP:
+                call("paired_four_planes", planes, first, spec.used_width, *stride_and_pitch)
+            else:
+                planar = "paired_planes" if spec.paired else "planes"
+                call(planar, planes, first, spec.used_width, count, *stride_and_pitch)
+
+        choose([row >= 0, row < window.height], copy, lambda: call("fill_cells", planes, spec.zero_point, count * spec.pitch))
+
+    def _keep(self, channel: Any, out_row: Any) -> None:
+        """Behind the last channel of a group, its new rows that the next output row needs too take the places of those that it
+        does not."""
+        from tvm import tirx
         from tvm.tirx.script import builder as T
 
-        spec = self.spec
+        spec, channels = self.spec, self.window.channels
         skipped = max(0, spec.fresh - spec.kept)
-        with loops(row=spec.fresh - skipped) as (row,), T.sblock(f"keep_{group.size}"):
+        place = self._place_in_group(channel)
+        last = place == spec.group - 1
+        if channels % spec.group:
+            last = tirx.any(last, channel == channels - 1)
+        with loops(row=spec.fresh - skipped) as (row,), T.sblock("keep"):
             self._touches_planes()
-            padded_row = out_row * self.window.stride[0] + spec.kept + skipped + row
-            to = T.address_of(self.planes[self._kept(padded_row, group.start + block * group.size)])
-            copy = "copy_words" if spec.paired or self.window.channels % GROUP == 0 else "copy_cells"
-            call(copy, to, T.address_of(self.planes[self._fresh(skipped + row, 0)]), group.size * spec.pitch)
+            with T.If(last), T.Then():
+                padded_row = out_row * self.window.stride[0] + spec.kept + skipped + row
+                to = T.address_of(self.planes[self._kept(padded_row, channel - place)])
+                copy = "copy_words" if spec.paired or channels % GROUP == 0 else "copy_cells"
+                count = spec.group if channels % spec.group == 0 else place + 1
+                call(copy, to, T.address_of(self.planes[self._fresh(skipped + row, 0)]), count * spec.pitch)
 
     def _touches_planes(self) -> None:
         from tvm.tirx.script import builder as T
@@ -144,53 +165,48 @@ class _Computation:
         spec = self.spec
         return spec.kept_cells + (tirx.floormod(padded_row, spec.kept) * self.window.channels + channel) * spec.pitch
 
-    def _start(self, group: Part, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
+    def _start(self, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
         from tvm.tirx.script import builder as T
 
-        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("start", group, tile)):
-            g, c, p = T.axis.remap("SSS", [*at[1:3], pixel])
-            channel = self._channel(group, g, c)
+        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("start", tile)):
+            c, f, p = T.axis.remap("SSS", [*at[1:3], pixel])
+            channel = c * self.spec.multiplier + f
             T.reads(self.bias[channel])
             T.writes(sums[p])
             T.buffer_store(sums, self.bias[channel], [p])
 
-    def _taps(self, group: Part, tile: Part, sums: Any, at: tuple[Any, ...], kernel_rows: range) -> None:
-        from tvm import tirx
+    def _taps(self, tile: Part, sums: Any, at: tuple[Any, ...], kernel_rows: range) -> None:
         from tvm.tirx.script import builder as T
 
         spec, window = self.spec, self.window
         rows, columns = window.kernel
-        stage = _taps_stage(kernel_rows, group, tile)
+        stage = _taps_stage(kernel_rows, tile)
         with loops(row=len(kernel_rows), pixel=tile.size, tap=columns) as inner, T.sblock(stage):
-            y, g, c, b, i, p, t = T.axis.remap("SSSSRSR", [*at, *inner])
+            y, c, f, b, i, p, t = T.axis.remap("SSSSRSR", [*at, *inner])
             r = kernel_rows.start + i
-            slot, channel = r * window.dilation[0], tirx.floordiv(c, spec.multiplier)
+            slot = r * window.dilation[0]
             if kernel_rows.start * window.dilation[0] < spec.kept:
-                row = self._kept(y * window.stride[0] + slot, group.start + g * group.size + channel)
+                row = self._kept(y * window.stride[0] + slot, c)
             else:
-                row = self._fresh(slot - spec.kept, channel)
+                row = self._fresh(slot - spec.kept, self._place_in_group(c))
             plane = row - spec.padded_left
             x = self.planes[plane + (tile.start + b * tile.size + p) * window.stride[1] + t * window.dilation[1]]
-            kernel_row = (self._channel(group, g, c) * rows + r) * spec.weight_pitch
+            kernel_row = ((c * spec.multiplier + f) * rows + r) * spec.weight_pitch
             weight = self.weights[kernel_row + (_place(t, spec.paired) if columns > 1 else 0)]
             T.reads(sums[p], x, self.weights[kernel_row : kernel_row + spec.weight_pitch])
             T.writes(sums[p])
             T.buffer_store(sums, sums[p] + T.cast(x, "int32") * T.cast(weight, "int32"), [p])
 
-    def _store(self, group: Part, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
+    def _store(self, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
         from tvm.tirx.script import builder as T
 
-        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("store", group, tile)):
-            y, g, c, b, p = T.axis.remap("SSSSS", [*at, pixel])
-            channel = self._channel(group, g, c)
+        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("store", tile)):
+            y, c, f, b, p = T.axis.remap("SSSSS", [*at, pixel])
+            channel = c * self.spec.multiplier + f
             to = [y, tile.start + b * tile.size + p, channel]
             T.reads(sums[p], self.multiplier[channel], self.shift[channel])
             T.writes(self.y[tuple(to)])
             T.buffer_store(self.y, self.spec.requantization.call(sums[p], self.multiplier[channel], self.shift[channel]), to)
-
-    def _channel(self, group: Part, block: Any, channel: Any) -> Any:
-        """Output channel ``channel`` of a group of input channels."""
-        return (group.start + block * group.size) * self.spec.multiplier + channel
 
 
 def _kernel_rows(spec: DepthwiseSpec) -> tuple[range, ...]:
@@ -200,12 +216,12 @@ def _kernel_rows(spec: DepthwiseSpec) -> tuple[range, ...]:
     return tuple(r for r in (range(kept), range(kept, rows)) if r)
 
 
-def _taps_stage(kernel_rows: range, group: Part, tile: Part) -> str:
-    return _stage(f"taps_from_{kernel_rows.start}", group, tile)
+def _taps_stage(kernel_rows: range, tile: Part) -> str:
+    return _stage(f"taps_from_{kernel_rows.start}", tile)
 
 
-def _stage(name: str, group: Part, tile: Part) -> str:
-    return f"{name}_{group.size}x{tile.size}"
+def _stage(name: str, tile: Part) -> str:
+    return f"{name}_{tile.size}"
 
 
 def _place(tap: Any, paired: bool) -> Any:
