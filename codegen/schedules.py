@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
+from zlib import crc32
 
 from codegen.kernels import library_hash
 
@@ -73,6 +74,19 @@ class Schedules:
             "kernel_library": library_hash(),
             "choices": dict(sorted(self.choices.items())),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSchedules:
+    """Picks any schedule of a layer, by the layer's name and ``seed``."""
+
+    core: Core
+    seed: int
+
+    def __call__(self, op: Op, kernel: Kernel[Any], spec: Hashable) -> Hashable:
+        """One of the schedules of ``spec``."""
+        alternatives: Sequence[Hashable] = kernel.schedules(spec, self.core)
+        return alternatives[crc32(f"{self.seed} {op.name} {self.core.name}".encode()) % len(alternatives)]
 
 
 @cache

@@ -16,6 +16,7 @@ from codegen.errors import UserError
 from codegen.ir import Graph
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
+from codegen.schedules import RandomSchedules
 from codegen.toolchain import CompileError, ZigCompiler
 from cost_models.fitting import fit_model
 from cost_models.measured import MeasuredProgram
@@ -32,19 +33,23 @@ FEWEST_NETWORKS = 10
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One program to build and measure: shape-only ``graph``, filled with random weights drawn from ``seed``."""
+    """One program to build and measure: shape-only ``graph``, filled with random weights drawn from ``seed``.
+
+    ``any_schedule`` gives layers schedules at random instead of those that the compiler would pick.
+    """
 
     graph: Graph
     core: str
     optimize: Optimize
     seed: int
+    any_schedule: bool = False
 
     @property
     def key(self) -> str:
         """Identifies the program: equal keys give equal C."""
         shapes = [shape_key(op, self.graph) for op in self.graph.ops]
         wiring = [(op.inputs, op.output) for op in self.graph.ops]
-        return hashlib.sha256(repr((shapes, wiring, self.seed)).encode()).hexdigest()[:24]
+        return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule)).encode()).hexdigest()[:24]
 
 
 class ExecutorMap(Protocol):
@@ -73,8 +78,10 @@ def run_job(job: Job) -> MeasuredProgram:
     :raises RuntimeError: if it does not compile or faults (one line, which unlike the cause can be sent between processes).
     """
     rng = np.random.default_rng(job.seed)
+    core = CORES[job.core]
+    choose = RandomSchedules(core, job.seed) if job.any_schedule else None
     try:
-        return measure(fill(job.graph, rng), CORES[job.core], job.optimize, rng)
+        return measure(fill(job.graph, rng), core, job.optimize, rng, choose=choose)
     except (CompileError, ExecutionFault) as error:
         raise RuntimeError(f"program {job.key}: {error}") from None
 
@@ -82,7 +89,8 @@ def run_job(job: Job) -> MeasuredProgram:
 def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int) -> list[Job]:
     """Bundles of ``samples`` random operators of different shapes.
 
-    The first bundles do not depend on ``samples``, so a longer calibration reuses the results of a shorter one.
+    The first bundles do not depend on ``samples``, so a longer calibration reuses the results of a shorter one. Every second bundle
+    has schedules at random: networks may be tuned.
     """
     rng = np.random.default_rng(seed)
     chosen: dict[str, Graph] = {}
@@ -91,7 +99,7 @@ def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int) -> li
         chosen.setdefault(shape_key(graph.ops[0], graph), graph)
     graphs = list(chosen.values())
     bundles = [graphs[start : start + BUNDLE] for start in range(0, samples, BUNDLE)]
-    return [Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + i) for i, part in enumerate(bundles)]
+    return [Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + i, i % 2 == 1) for i, part in enumerate(bundles)]
 
 
 def calibrate(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from codegen.ir import (
     Add,
     ArgMax,
     AveragePool2D,
+    Concatenation,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -26,16 +28,20 @@ from codegen.ir import (
     Minimum,
     Mul,
     Op,
+    Pad,
     Padding,
     Quantize,
     ReduceMax,
     Reduction,
     Relu6,
+    ResizeNearestNeighbor,
+    Slice,
     Softmax,
     Sub,
     Sum,
     Tanh,
     Tensor,
+    Transpose,
     Weighted,
     macs,
     output_shape,
@@ -46,14 +52,16 @@ MAX_BYTES = 64 * 1024
 USUAL_SIZES = (1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 8, 9, 10, 11, 12, 13, 14, 14, 15, 16, 16, 18, 20, 24, 25, 28, 32, 32, 48)
 USUAL_CHANNELS = (1, 2, 3, 4, 6, 8, 8, 10, 12, 16, 16, 20, 24, 24, 32, 32, 40, 48, 64, 64, 80, 96, 128)
 KINDS = {
-    "conv": 0.22,
-    "pointwise": 0.16,
-    "depthwise": 0.25,
-    "dense": 0.11,
+    "conv": 0.20,
+    "pointwise": 0.15,
+    "depthwise": 0.23,
+    "column": 0.03,
+    "dense": 0.10,
     "add": 0.05,
     "mul": 0.03,
     "extremum": 0.01,
     "lookup": 0.03,
+    "movement": 0.03,
     "clamp": 0.01,
     "reduction": 0.04,
     "average_pool": 0.02,
@@ -162,6 +170,10 @@ def _draw(kind: str, rng: np.random.Generator) -> Graph | None:
     match kind:
         case "conv" | "pointwise" | "depthwise":
             return _convolution(kind, rng)
+        case "column":
+            return _column(rng)
+        case "movement":
+            return _movement(rng)
         case "dense":
             taken, made = _log_uniform(rng, 4, 1024), _log_uniform(rng, 1, 256)
             rows = 1 if rng.random() < 0.9 else _log_uniform(rng, 2, 16)
@@ -217,6 +229,41 @@ def _convolution(kind: str, rng: np.random.Generator) -> Graph | None:
         padding=padding,
     )
     return _graph(op, tensors)
+
+
+def _column(rng: np.random.Generator) -> Graph | None:
+    """A depthwise convolution over time, as streaming networks have it."""
+    channels, taps = 4 * _log_uniform(rng, 1, 40), _log_uniform(rng, 2, 24)
+    size = (_log_uniform(rng, 2, 64), 1 if rng.random() < 0.8 else _log_uniform(rng, 2, 8))
+    tensors = [Tensor("x", (1, *size, channels)), *_parameters((1, taps, 1, channels), channels, rng)]
+    bias = "b" if len(tensors) == 3 else None
+    strides = (1 if rng.random() < 0.7 else 2, 1)
+    return _graph(DepthwiseConv2D(name="column", inputs=("x",), output="y", weight="w", bias=bias, strides=strides), tensors)
+
+
+def _movement(rng: np.random.Generator) -> Graph | None:
+    height, width = _map_size(rng)
+    channels = _channels(rng)
+    x = Tensor("x", (1, height, width, channels))
+    common: dict[str, Any] = {"name": "movement", "inputs": ("x",), "output": "y"}
+    match int(rng.integers(5)):
+        case 0:
+            amounts = ((0, 0), (1, 1), (1, 1), (0, int(rng.integers(3))))
+            return _graph(Pad(**common, amounts=amounts, value=0), [x])
+        case 1:
+            other = Tensor("b", (1, height, width, _channels(rng)))
+            return _graph(Concatenation(**{**common, "inputs": ("x", "b")}, axis=3), [x, other])
+        case 2:
+            size = (1, max(1, height - 2), max(1, width - 2), channels)
+            begin = (0, min(1, height - 1), min(1, width - 1), 0)
+            graph = Graph("slice", {"x": x, "y": Tensor("y", size)}, (), ("x",), ("y",))
+            return replace(graph, ops=(Slice(**common, begin=begin, size=size, strides=(1, 1, 1, 1)),)).validate()
+        case 3:
+            return _graph(Transpose(**common, permutation=(0, 3, 1, 2) if rng.random() < 0.5 else (0, 2, 1, 3)), [x])
+        case _:
+            y = Tensor("y", (1, 2 * height, 2 * width, channels))
+            op = ResizeNearestNeighbor(**common)
+            return Graph("resize", {"x": x, "y": y}, (op,), ("x",), ("y",)).validate()
 
 
 def _binary(kind: str, rng: np.random.Generator) -> Graph | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from codegen.ir import (
     Add,
     ArgMax,
+    Concatenation,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -20,16 +21,20 @@ from codegen.ir import (
     Minimum,
     Mul,
     Op,
+    Pad,
     Pool2D,
     Quantization,
     ReduceMax,
     Relu6,
     Reshape,
+    ResizeNearestNeighbor,
+    Slice,
     Softmax,
     Sub,
     Sum,
     Tanh,
     Tensor,
+    Transpose,
     Weighted,
 )
 
@@ -103,6 +108,8 @@ def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Gener
 def _output(op: Op, tensors: dict[str, Tensor], rng: np.random.Generator) -> Quantization | None:
     match op:
         case Pool2D() | Reshape() | Maximum() | Minimum() | ReduceMax() | Relu6():
+            return tensors[op.inputs[0]].quantization
+        case Pad() | Concatenation() | Slice() | Transpose() | ResizeNearestNeighbor():
             return tensors[op.inputs[0]].quantization
         case Softmax() | Logistic():
             return Quantization((1 / 256,), -128)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 from numpy.typing import NDArray
 
@@ -20,14 +19,14 @@ from codegen.errors import UserError
 from codegen.fuzzing.host import HostFault, run_on_host
 from codegen.project import write_project
 from codegen.reference import run
+from codegen.schedules import RandomSchedules
 from codegen.toolchain import CompileError
 from codegen.verify import measure
 
 if TYPE_CHECKING:
     from codegen.cores import Core
     from codegen.fuzzing.graphs import Sample
-    from codegen.ir import Graph, Op
-    from codegen.kernels._base import Kernel
+    from codegen.ir import Graph
     from codegen.optimize import Optimize
 
 
@@ -49,12 +48,7 @@ class Settings:
 
     def compile(self, graph: Graph, core: Core) -> CompiledModel:
         """``graph`` compiled in this way under the name ``m``."""
-
-        def choose(op: Op, kernel: Kernel[Any], spec: Hashable) -> Hashable:
-            alternatives: Sequence[Hashable] = kernel.schedules(spec, core)
-            return alternatives[crc32(f"{self.schedules} {op.name} {core.name}".encode()) % len(alternatives)]
-
-        chooser = None if self.schedules is None else choose
+        chooser = None if self.schedules is None else RandomSchedules(core, self.schedules)
         limit = None
         if self.strips:
             limit = int(_LESS * lay_out(graph, core, "speed", choose=chooser).plan.arena_bytes)
