@@ -56,16 +56,16 @@ SEEDED_BUGS = (
         "        patch[0] = 0;\n        patch[1] = 1;\n        patch[2 * pixels] = 0;",
     ),
     SeededBug(
-        "one row of padding left as it was",
+        "one cell in four of the padding zero",
         "kernels/micro/planes.h",
-        "for (; r > 0; r--, row += pitch)",
-        "for (; r > 1; r--, row += pitch)",
+        "(uint32_t)(zero_point & 0xFF) * UINT32_C(0x01010101)",
+        "(uint32_t)(zero_point & 0xFF) * UINT32_C(0x01010001)",
     ),
     SeededBug(
         "depthwise output one row too far into its input",
         "kernels/depthwise_conv2d.py",
-        "unread = max(0, spec.input_row(y + 1, spec.slots - spec.fresh))",
-        "unread = max(0, spec.input_row(y + 1, spec.slots - spec.fresh) + 1)",
+        "later = max(0, spec.input_row(y + 1, spec.kept))",
+        "later = max(0, spec.input_row(y + 1, spec.kept) + 1)",
     ),
     SeededBug(
         "convolution output one pixel too far into its input",
