@@ -180,8 +180,9 @@ class _Range:
         peak = extra = 0
         alike = max(0, len(parts) - 4)  # strips that are like the second one
         for number in (n for n in range(len(parts)) if not 2 <= n < 2 + alike):
-            # However many rows are kept, a strip needs the last ones up to the same.
-            done = {name: plain(number - 1)[name].end if number else 0 for name in keeping}
+            # However many rows are kept, a strip needs the last ones up to the same. One that reads padding alone needs none.
+            before = plain(number - 1) if number else {}
+            done = {name: before[name].end if name in before else 0 for name in keeping}
             needed = rows_needed(self._ops, parts[number], done)
             peak = max(peak, self._peak(needed, plain(number + 1) if number + 1 < len(parts) else None, done))
             extra += self._macs(needed, done) * (1 + alike if number == 1 else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from codegen.compile import Layout, compile_graph, lay_out
 from codegen.cores import CORES
 from codegen.float_borders import int8_core
 from codegen.importers.tflite import import_tflite
-from codegen.ir import Graph, Tensor, total_macs
+from codegen.ir import Conv2D, Graph, Padding, Tensor, total_macs
 from codegen.memory_plan import Demand
 from codegen.partial_execution import LEAST_GAIN, MOST_EXTRA_WORK, Estimator
 from codegen.passes import run_passes
@@ -80,6 +81,20 @@ def test_size_saves_memory_at_bounded_work() -> None:
     assert split.origins
     assert split.plan.arena_bytes <= plain.plan.arena_bytes * (1 - LEAST_GAIN)
     assert total_macs(split.graph) <= total_macs(plain.graph) * (1 + MOST_EXTRA_WORK)
+
+
+def test_a_strip_that_reads_padding_alone_is_no_obstacle() -> None:
+    b = GraphBuilder("padded")
+    kept = b.conv(b.input(1, 24, 24, 4), 2)
+    graph = b.graph(b.conv(b.depthwise(b.conv(b.depthwise(kept), 24, (1, 1)), strides=(2, 2)), 2, (3, 3)))
+    last = graph.ops[-1]
+    assert isinstance(last, Conv2D)
+    padded = replace(last, padding=Padding(9, 9, 1, 1))
+    y = graph[last.output]
+    grown = replace(y, shape=(1, y.shape[1] + 16, *y.shape[2:]))
+    graph = replace(graph, ops=(*graph.ops[:-1], padded), tensors={**graph.tensors, y.name: grown}).validate()
+    plain, split = split_by_size(graph)
+    assert split.plan.arena_bytes <= plain.plan.arena_bytes
 
 
 def test_a_network_that_gains_nothing_stays_whole() -> None:
