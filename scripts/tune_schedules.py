@@ -19,7 +19,7 @@ import codegen
 from codegen.cores import find_core
 from codegen.ir import Graph
 from codegen.optimize import OPTIMIZE
-from codegen.schedules import Schedules
+from codegen.schedules import Schedules, shipped_schedules
 from codegen.toolchain import ZigCompiler
 from cost_models.process_map import ProcessMap
 from cost_models.random_weights import fill
@@ -58,8 +58,10 @@ def main() -> None:
     core = find_core(options.core)
     graphs = known_networks(options.models, options.networks)
     for optimize in options.optimize:
-        schedules = tuned(graphs, Schedules(core, optimize, {}), options.workers)
         path = Path(codegen.__file__).parent / "data" / f"{core.name}-{optimize}.json"
+        path.unlink(missing_ok=True)  # what was known before must not outlive its reasons
+        shipped_schedules.cache_clear()
+        schedules = tuned(graphs, Schedules(core, optimize, {}), options.workers)
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(schedules.to_json(ZigCompiler().identity), indent=1) + "\n", encoding="utf-8")
         print(f"{path}: {len(schedules.choices)} schedules other than the rule's")

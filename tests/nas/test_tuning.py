@@ -60,8 +60,9 @@ RULE = Candidate(cycles=1000, flash=500, scratch=64)
         ("balanced", Candidate(900, 501, 64), 0),  # takes more flash
         ("balanced", Candidate(900, 500, 65), 0),  # takes more scratch
         ("balanced", Candidate(900, 500, 64), 1),
-        ("size", Candidate(2000, 499, 64), 1),
-        ("size", Candidate(900, 400, 68), 0),  # memory comes first
+        ("size", Candidate(1050, 490, 64), 1),
+        ("size", Candidate(1060, 400, 64), 0),  # too slow for what it saves
+        ("size", Candidate(1000, 490, 70), 1),  # less of both together
         ("size", Candidate(900, 500, 64), 1),  # equal in size
     ],
 )
