@@ -24,7 +24,7 @@ from cost_models.model import DEFAULT_CONFIDENCE, CostModel, Totals
 from cost_models.regression import cross_validated, fit
 
 LEAST_FLASH_SPREAD = 8.0
-LEAST_STACK_MARGIN = 8
+LEAST_STACK_MARGIN = 16
 
 
 def fit_model(
