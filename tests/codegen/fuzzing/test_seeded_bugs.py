@@ -24,6 +24,10 @@ def test_a_bug_still_has_its_place_in_the_sources(bug: SeededBug, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bug", SEEDED_BUGS[:3], ids=NAMES[:3])
-def test_a_seeded_bug_is_found(bug: SeededBug) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["ties of negative sums rounded upwards", "memory given away while its last reader runs", "last of equal maxima"],
+)
+def test_a_seeded_bug_is_found(name: str) -> None:
+    bug = SEEDED_BUGS[NAMES.index(name)]
     assert graphs_until_found(bug, seed=1, most=60) is not None
