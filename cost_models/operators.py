@@ -256,14 +256,14 @@ def _movement(rng: np.random.Generator) -> Graph | None:
         case 2:
             size = (1, max(1, height - 2), max(1, width - 2), channels)
             begin = (0, min(1, height - 1), min(1, width - 1), 0)
-            graph = Graph("slice", {"x": x, "y": Tensor("y", size)}, (), ("x",), ("y",))
+            graph = Graph("movement", {"x": x, "y": Tensor("y", size)}, (), ("x",), ("y",))
             return replace(graph, ops=(Slice(**common, begin=begin, size=size, strides=(1, 1, 1, 1)),)).validate()
         case 3:
             return _graph(Transpose(**common, permutation=(0, 3, 1, 2) if rng.random() < 0.5 else (0, 2, 1, 3)), [x])
         case _:
             y = Tensor("y", (1, 2 * height, 2 * width, channels))
             op = ResizeNearestNeighbor(**common)
-            return Graph("resize", {"x": x, "y": y}, (op,), ("x",), ("y",)).validate()
+            return Graph("movement", {"x": x, "y": y}, (op,), ("x",), ("y",)).validate()
 
 
 def _binary(kind: str, rng: np.random.Generator) -> Graph | None:

@@ -60,9 +60,11 @@ class Trees:
 
 def fit_trees(rows: Sequence[Features], target: Sequence[float], *, count: int = 150) -> Trees:
     """Gradient boosting of the squared error (Friedman 2001, https://doi.org/10.1214/aos/1013203451), always with the same seed."""
-    mean = float(np.mean(target))
+    mean = float(np.mean(target)) if len(target) else 0.0
+    if len(rows) < FEWEST_ROWS or np.ptp(np.asarray(target)) == 0:
+        return Trees(mean, (), ())
     names, matrix = _matrix(rows)
-    if len(rows) < FEWEST_ROWS or np.ptp(np.asarray(target)) == 0 or not names:
+    if not names:
         return Trees(mean, (), ())
     from sklearn.ensemble import GradientBoostingRegressor
 

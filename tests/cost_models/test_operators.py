@@ -1,6 +1,7 @@
 import numpy as np
 
 from codegen.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph
+from codegen.samples import sample_shape
 from cost_models.measurement import shape_key
 from cost_models.operators import KINDS, MAX_BYTES, MAX_MACS, bundle, sample_operator
 from cost_models.random_weights import fill
@@ -49,7 +50,8 @@ def test_filled_operators_give_outputs_inside_int8() -> None:
     graph = fill(bundle(sampled(24), "bundle"), np.random.default_rng(0))
     assert not graph.shape_only
     rng = np.random.default_rng(1)
-    outputs = run(graph, {name: rng.integers(-128, 128, graph[name].shape, dtype=np.int8) for name in graph.inputs})
+    shapes = {name: (1, *sample_shape(graph[name])) for name in graph.inputs}
+    outputs = run(graph, {name: rng.integers(-128, 128, shape, dtype=np.int8) for name, shape in shapes.items()})
     for op in graph.ops:
         values = outputs[op.output]
         if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) and values.size >= 200:
