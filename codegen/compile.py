@@ -76,8 +76,9 @@ class CompiledLayer:
 class CompiledModel:
     """Everything the C project is written from. ``graph`` is the network as it was given, ``layout.graph`` what is computed.
 
-    ``functions`` maps each function to its C text, in order of first use, with ``NN_`` where the model's prefix goes;
-    ``micro_kernels`` are the headers of ``codegen/kernels/micro`` it calls; ``hash`` identifies the graph's content.
+    ``functions`` maps each layer function to its C text, in order of first use, with ``NN_`` where the model's prefix goes,
+    ``shared_functions`` those that several of them call (:meth:`Kernel.shared_functions`); ``micro_kernels`` are the headers of
+    ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content.
     """
 
     graph: Graph
@@ -87,6 +88,7 @@ class CompiledModel:
     layout: Layout
     layers: tuple[CompiledLayer, ...]
     functions: Mapping[str, str]
+    shared_functions: Mapping[str, str]
     micro_kernels: tuple[str, ...]
     hash: str
 
@@ -195,19 +197,24 @@ def compile_graph(
     layout = lay_out(graph, core, optimize, choose=choose, arena_limit=arena_limit)
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
+    shared_funcs: dict[str, Any] = {}
     micro_kernels: dict[str, None] = {}
-    shared: dict[Hashable, Constant] = {}
+    known: dict[Hashable, Constant] = {}
     layers = []
     for s in layout.selections:
         function = names[s.kernel.name, s.spec]
         if function not in prim_funcs:
             prim_funcs[function] = s.kernel.prim_func(s.spec)
+            for shared_name, make in s.kernel.shared_functions(s.spec).items():
+                if shared_name not in shared_funcs:
+                    shared_funcs[shared_name] = make()
             micro_kernels.update(dict.fromkeys(s.kernel.micro_kernels))
         constants = tuple(
-            shared.setdefault((layout.origin(s.op), c.name, c.data.dtype.str, c.data.shape, c.data.tobytes()), c)
+            known.setdefault((layout.origin(s.op), c.name, c.data.dtype.str, c.data.shape, c.data.tobytes()), c)
             for c in s.kernel.pack(s.op, layout.graph, s.spec)
         )
         layers.append(CompiledLayer(s.op, s.kernel.name, s.spec, function, constants, macs(s.op, layout.graph)))
+    texts = build_c(prim_funcs, shared_funcs)
     return CompiledModel(
         graph=graph,
         name=prefix,
@@ -215,7 +222,8 @@ def compile_graph(
         optimize=optimize,
         layout=layout,
         layers=tuple(layers),
-        functions=build_c(prim_funcs),
+        functions={name: texts[name] for name in prim_funcs},
+        shared_functions={name: texts[name] for name in shared_funcs},
         micro_kernels=tuple(micro_kernels),
         hash=content_hash(graph),
     )

@@ -28,6 +28,7 @@ PREFIX = "NN_"
 """Token in front of every symbol in the printed C; the project writer replaces it by the model's own prefix."""
 _ALIGN = 4
 _STACK_LIMIT = 256
+NONE: Mapping[str, Any] = {}
 _BYTES = {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4}
 
 
@@ -41,14 +42,17 @@ def _c_type(dtype: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Parameter:
-    """A pointer of the printed function's signature."""
+    """A pointer or a number of the printed function's signature."""
 
     name: str
     dtype: str
     written: bool
     restrict: bool
+    pointer: bool = True
 
     def declaration(self) -> str:
+        if not self.pointer:
+            return f"{_c_type(self.dtype)} {self.name}"
         const = "" if self.written else "const "
         return f"{const}{_c_type(self.dtype)} *{'restrict ' if self.restrict else ''}{self.name}"
 
@@ -81,8 +85,10 @@ def annotate(func: tvm.tirx.PrimFunc, restrict: Iterable[str]) -> tvm.tirx.PrimF
     return func.with_attr(RESTRICT, sorted(restrict))
 
 
-def build_c(prim_funcs: Mapping[str, tvm.tirx.PrimFunc]) -> dict[str, str]:
+def build_c(prim_funcs: Mapping[str, tvm.tirx.PrimFunc], shared: Mapping[str, tvm.tirx.PrimFunc] = NONE) -> dict[str, str]:
     """C99 text of each function, keyed as given: ``void NN_<name>(const int8_t *x, ..., int8_t *y) {...}``.
+
+    The ``shared`` functions come first, as ``NN_SHARED`` ones of the file (micro/linkage.h): the others call them.
 
     The text needs ``<stdint.h>`` and the micro-kernels it calls. It depends on the function only, not on which others share the
     build; equal functions give equal text.
@@ -93,10 +99,12 @@ def build_c(prim_funcs: Mapping[str, tvm.tirx.PrimFunc]) -> dict[str, str]:
         return {}
     import tvm
 
-    lowered = {name: _lower(PREFIX + name, prim_funcs[name]) for name in sorted(prim_funcs)}
+    every = {**shared, **prim_funcs}
+    lowered = {name: _lower(PREFIX + name, every[name]) for name in sorted(every)}
     module = _late_passes()(tvm.IRModule({name: low.func for name, low in lowered.items()}))
     source = tvm.get_global_func("target.build.c")(module, tvm.target.Target({"kind": "c"})).inspect_source()
-    return {name: _function_text(source, PREFIX + name, lowered[name]) for name in prim_funcs}
+    texts = {name: _function_text(source, PREFIX + name, lowered[name]) for name in every}
+    return {name: f"{PREFIX}SHARED {text}" if name in shared else text for name, text in texts.items()}
 
 
 def scratch_bytes(func: tvm.tirx.PrimFunc) -> int:
@@ -168,9 +176,14 @@ def _lower(symbol: str, func: tvm.tirx.PrimFunc) -> _Lowered:
         pointers.append(pointer)
         declarations.append(tirx.DeclBuffer(buffer, data=pointer))
 
-    for buffer in flat.params:
-        parameters.append(_Parameter(buffer.name, str(buffer.dtype), buffer.name in written, buffer.name in restrict))
-        pointer_to(buffer)
+    for parameter in flat.params:
+        name = parameter.name
+        if isinstance(parameter.ty, tvm.ir.PrimType):
+            parameters.append(_Parameter(name, str(parameter.ty), written=False, restrict=False, pointer=False))
+            pointers.append(parameter)
+            continue
+        parameters.append(_Parameter(name, str(parameter.dtype), name in written, name in restrict))
+        pointer_to(parameter)
     parts: list[_Part] = []
     scratch: dict[tuple[str, str, int], Any] = {}
     taken = {p.name for p in parameters} | {"scratch"}

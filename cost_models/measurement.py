@@ -94,7 +94,7 @@ def _sources(model: CompiledModel) -> Mapping[str, str]:
         "m.h": model_source.header(model, "0"),
         "m.c": model_source.run_source(model),
         "m_kernels.h": kernel_source.prototypes("m", model.functions),
-        "m_kernels.c": kernel_source.kernels("m", model.functions, micro=micro),
+        "m_kernels.c": kernel_source.kernels("m", model.shared_functions, model.functions, micro=micro),
         "m_weights.h": model_source.weights_header(model),
         "m_weights.c": model_source.weights_source(model),
     }

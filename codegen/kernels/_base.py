@@ -9,7 +9,7 @@ specs share one C function, and a shape-only graph can be planned and costed exa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -81,3 +81,10 @@ class Kernel(ABC, Generic[Spec]):
     @abstractmethod
     def prim_func(self, spec: Spec) -> tvm.tirx.PrimFunc:
         """The scheduled TIR function (imports TVM)."""
+
+    def shared_functions(self, spec: Spec) -> Mapping[str, Callable[[], tvm.tirx.PrimFunc]]:
+        """Makers (which import TVM) of the scheduled TIR functions that :meth:`prim_func` calls as ``NN_<name>``.
+
+        Layers of other specs call them too: a name tells all that its function depends on.
+        """
+        return {}

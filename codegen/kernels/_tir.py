@@ -8,8 +8,8 @@ from typing import Any
 
 
 @contextmanager
-def loops(**extents: int) -> Iterator[tuple[Any, ...]]:
-    """Nested serial loops from 0 to each extent, outermost first; yields their variables."""
+def loops(**extents: Any) -> Iterator[tuple[Any, ...]]:
+    """Nested serial loops from 0 to each extent (an int or an expression), outermost first; yields their variables."""
     from tvm.script.ir_builder import IRBuilder
     from tvm.tirx.script import builder as T
 
@@ -28,6 +28,13 @@ def allocate(name: str, shape: tuple[int, ...], dtype: str, scope: str = "global
     buffer = T.sblock_alloc_buffer(shape, dtype, scope=scope)
     IRBuilder.name(name, buffer)
     return buffer
+
+
+def unknown_extent(dtype: str) -> Any:
+    """A buffer of which the function knows the beginning only: what layers of any size share has no sizes of its own."""
+    from tvm.tirx.script import builder as T
+
+    return T.buffer((1 << 24,), dtype)
 
 
 def call(function: str, *arguments: Any) -> None:

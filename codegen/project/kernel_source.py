@@ -45,12 +45,12 @@ def prototypes(model: str, functions: Mapping[str, str]) -> str:
     return render("kernels.h", m=model, M=model.upper(), prototypes="\n\n".join(declarations))
 
 
-def kernels(model: str, functions: Mapping[str, str], *, micro: bool) -> str:
-    """``src/<m>_kernels.c``: the layer functions; ``micro`` says whether they call micro-kernels."""
+def kernels(model: str, shared: Mapping[str, str], functions: Mapping[str, str], *, micro: bool) -> str:
+    """``src/<m>_kernels.c``: the ``shared`` functions and the layers'; ``micro`` says whether they call micro-kernels."""
     return render(
         "kernels.c",
         m=model,
         M=model.upper(),
         micro_include=f'#include "{model}_micro.h"\n' if micro else "",
-        functions="\n\n".join(_laid_out(prefixed(text, model)) for text in functions.values()),
+        functions="\n\n".join(_laid_out(prefixed(text, model)) for text in (*shared.values(), *functions.values())),
     )

@@ -101,7 +101,9 @@ def project_files(
         f"include/{name}.h": model_source.header(model, _generator_version()),
         f"src/{name}.c": model_source.run_source(model),
         f"src/{name}_kernels.h": kernel_source.prototypes(name, model.functions),
-        f"src/{name}_kernels.c": kernel_source.kernels(name, model.functions, micro=bool(model.micro_kernels)),
+        f"src/{name}_kernels.c": kernel_source.kernels(
+            name, model.shared_functions, model.functions, micro=bool(model.micro_kernels)
+        ),
         f"src/{name}_weights.h": model_source.weights_header(model),
         f"src/{name}_weights.c": model_source.weights_source(model),
         "test/vectors.h": vectors_header(model, inputs),

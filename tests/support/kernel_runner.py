@@ -80,9 +80,13 @@ def write_source(cases: Sequence[Case], directory: Path) -> Path:
     specs: dict[Any, str] = {}
     for case in cases:
         specs.setdefault(case.spec, case.symbol)
-    functions = build_c({symbol: cases[0].kernel.prim_func(spec) for spec, symbol in specs.items()})
+    kernel = cases[0].kernel
+    shared = {name: make for spec in specs for name, make in kernel.shared_functions(spec).items()}
+    functions = build_c(
+        {symbol: kernel.prim_func(spec) for spec, symbol in specs.items()}, {name: make() for name, make in shared.items()}
+    )
     headers = dict.fromkeys(itertools.chain.from_iterable(case.kernel.micro_kernels for case in cases))
-    lines = [f'#include "{header}.h"' for header in headers]
+    lines = [f'#include "{header}.h"' for header in headers] + [functions[name] for name in shared]
     for case in cases:
         text = functions[specs[case.spec]].replace(f"NN_{specs[case.spec]}(", f"{case.symbol}(")
         lines += [text[: text.index("{")].strip() + ";", text]
