@@ -29,6 +29,7 @@ FIRMWARE_FLAGS: tuple[str, ...] = (
     "-ffunction-sections",
     "-fdata-sections",
     "-fomit-frame-pointer",
+    "-fno-unroll-loops",  # what is worth it the schedules and micro-kernels unroll
     "-fno-stack-protector",
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",

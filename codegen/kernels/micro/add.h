@@ -33,7 +33,7 @@ NN_INLINE void NN_add_group(int32_t *sums, const int8_t *first, int32_t first_st
         return;
     }
 #endif
-    for (int32_t i = 0; i < count; i++)
+    NN_REPEATED for (int32_t i = 0; i < count; i++)
         sums[i] = base + NN_add_term(first[i * first_step], a) + NN_add_term(second[i * second_step], b);
 }
 
@@ -42,7 +42,7 @@ NN_INLINE void NN_add(int8_t *y, const int8_t *first, int32_t first_step, const 
 {
     int32_t sums[4];
     NN_add_group(sums, first, first_step, second, second_step, count, a, b, base);
-    for (int32_t i = 0; i < count; i++)
+    NN_REPEATED for (int32_t i = 0; i < count; i++)
         y[i] = (int8_t)NN_clamp(sums[i] >> shift, low, high);
 }
 
@@ -53,7 +53,7 @@ NN_INLINE void NN_add_symmetric(int8_t *y, const int8_t *first, int32_t first_st
 {
     int32_t sums[4];
     NN_add_group(sums, first, first_step, second, second_step, count, a, b, centre);
-    for (int32_t i = 0; i < count; i++)
+    NN_REPEATED for (int32_t i = 0; i < count; i++)
         y[i] = (int8_t)NN_clamp((sums[i] + (sums[i] >> 31) + addend) >> shift, low, high);
 }
 

@@ -9,7 +9,7 @@
 NN_MICRO void NN_depthwise_column(int32_t *sums, const int8_t *x, const int8_t *w, int32_t taps, int32_t pitch)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    for (; taps > 0; taps--, x += pitch, w += 4) {
+    NN_REPEATED for (; taps > 0; taps--, x += pitch, w += 4) {
 #if NN_HAS_DSP
         const uint32_t cells = NN_load_word(x), weights = NN_load_word(w);
         const uint32_t even = NN_sxtb16(cells), odd = NN_sxtb16_odd(cells);

@@ -13,7 +13,7 @@ NN_INLINE void NN_depthwise_taps(int32_t *sums, const int8_t *x, const int8_t *w
 #define NN_TAP_OF(p) \
     if (p < pixels) \
         sums[p] += x[p * stride] * weight;
-    for (; taps > 0; taps--, x++) {
+    NN_REPEATED for (; taps > 0; taps--, x++) {
         const int32_t weight = *w++;
         NN_EACH_PIXEL(NN_TAP_OF)
     }

@@ -15,11 +15,11 @@
 
 NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
 {
-    for (; depth > 0; depth -= 4) {
+    NN_REPEATED for (; depth > 0; depth -= 4) {
         const uint32_t first = NN_load_word(weights);
         if (channels == 2) {
             const uint32_t second = NN_load_word(weights + 4);
-            for (int32_t i = 0; i < pixels; ++i) {
+            NN_STRAIGHT for (int32_t i = 0; i < pixels; ++i) {
                 const uint32_t near = NN_load_word(patch + 2 * i);
                 const uint32_t far = NN_load_word(patch + 2 * (pixels + i));
                 sums[2 * i] = NN_smlad(NN_sxtb16(first), near, sums[2 * i]);
@@ -28,7 +28,7 @@ NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *
                 sums[2 * i + 1] = NN_smlad(NN_sxtb16_odd(second), far, sums[2 * i + 1]);
             }
         } else {
-            for (int32_t i = 0; i < pixels; ++i) {
+            NN_STRAIGHT for (int32_t i = 0; i < pixels; ++i) {
                 sums[i] = NN_smlad(NN_sxtb16(first), NN_load_word(patch + 2 * i), sums[i]);
                 sums[i] = NN_smlad(NN_sxtb16_odd(first), NN_load_word(patch + 2 * (pixels + i)), sums[i]);
             }
@@ -51,11 +51,11 @@ NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *
 NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *weights, int32_t depth, int32_t pixels, int32_t channels)
 {
     int32_t s[6];
-    for (int32_t i = 0; i < pixels * channels; ++i) {
+    NN_STRAIGHT for (int32_t i = 0; i < pixels * channels; ++i) {
         s[i] = sums[i];
     }
-    for (; depth > 0; depth -= 4) {
-        for (int32_t i = 0; i < pixels; ++i) {
+    NN_REPEATED for (; depth > 0; depth -= 4) {
+        NN_STRAIGHT for (int32_t i = 0; i < pixels; ++i) {
             const int16_t *const near = patch + 2 * i;
             const int16_t *const far = near + 2 * pixels;
             if (channels == 2) {
@@ -73,7 +73,7 @@ NN_INLINE void NN_dot_pixels(int32_t *sums, const int16_t *patch, const int8_t *
         weights += 4 * channels;
         patch += 4 * pixels;
     }
-    for (int32_t i = 0; i < pixels * channels; ++i) {
+    NN_STRAIGHT for (int32_t i = 0; i < pixels * channels; ++i) {
         sums[i] = s[i];
     }
 }

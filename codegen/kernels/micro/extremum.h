@@ -13,7 +13,7 @@ NN_INLINE void NN_maximum(int8_t *y, const int8_t *first, int32_t first_step, co
         return;
     }
 #endif
-    for (int32_t i = 0; i < count; i++) {
+    NN_REPEATED for (int32_t i = 0; i < count; i++) {
         const int8_t a = first[i * first_step], b = second[i * second_step];
         y[i] = a > b ? a : b;
     }
@@ -28,7 +28,7 @@ NN_INLINE void NN_minimum(int8_t *y, const int8_t *first, int32_t first_step, co
         return;
     }
 #endif
-    for (int32_t i = 0; i < count; i++) {
+    NN_REPEATED for (int32_t i = 0; i < count; i++) {
         const int8_t a = first[i * first_step], b = second[i * second_step];
         y[i] = a < b ? a : b;
     }

@@ -33,7 +33,7 @@ NN_MICRO void NN_expand(int16_t *patch, const int8_t *x, int32_t cells, int32_t 
         patch += 16 * pixels;
         x += 16;
     }
-    for (; cells >= 4; cells -= 4) {
+    NN_REPEATED for (; cells >= 4; cells -= 4) {
         const uint32_t word = NN_load_word(x);
         NN_store_word(patch, NN_sxtab16(offset, word));
         NN_store_word(patch + 2 * pixels, NN_sxtab16_odd(offset, word));
@@ -41,7 +41,7 @@ NN_MICRO void NN_expand(int16_t *patch, const int8_t *x, int32_t cells, int32_t 
         x += 4;
     }
 #else
-    for (; cells >= 4; cells -= 4) {
+    NN_REPEATED for (; cells >= 4; cells -= 4) {
         patch[0] = (int16_t)(x[0] - zero_point);
         patch[1] = (int16_t)(x[2] - zero_point);
         patch[2 * pixels] = (int16_t)(x[1] - zero_point);
@@ -61,7 +61,7 @@ NN_MICRO void NN_expand(int16_t *patch, const int8_t *x, int32_t cells, int32_t 
 /* The patch of `cells` cells outside the input; a multiple of four. */
 NN_SHARED void NN_clear(int16_t *patch, int32_t cells, int32_t pixels)
 {
-    for (; cells > 0; cells -= 4) {
+    NN_REPEATED for (; cells > 0; cells -= 4) {
         patch[0] = 0;
         patch[1] = 0;
         patch[2 * pixels] = 0;
@@ -97,7 +97,7 @@ NN_MICRO
 void NN_copy(int8_t *window, const int8_t *x, int32_t cells)
 {
 #if NN_HAS_DSP
-    for (; cells >= 4; cells -= 4) {
+    NN_REPEATED for (; cells >= 4; cells -= 4) {
         NN_store_word(window, NN_load_word(x));
         window += 4;
         x += 4;

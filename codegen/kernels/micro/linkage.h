@@ -19,6 +19,15 @@
 #define NN_STRAIGHT _Pragma("GCC unroll 64")
 #endif
 
+/* In front of a loop: unrolled a few times where speed counts. Builds leave it to these words which loops are. */
+#if defined(__OPTIMIZE_SIZE__)
+#define NN_REPEATED
+#elif defined(__clang__)
+#define NN_REPEATED _Pragma("clang loop unroll_count(4)")
+#else
+#define NN_REPEATED _Pragma("GCC unroll 4")
+#endif
+
 /* In front of a loop: unrolled, rarely run code only takes flash and stack. */
 #if defined(__clang__)
 #define NN_ROLLED _Pragma("clang loop unroll(disable)")

@@ -20,7 +20,7 @@ NN_INLINE void NN_look_up(int8_t *y, const int8_t *x, int32_t count, const int8_
         return;
     }
 #endif
-    for (int32_t i = 0; i < count; i++)
+    NN_REPEATED for (int32_t i = 0; i < count; i++)
         y[i] = table[(uint8_t)x[i]];
 }
 
@@ -37,7 +37,7 @@ NN_INLINE void NN_clamp_bytes(int8_t *y, const int8_t *x, int32_t count, int32_t
         return;
     }
 #endif
-    for (int32_t i = 0; i < count; i++)
+    NN_REPEATED for (int32_t i = 0; i < count; i++)
         y[i] = (int8_t)NN_clamp(x[i], low, high);
 }
 

@@ -49,12 +49,12 @@ NN_INLINE void NN_mul(int8_t *y, const int8_t *first, int32_t first_step, const 
         int32_t products[4];
         NN_mul_words(products, NN_load_elements(first, first_step), NN_load_elements(second, second_step), first_zero, second_zero,
                      multiplier, half);
-        for (int32_t i = 0; i < 4; i++)
+        NN_STRAIGHT for (int32_t i = 0; i < 4; i++)
             y[i] = (int8_t)NN_clamp(products[i] >> shift, low, high);
         return;
     }
 #endif
-    for (int32_t i = 0; i < count; i++) {
+    NN_REPEATED for (int32_t i = 0; i < count; i++) {
         const int32_t product = (first[i * first_step] - first_zero) * (second[i * second_step] - second_zero);
         y[i] = (int8_t)NN_clamp(NN_mul_scaled(product, multiplier, shift) + zero_point, low, high);
     }

@@ -14,7 +14,7 @@ NN_INLINE void NN_sum_words(int32_t *sums, const int8_t *x, int32_t rows, int32_
     uint32_t even = 0, odd = 0;
     for (; rows > 0; rows--, x += row_bytes) {
         const int8_t *cell = x;
-        for (int32_t i = 0; i < columns; i++, cell += cell_bytes) {
+        NN_REPEATED for (int32_t i = 0; i < columns; i++, cell += cell_bytes) {
             const uint32_t word = NN_load_word(cell);
             even = NN_sxtab16(even, word);
             odd = NN_sxtab16_odd(odd, word);
@@ -33,7 +33,7 @@ NN_SHARED int32_t NN_sum_channel(const int8_t *x, int32_t rows, int32_t columns,
     int32_t sum = 0;
     for (; rows > 0; rows--, x += row_bytes) {
         const int8_t *cell = x;
-        for (int32_t i = columns; i > 0; i--, cell += cell_bytes)
+        NN_REPEATED for (int32_t i = columns; i > 0; i--, cell += cell_bytes)
             sum += *cell;
     }
     return sum;
@@ -60,7 +60,7 @@ NN_INLINE void NN_sum_window(int32_t *sums, const int8_t *x, int32_t channels, i
 #else
     (void)most;
 #endif
-    for (int32_t c = 0; c < channels; c++)
+    NN_REPEATED for (int32_t c = 0; c < channels; c++)
         sums[c] = NN_sum_channel(x + c, rows, columns, row_bytes, cell_bytes);
 }
 
@@ -81,7 +81,7 @@ NN_INLINE void NN_average_pool(int8_t *y, const int8_t *x, int32_t channels, int
 {
     int32_t sums[4] = {0, 0, 0, 0};
     NN_sum_window(sums, x, channels, rows, columns, row_bytes, cell_bytes, most);
-    for (int32_t c = 0; c < channels; c++)
+    NN_REPEATED for (int32_t c = 0; c < channels; c++)
         y[c] = (int8_t)NN_clamp(NN_mean(sums[c], rows * columns, reciprocal, most), low, high);
 }
 
@@ -93,7 +93,7 @@ NN_INLINE void NN_max_pool(int8_t *y, const int8_t *x, int32_t channels, int32_t
         uint32_t greatest = (uint32_t)(low & 0xFF) * UINT32_C(0x01010101);
         for (; rows > 0; rows--, x += row_bytes) {
             const int8_t *cell = x;
-            for (int32_t i = 0; i < columns; i++, cell += cell_bytes)
+            NN_REPEATED for (int32_t i = 0; i < columns; i++, cell += cell_bytes)
                 greatest = NN_greater_bytes(greatest, NN_load_word(cell));
         }
         if (high < 127)
@@ -107,7 +107,7 @@ NN_INLINE void NN_max_pool(int8_t *y, const int8_t *x, int32_t channels, int32_t
         const int8_t *row = x + c;
         for (int32_t r = 0; r < rows; r++, row += row_bytes) {
             const int8_t *cell = row;
-            for (int32_t i = 0; i < columns; i++, cell += cell_bytes)
+            NN_REPEATED for (int32_t i = 0; i < columns; i++, cell += cell_bytes)
                 greatest = *cell > greatest ? *cell : greatest;
         }
         y[c] = (int8_t)(greatest < high ? greatest : high);

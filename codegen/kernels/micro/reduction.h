@@ -11,7 +11,7 @@ NN_INLINE void NN_reduce_sum(int8_t *y, const int8_t *x, int32_t channels, int32
 {
     int32_t sums[4] = {0, 0, 0, 0};
     NN_sum_window(sums, x, channels, rows, columns, row_bytes, cell_bytes, most);
-    for (int32_t c = 0; c < channels; c++)
+    NN_REPEATED for (int32_t c = 0; c < channels; c++)
         y[c] = NN_requantize(sums[c] + start, multiplier, exponent, zero_point, -128, 127);
 }
 
@@ -22,7 +22,7 @@ NN_INLINE void NN_reduce_sum_bounded(int8_t *y, const int8_t *x, int32_t channel
 {
     int32_t sums[4] = {0, 0, 0, 0};
     NN_sum_window(sums, x, channels, rows, columns, row_bytes, cell_bytes, most);
-    for (int32_t c = 0; c < channels; c++)
+    NN_REPEATED for (int32_t c = 0; c < channels; c++)
         y[c] = NN_requantize_bounded(sums[c] + start, multiplier, shift, zero_point, -128, 127);
 }
 

@@ -147,13 +147,13 @@ NN_SHARED void NN_row_block(NN_ROW_BLOCK_ARGUMENTS)
 {
     for (; channels > 0; channels -= 4) {
         int32_t sums[4]; /* all four, before the first output may overwrite x */
-        for (int32_t c = 0; c < 4; ++c) {
+        NN_STRAIGHT for (int32_t c = 0; c < 4; ++c) {
             sums[c] = parameters[3 * c];
             for (int32_t k = 0; k < depth; ++k) {
                 sums[c] += x[k] * weights[4 * (k & ~3) + 4 * c + (k & 3)];
             }
         }
-        for (int32_t c = 0; c < 4; ++c) {
+        NN_STRAIGHT for (int32_t c = 0; c < 4; ++c) {
             *y++ = NN_requantize_bounded(sums[c], parameters[1], parameters[2] + 1, zero >> 1, -128, 127);
             parameters += 3;
         }

@@ -33,9 +33,9 @@ NN_INLINE int32_t NN_dot_word(uint32_t x, uint32_t weights, int32_t sum)
 
 NN_SHARED void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
-    for (; depth > 0; depth -= 4) {
+    NN_REPEATED for (; depth > 0; depth -= 4) {
         const uint32_t cells = depth < 4 ? NN_load_part(x, depth) : NN_load_word(x);
-        for (int32_t c = 0; c < 4; ++c) {
+        NN_STRAIGHT for (int32_t c = 0; c < 4; ++c) {
             sums[c] = NN_dot_word(cells, NN_load_word(weights + 4 * c), sums[c]);
         }
         x += 4;
@@ -46,7 +46,7 @@ NN_SHARED void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weight
 NN_SHARED void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t sum = sums[0];
-    for (; depth >= 4; depth -= 4) {
+    NN_REPEATED for (; depth >= 4; depth -= 4) {
         sum = NN_dot_word(NN_load_word(x), NN_load_word(weights), sum);
         x += 4;
         weights += 4;
@@ -64,7 +64,7 @@ NN_SHARED void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weight
 NN_SHARED void NN_row_dot_2_of_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1];
-    for (; depth > 0; depth -= 4) {
+    NN_REPEATED for (; depth > 0; depth -= 4) {
         const int32_t cells = depth < 4 ? depth : 4;
         for (int32_t k = 0; k < cells; ++k) {
             const int32_t cell = x[k];
@@ -88,7 +88,7 @@ NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights
 NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    for (; depth > 0; depth -= 4) {
+    NN_REPEATED for (; depth > 0; depth -= 4) {
         const int32_t cells = depth < 4 ? depth : 4;
         for (int32_t k = 0; k < cells; ++k) {
             const int32_t cell = x[k];
@@ -110,7 +110,7 @@ NN_MICRO void NN_row_dot_4(int32_t *sums, const int8_t *x, const int8_t *weights
 NN_SHARED void NN_row_dot_1(int32_t *sums, const int8_t *x, const int8_t *weights, int32_t depth)
 {
     int32_t sum = sums[0];
-    for (; depth > 0; --depth) {
+    NN_REPEATED for (; depth > 0; --depth) {
         sum += *x++ * *weights++;
     }
     sums[0] = sum;

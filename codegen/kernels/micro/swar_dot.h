@@ -30,7 +30,7 @@ NN_INLINE void NN_swar_dot_channels(int32_t *sums, const int32_t *patch, const i
     for (int32_t pair = 0; pair < pairs; ++pair) {
         const int32_t *word = weights + 2 * pair;
         uint32_t total = 0, upper = 0;
-        for (int32_t k = 0; k < depth; k += 2) {
+        NN_REPEATED for (int32_t k = 0; k < depth; k += 2) {
             const uint32_t sum = (uint32_t)word[0] * (uint32_t)patch[k] + (uint32_t)word[1] * (uint32_t)patch[k + 1];
             total += sum;
             upper += (uint32_t)((int32_t)(sum + 0x8000U) >> 16);

@@ -35,7 +35,7 @@ NN_INLINE void NN_winograd_dot_channels(int32_t *sums, const int8_t *x, const ui
     for (int32_t c = 0; c < channels; ++c) {
         const uint8_t *w = weights + 2 * c;
         uint32_t sum = (uint32_t)sums[c];
-        for (int32_t k = 0; k < depth; k += 2) {
+        NN_REPEATED for (int32_t k = 0; k < depth; k += 2) {
             sum += (uint32_t)((x[k] + w[1]) * (x[k + 1] + w[0]));
             w += 2 * channels;
         }
