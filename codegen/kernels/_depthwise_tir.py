@@ -1,13 +1,17 @@
-"""The TIR of depthwise convolutions: for each output row and group of input channels, new rows become planes, tiles of pixels are
-summed kernel row by kernel row and requantised, and the planes that the next output row needs are kept."""
+"""The TIR of depthwise convolutions, in two functions.
+
+The layer's own function owns rows and groups of input channels: new rows become planes, the planes that the next output row needs
+are kept. What it calls for each group, :func:`group_prim_func`, owns channels, tiles of pixels and kernel rows, and depends on the
+window, the tile and the form of requantisation only: layers of any size share it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from codegen.kernels._parts import Part, parts
-from codegen.kernels._tir import allocate, call, choose, loops
-from codegen.kernels.depthwise_conv2d import GROUP
+from codegen.kernels._requantize import ChannelParameters, Requantization
+from codegen.kernels._tir import allocate, call, choose, loops, unknown_extent
 from codegen.tvm_build import SCRATCH_SCOPE, annotate
 
 if TYPE_CHECKING:
@@ -20,33 +24,96 @@ _UNROLLED_ROWS = 5
 """Up to this height the loop over kernel rows is unrolled; beyond, code would grow faster than time shrinks."""
 
 
-def depthwise_prim_func(spec: DepthwiseSpec) -> tvm.tirx.PrimFunc:
-    """The scheduled function ``x, weights, bias, multiplier, shift, y``."""
-    from tvm import s_tir
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What the shared function of a few channels depends on: kernel, horizontal stride and dilation, output channels per input
+    channel, the layout of the cells, pixels of a tile and of the narrower one behind the last, and how sums become int8.
+
+    ``fused``: the function is one of micro/depthwise_row.h, which has tiles of its own; ``narrow``: that for rows of 3 to 6 pixels.
+    """
+
+    kernel: tuple[int, int]
+    stride: int
+    dilation: int
+    multiplier: int
+    paired: bool
+    tile: int
+    rest: int
+    bounded: bool
+    clamps: bool
+    fused: bool
+    narrow: bool
+
+    @property
+    def name(self) -> str:
+        """Of the C function, without its prefix: ``depthwise_3x3_s2_tile4``."""
+        parts = [f"depthwise_{self.kernel[0]}x{self.kernel[1]}_s{self.stride}"]
+        if self.fused:
+            return parts[0] + "_narrow" * self.narrow
+        parts += [f"d{self.dilation}"] if self.dilation > 1 else []
+        parts += [f"x{self.multiplier}"] if self.multiplier > 1 else []
+        parts += [f"tile{self.tile}"]
+        parts += [f"rest{self.rest}"] if self.rest else []
+        forms = {"cells": not self.paired, "exact": not self.bounded, "clamped": self.clamps}
+        return "_".join([*parts, *(form for form, taken in forms.items() if taken)])
+
+    @property
+    def weight_pitch(self) -> int:
+        """Weights from one kernel row to the next."""
+        columns = self.kernel[1]
+        return -(-columns // 4) * 4 if self.paired else columns
+
+    @property
+    def rows_on_stack(self) -> bool:
+        """Whether the table of kernel rows is small enough for the stack."""
+        return self.kernel[0] <= _UNROLLED_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class EightCells:
+    """What the shared function depends on that makes planes of eight cells: cells of padding on the left, cells of the input."""
+
+    before: int
+    width: int
+
+    @property
+    def name(self) -> str:
+        """Of the C function, without its prefix."""
+        return f"planes_{self.before}_{self.width}"
+
+
+def eight_prim_func(cells: EightCells) -> tvm.tirx.PrimFunc:
+    """Planes of a few channels, ``to, from, channels to copy, channels of a cell, zero point`` (the last three int32)."""
     from tvm.script.ir_builder import IRBuilder
     from tvm.tirx.script import builder as T
 
-    window = spec.window
-    tiles = parts(window.out_width, spec.tile)
     with IRBuilder() as ib, T.prim_func(s_tir=True):
         T.func_name("main")
-        computation = _Computation(spec)
+        planes, x = T.arg("planes", unknown_extent("int8")), T.arg("x", unknown_extent("int8"))
+        count, channels, zero_point = (T.arg(name, T.int32()) for name in ("count", "channels", "zero_point"))
+        with T.sblock("root"), T.sblock("planes"):
+            T.reads(x[0])
+            T.writes(planes[0])
+            pointers = (T.address_of(planes[0]), T.address_of(x[0]))
+            call("paired_eight", *pointers, count, channels, cells.before, cells.width, zero_point)
+    return ib.get()
+
+
+def depthwise_prim_func(spec: DepthwiseSpec) -> tvm.tirx.PrimFunc:
+    """The function of a layer: ``x, weights, bias, multiplier, shift, y``; ``x, weights, parameters, y`` where groups are fused."""
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T
+
+    with IRBuilder() as ib, T.prim_func(s_tir=True):
+        T.func_name("main")
+        layer = _Layer(spec)
         with T.sblock("root"):
-            computation.body(tiles)
-    schedule = s_tir.Schedule(ib.get())
-    for tile in tiles:
-        for kernel_rows in _kernel_rows(spec):
-            row, pixel, _ = schedule.get_loops(_taps_stage(kernel_rows, tile))[-3:]
-            schedule.tensorize(pixel, _row_intrinsic(spec, tile.size))
-            if window.kernel[0] <= _UNROLLED_ROWS:
-                schedule.unroll(row)
-        for stage in ("start", "store"):
-            schedule.unroll(schedule.get_loops(_stage(stage, tile))[-1])
-    return annotate(schedule.mod["main"], _CONSTANTS)
+            layer.body()
+    return annotate(ib.get(), ("weights", *layer.parameters.names))
 
 
-class _Computation:
-    """The stages before scheduling, written into the function that is being built."""
+class _Layer:
+    """The stages of a layer, written into the function that is being built."""
 
     def __init__(self, spec: DepthwiseSpec) -> None:
         from tvm.tirx.script import builder as T
@@ -55,98 +122,117 @@ class _Computation:
         self.spec, self.window = spec, window
         self.x = T.arg("x", T.buffer((window.height * window.width * window.channels,), "int8"))
         self.weights = T.arg("weights", T.buffer((spec.weight_bytes,), "int8"))
-        self.bias = T.arg("bias", T.buffer((spec.channels,), "int32"))
-        self.multiplier = T.arg("multiplier", T.buffer((spec.channels,), "int32"))
-        self.shift = T.arg("shift", T.buffer((spec.channels,), "int8"))
+        self.parameters = ChannelParameters(spec.channels, packed=spec.fused)
         self.y = T.arg("y", T.buffer((window.out_height, window.out_width, spec.channels), "int8"))
 
-    def body(self, tiles: tuple[Part, ...]) -> None:
+    def body(self) -> None:
         """All loops."""
-        from tvm.tirx.script import builder as T
-
         spec, window = self.spec, self.window
         self.planes = allocate("planes", (spec.plane_bytes,), "int8", SCRATCH_SCOPE)
-        sums = {tile: allocate("sums", (tile.size,), "int32") for tile in tiles}
-        kernel_rows = _kernel_rows(spec)
-        if spec.margin:
-            with T.sblock("margin"):
-                self._touches_planes()
-                call("fill_cells", T.address_of(self.planes[0]), spec.zero_point, spec.margin)
+        scope = "global" if spec.shared.rows_on_stack else SCRATCH_SCOPE
+        self.rows = allocate("rows", (window.kernel[0],), "int32", scope)
         if spec.kept:
-            with loops(row=spec.kept) as (row,), T.sblock("first_rows"):
-                self._touches_planes()
-                self._enter(window.channels, 0, row, self._kept(row, 0))
-        # One loop over channels, not two of groups and their channels: a rest that fills no group needs no code of its own.
-        with loops(out_row=window.out_height, channel=window.channels) as (out_row, channel):
-            with loops(row=spec.fresh) as (row,), T.sblock("fresh_rows"):
-                self._touches_planes()
-                with T.If(self._place_in_group(channel) == 0), T.Then():
-                    self._enter_group(channel, out_row * window.stride[0] + spec.kept + row, self._fresh(row, 0))
-            with loops(filter=spec.multiplier) as (filter_,):
-                for tile in tiles:
-                    with loops(tile=tile.blocks) as (step,):
-                        at = (out_row, channel, filter_, step)
-                        self._start(tile, sums[tile], at)
-                        for rows in kernel_rows:
-                            self._taps(tile, sums[tile], at, rows)
-                        self._store(tile, sums[tile], at)
-            if spec.kept:
-                self._keep(channel, out_row)
+            with loops(row=spec.kept) as (row,):
+                self._enter("first_rows", window.channels, 0, row, self._kept(row, 0))
+        with loops(out_row=window.out_height, group=-(-window.channels // spec.group)) as (out_row, group):
+            channel = group * spec.group
+            count = self._count(channel)
+            with loops(row=spec.fresh) as (row,):
+                padded_row = out_row * window.stride[0] + spec.kept + row
+                self._enter("fresh_rows", count, channel, padded_row, self._fresh(row))
+            self._name_rows(out_row, group)
+            self._compute(out_row, channel, count)
+            self._keep(out_row, channel, count)
 
-    def _place_in_group(self, channel: Any) -> Any:
-        """Which of its group's channels ``channel`` is."""
+    def _count(self, channel: Any) -> Any:
+        """Channels of the group that begins with ``channel``."""
         from tvm import tirx
 
-        return tirx.floormod(channel, self.spec.group)
+        channels, group = self.window.channels, self.spec.group
+        return group if channels % group == 0 else tirx.min(group, channels - channel)
 
-    def _enter_group(self, channel: Any, padded_row: Any, to: Any) -> None:
-        """:meth:`_enter` for the group that begins with ``channel``, which may be the rest that fills none."""
-        whole, rest = divmod(self.window.channels, self.spec.group)
-        choose(
-            [channel < whole * self.spec.group] if rest else [],
-            lambda: self._enter(self.spec.group, channel, padded_row, to),
-            lambda: self._enter(rest, channel, padded_row, to),
-        )
-
-    def _enter(self, count: int, channel: Any, padded_row: Any, to: Any) -> None:
+    def _enter(self, stage: str, count: Any, channel: Any, padded_row: Any, to: Any) -> None:
         """Row ``padded_row`` of the padded input becomes planes from ``to`` on, one for each of ``count`` channels."""
         from tvm.tirx.script import builder as T
 
         spec, window = self.spec, self.window
         row = padded_row - window.pad_top
-        first = T.address_of(self.x[row * (window.width * window.channels) + channel])
-        planes = T.address_of(self.planes[to])
-        stride_and_pitch = (window.channels, spec.pitch, spec.zero_point)
+        with T.sblock(stage):
+            self._touches_planes()
+            planes = T.address_of(self.planes[to])
+            first = T.address_of(self.x[row * (window.width * window.channels) + channel])
 
-        def copy() -> None:
-            if spec.paired and count == GROUP:
-                call("paired_four_planes", planes, first, spec.used_width, *stride_and_pitch)
-            else:
-                planar = "paired_planes" if spec.paired else "planes"
-                call(planar, planes, first, spec.used_width, count, *stride_and_pitch)
+            def copy() -> None:
+                if spec.eight is not None:
+                    call(spec.eight.name, planes, first, count, window.channels, spec.zero_point)
+                    return
+                sizes = (count, window.channels, spec.padded_left, spec.used_width, spec.pitch, spec.zero_point)
+                call("paired_planes" if spec.paired else "planes", planes, first, *sizes)
 
-        choose([row >= 0, row < window.height], copy, lambda: call("fill_cells", planes, spec.zero_point, count * spec.pitch))
+            choose([row >= 0, row < window.height], copy, lambda: call("fill_cells", planes, spec.zero_point, count * spec.pitch))
 
-    def _keep(self, channel: Any, out_row: Any) -> None:
-        """Behind the last channel of a group, its new rows that the next output row needs too take the places of those that it
-        does not."""
-        from tvm import tirx
+    def _name_rows(self, out_row: Any, group: Any) -> None:
+        """Where the planes of each kernel row begin."""
         from tvm.tirx.script import builder as T
 
-        spec, channels = self.spec, self.window.channels
+        spec, window = self.spec, self.window
+        dilation = window.dilation[0]
+        kept = -(-spec.kept // dilation)
+        for first, last in ((0, kept), (kept, window.kernel[0])):
+            if first == last:
+                continue
+            with loops(row=last - first) as (row,), T.sblock("rows"):
+                y, g, r = T.axis.remap("SSS", [out_row, group, row])
+                slot = (first + r) * dilation
+                T.writes(self.rows[first + r])
+                start = self._kept(y * window.stride[0] + slot, g * spec.group) if first < kept else self._fresh(slot - spec.kept)
+                T.buffer_store(self.rows, start, [first + r])
+
+    def _compute(self, out_row: Any, channel: Any, count: Any) -> None:
+        """One output row of a group of channels."""
+        from tvm.tirx.script import builder as T
+
+        spec, shared = self.spec, self.spec.shared
+        form = spec.requantization
+        out_channel = channel * spec.multiplier
+        with T.sblock("compute"):
+            T.reads(self.planes[0 : spec.plane_bytes], self.rows[0 : self.window.kernel[0]], self.weights[0 : spec.weight_bytes])
+            T.writes(self.y[out_row, 0 : self.window.out_width, 0 : spec.channels])
+            # Bound to a buffer of its own, or TVM would shrink the planes to the cells whose addresses are taken.
+            whole = (spec.plane_bytes,)
+            planes = T.match_buffer(self.planes[0 : spec.plane_bytes], whole, "int8", scope=SCRATCH_SCOPE, offset_factor=1)
+            to = T.address_of(self.y[out_row, 0, out_channel])
+            if shared.fused:
+                numbers = (self.window.out_width, 2 * form.zero_point + 1)
+            else:
+                limits = (form.low, form.high) if shared.clamps else ()
+                numbers = (self.window.out_width // shared.tile, form.zero_point, *limits)
+            call(
+                shared.name,
+                to,
+                T.address_of(planes[0]),
+                T.address_of(self.rows[0]),
+                T.address_of(self.weights[out_channel * (shared.kernel[0] * shared.weight_pitch)]),
+                *self.parameters.addresses(out_channel),
+                *(count, spec.channels, spec.pitch, *numbers),
+            )
+            if shared.fused and form.clamps:
+                call("clamp_block", to, self.window.out_width, count, spec.channels, form.low, form.high)
+
+    def _keep(self, out_row: Any, channel: Any, count: Any) -> None:
+        """New rows that the next output row needs too take the places of those that it does not."""
+        from tvm.tirx.script import builder as T
+
+        spec = self.spec
         skipped = max(0, spec.fresh - spec.kept)
-        place = self._place_in_group(channel)
-        last = place == spec.group - 1
-        if channels % spec.group:
-            last = tirx.any(last, channel == channels - 1)
+        if not spec.kept:
+            return
         with loops(row=spec.fresh - skipped) as (row,), T.sblock("keep"):
             self._touches_planes()
-            with T.If(last), T.Then():
-                padded_row = out_row * self.window.stride[0] + spec.kept + skipped + row
-                to = T.address_of(self.planes[self._kept(padded_row, channel - place)])
-                copy = "copy_words" if spec.paired or channels % GROUP == 0 else "copy_cells"
-                count = spec.group if channels % spec.group == 0 else place + 1
-                call(copy, to, T.address_of(self.planes[self._fresh(skipped + row, 0)]), count * spec.pitch)
+            to = self._kept(out_row * self.window.stride[0] + spec.kept + skipped + row, channel)
+            source = T.address_of(self.planes[self._fresh(skipped + row)])
+            copy = "copy_words" if spec.pitch % 4 == 0 else "copy_cells"
+            call(copy, T.address_of(self.planes[to]), source, count * spec.pitch)
 
     def _touches_planes(self) -> None:
         from tvm.tirx.script import builder as T
@@ -154,9 +240,9 @@ class _Computation:
         T.reads(self.x[0 : self.x.shape[0]])
         T.writes(self.planes[0 : self.spec.plane_bytes])
 
-    def _fresh(self, row: Any, channel: Any) -> Any:
-        """Where the plane of a channel of the group begins in a new row."""
-        return self.spec.margin + (row * self.spec.group + channel) * self.spec.pitch
+    def _fresh(self, row: Any) -> Any:
+        """Where the planes of a group begin in a new row."""
+        return row * (self.spec.group * self.spec.pitch)
 
     def _kept(self, padded_row: Any, channel: Any) -> Any:
         """Where the plane of an input channel begins in a kept row of the padded input."""
@@ -165,63 +251,110 @@ class _Computation:
         spec = self.spec
         return spec.kept_cells + (tirx.floormod(padded_row, spec.kept) * self.window.channels + channel) * spec.pitch
 
-    def _start(self, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
+
+def group_prim_func(group: Group) -> tvm.tirx.PrimFunc:
+    """One output row of the channels of a group, scheduled.
+
+    Takes the group's first output; the planes and, from there, the beginning of each kernel row's first plane (int32); the
+    group's weights, biases, multipliers and shifts; then as int32 the number of input channels, the bytes from one output pixel to
+    the next, the cells from one plane to the next, the number of whole tiles, the output's zero point and, where results are
+    clamped, their limits.
+    """
+    from tvm import s_tir
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T
+
+    with IRBuilder() as ib, T.prim_func(s_tir=True):
+        T.func_name("main")
+        computation = _GroupComputation(group)
+        with T.sblock("root"):
+            computation.body()
+    schedule = s_tir.Schedule(ib.get())
+    for pixels in computation.sums:
+        row, pixel, _ = schedule.get_loops(_stage("taps", pixels))[-3:]
+        schedule.tensorize(pixel, _row_intrinsic(group, pixels))
+        if group.kernel[0] <= _UNROLLED_ROWS:
+            schedule.unroll(row)
+        for stage in ("start", "store"):
+            schedule.unroll(schedule.get_loops(_stage(stage, pixels))[-1])
+    return annotate(schedule.mod["main"], (*_CONSTANTS, "rows"))
+
+
+class _GroupComputation:
+    """The stages before scheduling, written into the function that is being built."""
+
+    def __init__(self, group: Group) -> None:
         from tvm.tirx.script import builder as T
 
-        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("start", tile)):
-            c, f, p = T.axis.remap("SSS", [*at[1:3], pixel])
-            channel = c * self.spec.multiplier + f
+        self.group = group
+        self.sums: dict[int, Any] = {}
+        self.y = T.arg("y", unknown_extent("int8"))
+        self.planes = T.arg("planes", unknown_extent("int8"))
+        self.rows = T.arg("rows", T.buffer((group.kernel[0],), "int32"))
+        self.weights = T.arg("weights", unknown_extent("int8"))
+        self.bias = T.arg("bias", unknown_extent("int32"))
+        self.multiplier = T.arg("multiplier", unknown_extent("int32"))
+        self.shift = T.arg("shift", unknown_extent("int8"))
+        names = ("channels", "step", "pitch", "tiles", "zero_point", *(("low", "high") if group.clamps else ()))
+        self.numbers = {name: T.arg(name, T.int32()) for name in names}
+
+    def body(self) -> None:
+        """All loops."""
+        group, numbers = self.group, self.numbers
+        widths = [(group.tile, 0, numbers["tiles"]), *([(group.rest, numbers["tiles"] * group.tile, 1)] if group.rest else [])]
+        self.sums = {pixels: allocate("sums", (pixels,), "int32") for pixels, *_ in widths}
+        with loops(channel=numbers["channels"], filter=group.multiplier) as (channel, filter_):
+            for pixels, start, tiles in widths:
+                with loops(tile=tiles) as (step,):
+                    at = (channel, filter_, step)
+                    self._start(pixels, at)
+                    self._taps(pixels, start, at)
+                    self._store(pixels, start, at)
+
+    def _start(self, pixels: int, at: tuple[Any, ...]) -> None:
+        from tvm.tirx.script import builder as T
+
+        sums = self.sums[pixels]
+        with loops(pixel=pixels) as (pixel,), T.sblock(_stage("start", pixels)):
+            c, f, p = T.axis.remap("SSS", [*at[:2], pixel])
+            channel = c * self.group.multiplier + f
             T.reads(self.bias[channel])
             T.writes(sums[p])
             T.buffer_store(sums, self.bias[channel], [p])
 
-    def _taps(self, tile: Part, sums: Any, at: tuple[Any, ...], kernel_rows: range) -> None:
+    def _taps(self, pixels: int, start: Any, at: tuple[Any, ...]) -> None:
         from tvm.tirx.script import builder as T
 
-        spec, window = self.spec, self.window
-        rows, columns = window.kernel
-        stage = _taps_stage(kernel_rows, tile)
-        with loops(row=len(kernel_rows), pixel=tile.size, tap=columns) as inner, T.sblock(stage):
-            y, c, f, b, i, p, t = T.axis.remap("SSSSRSR", [*at, *inner])
-            r = kernel_rows.start + i
-            slot = r * window.dilation[0]
-            if kernel_rows.start * window.dilation[0] < spec.kept:
-                row = self._kept(y * window.stride[0] + slot, c)
-            else:
-                row = self._fresh(slot - spec.kept, self._place_in_group(c))
-            plane = row - spec.padded_left
-            x = self.planes[plane + (tile.start + b * tile.size + p) * window.stride[1] + t * window.dilation[1]]
-            kernel_row = ((c * spec.multiplier + f) * rows + r) * spec.weight_pitch
-            weight = self.weights[kernel_row + (_place(t, spec.paired) if columns > 1 else 0)]
-            T.reads(sums[p], x, self.weights[kernel_row : kernel_row + spec.weight_pitch])
+        group, sums = self.group, self.sums[pixels]
+        rows, columns = group.kernel
+        with loops(row=rows, pixel=pixels, tap=columns) as inner, T.sblock(_stage("taps", pixels)):
+            c, f, b, r, p, t = T.axis.remap("SSSRSR", [*at, *inner])
+            first = self.rows[r] + c * self.numbers["pitch"] + (start + b * pixels) * group.stride
+            x = self.planes[first + p * group.stride + t * group.dilation]
+            kernel_row = ((c * group.multiplier + f) * rows + r) * group.weight_pitch
+            weight = self.weights[kernel_row + (_place(t, group.paired) if columns > 1 else 0)]
+            # The table of rows is left out: what replaces these loops takes the row itself.
+            T.reads(sums[p], x, self.weights[kernel_row : kernel_row + group.weight_pitch])
             T.writes(sums[p])
             T.buffer_store(sums, sums[p] + T.cast(x, "int32") * T.cast(weight, "int32"), [p])
 
-    def _store(self, tile: Part, sums: Any, at: tuple[Any, ...]) -> None:
+    def _store(self, pixels: int, start: Any, at: tuple[Any, ...]) -> None:
         from tvm.tirx.script import builder as T
 
-        with loops(pixel=tile.size) as (pixel,), T.sblock(_stage("store", tile)):
-            y, c, f, b, p = T.axis.remap("SSSSS", [*at, pixel])
-            channel = c * self.spec.multiplier + f
-            to = [y, tile.start + b * tile.size + p, channel]
+        group, numbers, sums = self.group, self.numbers, self.sums[pixels]
+        form = Requantization(group.bounded, 0, -128, 127)
+        with loops(pixel=pixels) as (pixel,), T.sblock(_stage("store", pixels)):
+            c, f, b, p = T.axis.remap("SSSS", [*at, pixel])
+            channel = c * group.multiplier + f
+            to = (start + b * pixels + p) * numbers["step"] + channel
             T.reads(sums[p], self.multiplier[channel], self.shift[channel])
-            T.writes(self.y[tuple(to)])
-            T.buffer_store(self.y, self.spec.requantization.call(sums[p], self.multiplier[channel], self.shift[channel]), to)
+            T.writes(self.y[to])
+            offsets = (numbers["zero_point"], numbers.get("low", -128), numbers.get("high", 127))
+            T.buffer_store(self.y, form.call(sums[p], self.multiplier[channel], self.shift[channel], offsets), [to])
 
 
-def _kernel_rows(spec: DepthwiseSpec) -> tuple[range, ...]:
-    """The kernel rows over kept rows of the input and those over new ones."""
-    rows = spec.window.kernel[0]
-    kept = -(-spec.kept // spec.window.dilation[0])
-    return tuple(r for r in (range(kept), range(kept, rows)) if r)
-
-
-def _taps_stage(kernel_rows: range, tile: Part) -> str:
-    return _stage(f"taps_from_{kernel_rows.start}", tile)
-
-
-def _stage(name: str, tile: Part) -> str:
-    return f"{name}_{tile.size}"
+def _stage(name: str, pixels: int) -> str:
+    return f"{name}_{pixels}"
 
 
 def _place(tap: Any, paired: bool) -> Any:
@@ -234,53 +367,42 @@ def _place(tap: Any, paired: bool) -> Any:
     return tap - four + tirx.floormod(four, 2) * 2 + tirx.floordiv(four, 2)
 
 
-def _row_intrinsic(spec: DepthwiseSpec, pixels: int) -> str:
+def _row_intrinsic(group: Group, pixels: int) -> str:
     """Name of the tensor intrinsic for one kernel row of a tile, registered if it is not yet."""
     from tvm.s_tir import TensorIntrin
 
-    window = spec.window
-    name = f"codegen.depthwise_row_{pixels}x{window.kernel[1]}_{window.stride[1]}_{window.dilation[1]}"
-    if spec.paired:
-        name += f"_paired_{spec.padded_left}"
-    if spec.whole_rows:
-        name += f"_{spec.pitch}_{spec.zero_point}"
+    name = f"codegen.depthwise_row_{pixels}x{group.kernel[1]}_{group.stride}_{group.dilation}{'_paired' * group.paired}"
     if TensorIntrin.get(name, allow_missing=True) is None:
-        description = _row_function(spec, pixels, implementation=False)
-        TensorIntrin.register(name, description, _row_function(spec, pixels, implementation=True))
+        description = _row_function(group, pixels, implementation=False)
+        TensorIntrin.register(name, description, _row_function(group, pixels, implementation=True))
     return name
 
 
-def _row_function(spec: DepthwiseSpec, pixels: int, *, implementation: bool) -> Any:
+def _row_function(group: Group, pixels: int, *, implementation: bool) -> Any:
     from tvm.script.ir_builder import IRBuilder
     from tvm.tirx.script import builder as T
 
-    window = spec.window
-    stride, taps, dilation = window.stride[1], window.kernel[1], window.dilation[1]
+    stride, taps, dilation, weight_pitch = group.stride, group.kernel[1], group.dilation, group.weight_pitch
     extent = (pixels - 1) * stride + (taps - 1) * dilation + 1
     with IRBuilder() as ib, T.prim_func(s_tir=True):
         T.func_name("row")
-        x = T.arg("x", T.buffer((extent,), "int8", scope=SCRATCH_SCOPE, offset_factor=1))
-        weights = T.arg("weights", T.buffer((spec.weight_pitch,), "int8", offset_factor=1))
+        x = T.arg("x", T.buffer((extent,), "int8", offset_factor=1))
+        weights = T.arg("weights", T.buffer((weight_pitch,), "int8", offset_factor=1))
         sums = T.arg("sums", T.buffer((pixels,), "int32", offset_factor=1))
         with T.sblock("root"):
-            T.reads(sums[0:pixels], x[0:extent], weights[0 : spec.weight_pitch])
+            T.reads(sums[0:pixels], x[0:extent], weights[0:weight_pitch])
             T.writes(sums[0:pixels])
             if implementation:
                 pointers = (T.address_of(sums[0]), T.address_of(x[0]), T.address_of(weights[0]))
-                if spec.paired:
-                    padding = (spec.padded_left, spec.pitch if spec.whole_rows else 0, spec.zero_point)
-                    call("paired_taps", *pointers, pixels, stride, taps, *padding)
-                elif dilation == 1:
-                    call("depthwise_taps", *pointers, pixels, stride, taps)
-                else:
-                    call("depthwise_dilated_taps", *pointers, pixels, stride, taps, dilation)
+                function = "paired_taps" if group.paired else "depthwise_taps" if dilation == 1 else "depthwise_dilated_taps"
+                call(function, *pointers, pixels, stride, taps, *([dilation] if dilation > 1 else []))
             else:
                 with loops(pixel=pixels, tap=taps) as (pixel, tap), T.sblock("row"):
                     # TVM drops the block's axes of extent 1 from the computation before it compares the two.
                     p = T.axis.spatial(pixels, pixel) if pixels > 1 else 0
                     t = T.axis.reduce(taps, tap) if taps > 1 else 0
-                    cell, weight = x[p * stride + t * dilation], weights[_place(t, spec.paired)]
-                    T.reads(sums[p], cell, weights[0 : spec.weight_pitch])
+                    cell, weight = x[p * stride + t * dilation], weights[_place(t, group.paired)]
+                    T.reads(sums[p], cell, weights[0:weight_pitch])
                     T.writes(sums[p])
                     T.buffer_store(sums, sums[p] + T.cast(cell, "int32") * T.cast(weight, "int32"), [p])
     return ib.get()

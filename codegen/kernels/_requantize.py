@@ -36,13 +36,14 @@ class Requantization:
         """Whether results are limited to less than the range of int8."""
         return (self.low, self.high) != (-128, 127)
 
-    def call(self, accumulator: Any, multiplier: Any, shift: Any) -> Any:
-        """The TIR expression (int8) for one accumulator."""
+    def call(self, accumulator: Any, multiplier: Any, shift: Any, offsets: tuple[Any, Any, Any] | None = None) -> Any:
+        """The TIR expression (int8) for one accumulator; ``offsets`` replace zero point, low and high end by expressions."""
         from tvm import tirx
 
         function = "NN_requantize_bounded" if self.bounded else "NN_requantize"
-        fixed = [tirx.const(v, "int32") for v in (self.zero_point, self.low, self.high)]
-        return tirx.call_extern("int8", function, accumulator, multiplier, shift, *fixed)
+        offsets = (self.zero_point, self.low, self.high) if offsets is None else offsets
+        arguments = [tirx.const(v, "int32") if isinstance(v, int) else v for v in offsets]
+        return tirx.call_extern("int8", function, accumulator, multiplier, shift, *arguments)
 
 
 class ChannelParameters:
@@ -67,6 +68,14 @@ class ChannelParameters:
         if self.packed is None:
             return self._multiplier[channel], self._shift[channel]
         return self.packed[channel * PARAMETERS + 1], self.packed[channel * PARAMETERS + 2] + 1
+
+    def addresses(self, channel: Any) -> tuple[Any, ...]:
+        """The TIR expressions for where the parameters from ``channel`` on lie, one for each array."""
+        from tvm.tirx.script import builder as T
+
+        if self.packed is not None:
+            return (T.address_of(self.packed[channel * PARAMETERS]),)
+        return tuple(T.address_of(buffer[channel]) for buffer in (self._bias, self._multiplier, self._shift))
 
 
 def requantization(op: Weighted, graph: Graph) -> Requantization:

@@ -3,19 +3,21 @@
 Output rows are computed one after the other, four input channels at a time. The input rows that are new to a window are copied
 into planes, one row per channel; the older ones are kept from the output row before (slot = padded row modulo the rows kept). In
 that layout the taps of a kernel row lie side by side for every stride, so one word load feeds four of them, neighbouring pixels
-share words, and a channel multiplier costs nothing. Behind the cells of a row lie as many with the input's zero point as the
-padding on either side needs: they are the padding on the right of this row and on the left of the next one. Each input row is
-copied exactly once and is dead afterwards, hence the output may overwrite it.
+share words, and a channel multiplier costs nothing. A plane begins with the cells of padding on the left, so that the window of
+every tile begins with a whole word. Each input row is copied exactly once and is dead afterwards, hence the output may overwrite
+it.
 
-TIR owns the loops over rows, channels, tiles and kernel rows; one kernel row of a tile is a tensor intrinsic, ``NN_paired_taps``
-where the core has DSP instructions and else ``NN_depthwise_taps``. Weights stay int8, ``[channel][row][column]``: int16 would save
-two of about 20 instructions per kernel row of a tile and double the flash of the weights.
+TIR owns the loops over rows and groups of channels. What a group computes is a function that layers share: of TIR too (channels,
+tiles, kernel rows), with one kernel row of a tile as a tensor intrinsic, ``NN_paired_taps`` where the core has DSP instructions and
+else ``NN_depthwise_taps``; or, for 3x3 windows, the assembly of micro/depthwise_row.h. Weights stay int8,
+``[channel][row][column]``: int16 would save two of 17 instructions per kernel row of a tile and double the flash of the weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from codegen.ir import DepthwiseConv2D, Graph, Op
 from codegen.kernels import _requantize
 from codegen.kernels._base import Constant, Kernel
+from codegen.kernels._depthwise_tir import EightCells, Group, depthwise_prim_func, eight_prim_func, group_prim_func
 from codegen.kernels._requantize import Requantization
 from codegen.kernels._window import Window
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from codegen.cores import Core
     from codegen.optimize import Optimize
 
-GROUP = 4
+GROUP = 8
 """Channels whose new rows are in planes at a time."""
 _MOST_PAIRED = 16
 """Most columns of a window whose weights fit micro/pairs.h."""
@@ -45,8 +48,8 @@ _TILES = (4, 6, 5, 3, 2, 1)
 class DepthwiseSpec:
     """Each of the window's channels gives ``multiplier`` output channels. ``paired`` is the layout of micro/pairs.h.
 
-    ``tile`` is the schedule: the pixels, 1 to 6, that are summed together; where they leave a rest of a row, a narrower tile
-    follows. Where cells are paired every tile but the first must begin with a word of them.
+    ``fused`` and ``tile`` are the schedule: micro/depthwise_row.h, or tiles of 1 to 6 pixels that are summed together; where they
+    leave a rest of a row, a narrower tile follows. Where cells are paired every tile but the first must begin with a word of them.
     """
 
     window: Window
@@ -54,12 +57,36 @@ class DepthwiseSpec:
     zero_point: int
     requantization: Requantization
     paired: bool
+    fused: bool
     tile: int
 
     @property
     def channels(self) -> int:
         """Output channels."""
         return self.window.channels * self.multiplier
+
+    @property
+    def shared(self) -> Group:
+        """The function that computes the channels of a group."""
+        window, form = self.window, self.requantization
+        return Group(
+            kernel=window.kernel,
+            stride=window.stride[1],
+            dilation=window.dilation[1],
+            multiplier=self.multiplier,
+            paired=self.paired,
+            tile=self.tile,
+            rest=window.out_width % self.tile,
+            bounded=form.bounded,
+            clamps=form.clamps or not form.bounded,
+            fused=self.fused,
+            narrow=self.eight is not None and window.stride[1] == 1 and window.out_width > 2,
+        )
+
+    @property
+    def eight(self) -> EightCells | None:
+        """The function that fills planes of eight cells, where they are."""
+        return EightCells(self.padded_left, self.used_width) if self.paired and self.pitch == 8 else None
 
     @property
     def slots(self) -> int:
@@ -93,20 +120,9 @@ class DepthwiseSpec:
         return max(0, min(self.window.width, self.reach - self.padded_left))
 
     @property
-    def whole_rows(self) -> bool:
-        """Whether a tile is a whole row, so that the C compiler sees which cells are padding and they need not be in memory."""
-        return self.paired and self.tile >= self.window.out_width
-
-    @property
     def pitch(self) -> int:
         """Cells from one plane to the next."""
-        padding = 0 if self.whole_rows else max(self.padded_left, self.reach - self.padded_left - self.used_width)
-        return max(4, -(-(self.used_width + padding) // 4) * 4) if self.paired else self.used_width + padding
-
-    @property
-    def margin(self) -> int:
-        """Cells of padding before the first plane."""
-        return -(-self.padded_left // 4) * 4
+        return -(-self.reach // 4) * 4 if self.paired else self.reach
 
     @property
     def group(self) -> int:
@@ -116,23 +132,18 @@ class DepthwiseSpec:
     @property
     def kept_cells(self) -> int:
         """Where the kept rows begin: behind the new ones."""
-        return self.margin + self.fresh * self.group * self.pitch
+        return self.fresh * self.group * self.pitch
 
     @property
     def plane_bytes(self) -> int:
-        """Size of all planes, a multiple of 4."""
-        return -(-(self.kept_cells + self.kept * self.window.channels * self.pitch) // 4) * 4
-
-    @property
-    def weight_pitch(self) -> int:
-        """Weights from one kernel row to the next."""
-        columns = self.window.kernel[1]
-        return -(-columns // 4) * 4 if self.paired else columns
+        """Size of all planes and of what is read behind them, a multiple of 4."""
+        behind = 4 if self.fused and self.window.stride[1] == 2 and self.window.out_width % 2 else 0
+        return -(-(self.kept_cells + self.kept * self.window.channels * self.pitch) // 4) * 4 + behind
 
     @property
     def weight_bytes(self) -> int:
         """Size of the packed weights."""
-        return self.channels * self.window.kernel[0] * self.weight_pitch
+        return self.channels * self.window.kernel[0] * self.shared.weight_pitch
 
     def input_row(self, y: int, row: int) -> int:
         """Input row behind row ``row`` of the window of output row ``y``; outside 0..height-1 it is padding."""
@@ -143,7 +154,7 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
     """Depthwise convolution of any kernel, stride, dilation, padding and channel multiplier; see the module."""
 
     name = "depthwise_conv2d"
-    micro_kernels = (_requantize.MICRO_KERNEL, "planes", "pairs", "depthwise")
+    micro_kernels = (_requantize.MICRO_KERNEL, "planes", "pairs", "paired_planes", "depthwise", "depthwise_row", "clamp")
 
     def specialize(self, op: Op, graph: Graph, core: Core, optimize: Optimize) -> DepthwiseSpec | None:
         if not isinstance(op, DepthwiseConv2D) or graph[op.inputs[0]].shape[0] != 1:
@@ -155,21 +166,27 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         dilation = (op.dilation[0] if rows > 1 else 1, op.dilation[1] if columns > 1 else 1)
         pad = op.padding
         paired = core.dsp and 1 < columns <= _MOST_PAIRED and dilation[1] == 1
-        return DepthwiseSpec(
-            Window(height, width, channels, out_height, out_width, (rows, columns), op.strides, dilation, pad.top, pad.left),
-            out_channels // channels,
-            graph[op.inputs[0]].zero_point,
-            _requantize.requantization(op, graph),
-            paired,
-            _tiles(out_width, op.strides[1], paired)[0],
-        )
+        window = Window(height, width, channels, out_height, out_width, (rows, columns), op.strides, dilation, pad.top, pad.left)
+        form = _requantize.requantization(op, graph)
+        spec = DepthwiseSpec(window, out_channels // channels, graph[op.inputs[0]].zero_point, form, paired, fused=False, tile=1)
+        return self.schedules(spec, core)[0]
 
     def schedules(self, spec: DepthwiseSpec, core: Core) -> tuple[DepthwiseSpec, ...]:
-        tiles = _tiles(spec.window.out_width, spec.window.stride[1], spec.paired)
-        return (spec, *(replace(spec, tile=tile) for tile in tiles if tile != spec.tile))
+        window = spec.window
+        tiles = _tiles(window.out_width, window.stride[1], spec.paired)
+        found = [replace(spec, fused=False, tile=tile) for tile in tiles]
+        if (
+            spec.paired
+            and spec.multiplier == 1
+            and window.kernel == (3, 3)
+            and window.stride[1] <= 2
+            and spec.requantization.bounded
+        ):
+            found.insert(0, replace(spec, fused=True, tile=min(4, window.out_width)))
+        return tuple(found)
 
     def constant_bytes(self, spec: DepthwiseSpec) -> int:
-        return spec.weight_bytes + spec.channels * _requantize.BYTES_PER_CHANNEL
+        return spec.weight_bytes + spec.channels * (4 * _requantize.PARAMETERS if spec.fused else _requantize.BYTES_PER_CHANNEL)
 
     def pack(self, op: Op, graph: Graph, spec: DepthwiseSpec) -> tuple[Constant, ...]:
         assert isinstance(op, DepthwiseConv2D)
@@ -178,6 +195,9 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         planes = np.moveaxis(weight[0], -1, 0)
         packed = pair_weights(planes) if spec.paired else planes
         correction: np.ndarray = -spec.zero_point * planes.sum(axis=(1, 2), dtype=np.int64)
+        if spec.fused:
+            parameters = _requantize.packed_parameters(op, graph, spec.requantization, correction)
+            return (Constant("weights", packed.reshape(-1)), parameters)
         return (
             Constant("weights", packed.reshape(-1)),
             _requantize.bias_constant(op, graph, correction),
@@ -185,7 +205,7 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         )
 
     def scratch_bytes(self, spec: DepthwiseSpec) -> int:
-        return spec.plane_bytes
+        return spec.plane_bytes + (0 if spec.shared.rows_on_stack else 4 * spec.window.kernel[0])
 
     def overlap(self, spec: DepthwiseSpec) -> tuple[int | None, ...]:
         window = spec.window
@@ -204,9 +224,9 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         return (lead,)
 
     def work(self, spec: DepthwiseSpec) -> Mapping[str, int]:
-        """Features: rows that enter planes, by groups of channels, their words and what single channels leave, rows of padding
-        (micro/pairs.h, micro/planes.h); cells that are kept; per number of pixels (``2``) the tiles and their kernel rows; taps
-        and results."""
+        """Features: calls of the shared function; rows that enter planes, by groups of channels, their words and what single
+        channels leave, rows of padding (micro/pairs.h, micro/planes.h); cells that are kept; per number of pixels (``2``) the tiles
+        and their kernel rows; taps and results."""
         w = spec.window
         entering = [
             0 <= spec.input_row(y, row) < w.height
@@ -214,22 +234,26 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
             for row in range(0 if y == 0 else spec.kept, spec.slots)
         ]
         copied, clipped = sum(entering), len(entering) - sum(entering)
-        groups, singles = divmod(w.channels, GROUP)
+        groups, singles = divmod(w.channels, 4)
         channel_rows = w.out_height * spec.channels
         features = {
             "calls": 1,
             "rows": w.out_height,
-            "row_groups": w.out_height * (groups + (singles > 0)),
+            "row_groups": w.out_height * -(-w.channels // GROUP),
             "copied_groups": copied * groups,
             "copied_words": copied * groups * spec.pitch if spec.paired else 0,
             "copied_cells": copied * (singles if spec.paired else w.channels) * spec.pitch,
-            "clipped_groups": clipped * (groups + (singles > 0)),
+            "clipped_groups": clipped * -(-w.channels // GROUP),
             "filled_cells": clipped * w.channels * spec.pitch,
             "kept_cells": w.out_height * min(spec.kept, spec.fresh) * w.channels * spec.pitch,
             "channel_rows": channel_rows,
             "taps": channel_rows * w.out_width * w.kernel[0] * w.kernel[1],
             "requantisations": channel_rows * w.out_width,
         }
+        if spec.fused:
+            fours, left = divmod(w.out_width, 4)
+            fused = {"narrow": 1} if spec.shared.narrow else {"fused_4": fours + (left == 3), "fused_2": int(left in (1, 2))}
+            return {**features, **{name: channel_rows * count for name, count in fused.items()}}
         for pixels, tiles in ((spec.tile, w.out_width // spec.tile), (w.out_width % spec.tile, 1)):
             if pixels:
                 features[f"tiles_{pixels}"] = channel_rows * tiles
@@ -237,9 +261,15 @@ class DepthwiseConv2DKernel(Kernel[DepthwiseSpec]):
         return features
 
     def prim_func(self, spec: DepthwiseSpec) -> tvm.tirx.PrimFunc:
-        from codegen.kernels._depthwise_tir import depthwise_prim_func
-
         return depthwise_prim_func(spec)
+
+    def shared_functions(self, spec: DepthwiseSpec) -> Mapping[str, Callable[[], tvm.tirx.PrimFunc]]:
+        found: dict[str, Callable[[], tvm.tirx.PrimFunc]] = {}
+        if spec.eight is not None:
+            found[spec.eight.name] = partial(eight_prim_func, spec.eight)
+        if not spec.fused:
+            found[spec.shared.name] = partial(group_prim_func, spec.shared)
+        return found
 
 
 def pair_weights(rows: NDArray[np.int8]) -> NDArray[np.int8]:

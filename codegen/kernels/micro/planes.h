@@ -5,13 +5,17 @@
 #include "dsp.h"
 #include "linkage.h"
 
-/* to[c * pitch + i] = i < width ? from[i * channels + c] : zero_point, for i < pitch and the first count channels */
-NN_SHARED void NN_planes(int8_t *to, const int8_t *from, int32_t width, int32_t count, int32_t channels, int32_t pitch, int32_t zero_point)
+/* to[c * pitch + i] = before <= i < before + width ? from[(i - before) * channels + c] : zero_point, for i < pitch and the first
+ * count channels */
+NN_SHARED void NN_planes(int8_t *to, const int8_t *from, int32_t count, int32_t channels, int32_t before, int32_t width, int32_t pitch,
+                         int32_t zero_point)
 {
     NN_ROLLED for (; count > 0; count--) {
         const int8_t *cell = from++;
         int32_t i = 0;
-        NN_ROLLED for (; i < width; i++, cell += channels)
+        NN_ROLLED for (; i < before; i++)
+            *to++ = (int8_t)zero_point;
+        NN_ROLLED for (; i < before + width; i++, cell += channels)
             *to++ = *cell;
         NN_ROLLED for (; i < pitch; i++)
             *to++ = (int8_t)zero_point;
@@ -39,12 +43,12 @@ NN_SHARED void NN_copy_cells(int8_t *to, const int8_t *from, int32_t cells)
 }
 
 /* The same for whole, aligned words. */
-NN_INLINE void NN_copy_words(int8_t *to, const int8_t *from, int32_t cells)
+NN_SHARED void NN_copy_words(int8_t *to, const int8_t *from, int32_t cells)
 {
-    NN_ROLLED for (int32_t i = 0; i < (cells & ~15); i += 16)
-        __builtin_memcpy(__builtin_assume_aligned(to + i, 4), __builtin_assume_aligned(from + i, 4), 16);
-    for (int32_t i = cells & ~15; i < cells; i += 4)
-        __builtin_memcpy(__builtin_assume_aligned(to + i, 4), __builtin_assume_aligned(from + i, 4), 4);
+    NN_ROLLED for (; cells >= 16; cells -= 16, to += 16, from += 16)
+        __builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), 16);
+    NN_ROLLED for (; cells > 0; cells -= 4, to += 4, from += 4)
+        __builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), 4);
 }
 
 #endif

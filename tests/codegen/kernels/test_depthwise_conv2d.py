@@ -135,11 +135,14 @@ def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence
         np.testing.assert_array_equal(compute(device, case, [x], [lead]), expected(case, [x]), err_msg=str(case.spec))
 
 
-def test_a_tile_changes_time_but_no_bit(tmp_path: Path) -> None:
+def test_a_schedule_changes_time_but_no_bit(tmp_path: Path) -> None:
     graph = depthwise(np.random.default_rng(4), (6, 5, 8), padding=Padding(1, 1, 1, 1))
     (case,) = prepare(KERNEL, [graph])
     specs = KERNEL.schedules(case.spec, CORES["cortex-m4"])
-    tiles = [dataclasses.replace(case, symbol=f"tile{spec.tile}", spec=spec) for spec in specs]
+    tiles = [
+        dataclasses.replace(case, symbol=f"schedule{number}", spec=spec, constants=KERNEL.pack(case.op, graph, spec))
+        for number, spec in enumerate(specs)
+    ]
     device = Device(write_source(tiles, tmp_path), tiles, "cortex-m4", "balanced")
     x = inputs_of(case)[0]
     executed = []
