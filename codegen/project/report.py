@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.boards.board import Board, Stall
+from codegen.boards.board import Board
 from codegen.errors import UserError
 from codegen.project.model_source import ARENA_ALIGN
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codegen.compile import CompiledModel
     from codegen.measurement import Verification
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def report_json(
             for layer in model.layers
             for origin in [model.layout.origins.get(layer.op.name)]
         ],
-        "board": asdict(board),
+        "board": board.to_json(),
     }
     return known
 
@@ -107,13 +107,12 @@ def read_project(directory: Path) -> Project:
     if project.get("format") != FORMAT:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
     try:
-        board = Board(**{**project["board"], "stall": Stall(**project["board"]["stall"])})
         return Project(
             name=project["name"],
             optimize=project["optimize"],
             model_hash=report["model_hash"],
             core=report["core"],
-            board=board,
+            board=Board.from_json(project["board"]),
             arena_bytes=project["arena_bytes"],
             arena_align=project["arena_align"],
             io_bytes=project["io_bytes"],

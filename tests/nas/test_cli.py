@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import codegen.boards as boards_package
 from nas.cli import cli
 from nas.cli.group import COMMANDS
 
@@ -135,3 +136,29 @@ def test_boards(nas: Nas) -> None:
     assert "nucleo-l4r5zi" in nas("boards").output
     boards = json.loads(nas("boards", "--json").output)
     assert {"name", "core", "clock_hz", "ram_bytes", "flash_bytes"} <= set(boards[0])
+
+
+def test_boards_say_which_piece_of_ram_counts(nas: Nas) -> None:
+    assert "of 5 pieces of RAM the largest, AXI SRAM" in nas("boards").output
+    boards = {board["name"]: board for board in json.loads(nas("boards", "--json").output)}
+    board = boards["nucleo-h743zi"]
+    assert (board["ram_region"], board["ram_bytes"], board["available_ram"]) == ("AXI SRAM", 512 * 1024, 496 * 1024)
+    assert {region["name"] for region in board["memory"]} >= {"AXI SRAM", "DTCM", "flash"}
+
+
+def test_a_board_file_serves_wherever_a_board_is_asked_for(nas: Nas, shared_dir: Path, tmp_path: Path) -> None:
+    catalogue = Path(boards_package.__file__).with_name("nucleo-l4r5zi.toml").read_text()
+    own = catalogue.replace("nucleo-l4r5zi", "mine", 1).replace("120_000_000", "60_000_000", 1)
+    (tmp_path / "mine.toml").write_text(own)
+    network = str(shared_dir / "models" / "ad" / "model.tflite")
+    mine = json.loads(nas("predict", network, "--board", "mine.toml", "--json").output)
+    theirs = json.loads(nas("predict", network, "--board", "nucleo-l4r5zi", "--json").output)
+    assert mine["board"] == "mine"
+    assert mine["latency_ms"]["value"] == pytest.approx(2 * theirs["latency_ms"]["value"], rel=1e-5)
+    assert nas("export", network, "--board", "./mine.toml", "--out", "c").exit_code == 0
+    report = json.loads((tmp_path / "c" / "report.json").read_text())
+    assert (report["board"], report["limits"]["ram"]) == ("mine", 640 * 1024 - 16 * 1024)
+    assert json.loads(nas("verify", "c", "--json").output)["board"] == "mine"
+    (tmp_path / "mine.toml").write_text(own.replace("bytes", "octets", 1))
+    for command in (["predict", network], ["export", network, "--out", "d"], ["search"], ["calibrate"]):
+        fails(nas(*command, "--board", "mine.toml"), "mine.toml", "number 1: 'bytes' is missing")
