@@ -111,10 +111,15 @@ def project_files(
         f"test/{name}_self_test.c": self_test_source(model, borders(model.graph, model.plan.offsets)),
         "test/test_host.c": render("test_host.c", **names, count=count),
         f"test/{qemu.directory}/main.c": render("qemu_main.c", **names, machine=qemu.machine, count=count),
-        f"test/{qemu.directory}/startup.c": render("qemu_startup.c", **names),
+        f"test/{qemu.directory}/startup.c": render("startup.c", systick_handler="fault_handler"),
         f"test/{qemu.directory}/semihosting.h": render("semihosting.h", **names),
         f"test/{qemu.directory}/linker.ld": render(
-            "qemu_linker.ld", machine=qemu.machine, core=qemu.core, code=f"{qemu.code:#010x}", data=f"{qemu.data:#010x}"
+            "linker.ld",
+            board=f"QEMU's {qemu.machine} ({qemu.core}): 4 MB for code, 4 MB for data",
+            code=f"{qemu.code:#010x}",
+            code_bytes="4M",
+            data=f"{qemu.data:#010x}",
+            data_bytes="4M",
         ),
         "cmake/arm-none-eabi.cmake": render("arm-none-eabi.cmake", cpu=model.core.gcc_cpu),
         "CMakeLists.txt": render(
