@@ -136,6 +136,17 @@ def read(path: Path) -> Elf:
     return Elf(path, code, constants, static, initial, symbols, undefined, segments, text, mapping)
 
 
+def load_image(path: Path) -> tuple[tuple[int, bytes], ...]:
+    """What has to be written to memory before the program at ``path`` starts: load addresses with their bytes, in address order.
+
+    Variables with an initial value are where the startup code copies them from; those without have none.
+    """
+    with path.open("rb") as file:
+        segments = ELFFile(file).iter_segments()
+        found = [(s["p_paddr"], bytes(s.data())) for s in segments if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
+    return tuple(sorted(found))
+
+
 def _sizes(image: Any) -> tuple[int, int, int, int]:
     code = constants = static = initial = 0
     for section in image.iter_sections():

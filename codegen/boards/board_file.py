@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import pairwise
 from typing import Any
@@ -40,6 +41,8 @@ def parse(text: str, where: str) -> Board:
     _no_others(fields, {"format", "clock_hz", "memory", *_STRINGS}, f"board file {where}:")
     for key in _STRINGS:
         _text(fields, key, f"board file {where}:")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", fields["name"]):
+        raise UserError(f"board file {where}: 'name' must be made of letters, digits, '.', '_' and '-'")
     if fields["core"] not in CORES:
         raise UserError(f"board file {where}: 'core' is {fields['core']!r}, must be one of {', '.join(CORES)}")
     if not _whole(fields, "clock_hz", f"board file {where}:"):

@@ -115,6 +115,7 @@ def test_near_miss_is_suggested() -> None:
     [
         ("clock_hz = 100_000_000", "", "'clock_hz' is missing"),
         ("clock_hz = 100_000_000", "clock_hz = 0", "more than 0"),
+        ('name = "mine"', 'name = "my own"', "'name' must be made of letters"),
         ("cortex-m4", "Cortex-M4", "'core' is 'Cortex-M4', must be one of cortex-m0plus"),
         ("bytes = 65_536", 'bytes = "64KB"', r"\[\[memory\]\] number 1: 'bytes' must be a whole number"),
         ("bytes = 65_536", "bytes = 0", "number 1: 'bytes' must be more than 0"),
