@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from codegen.boards import Board
+from codegen.compile import lay_out
 from codegen.cores import CORES
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
+from codegen.harness import Device
 from codegen.ir import Graph
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
 from codegen.schedules import RandomSchedules
 from codegen.toolchain import CompileError, ZigCompiler
+from cost_models.card import EMULATOR
 from cost_models.fitting import fit_model
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import measure, shape_key
@@ -29,6 +33,11 @@ from cost_models.result_cache import ResultCache
 BUNDLE = 24
 """Operators in one build: TVM and the compiler start once for all of them."""
 FEWEST_NETWORKS = 10
+MOST_CODE = 4096
+"""Bytes of code and alignment that a layer is taken to need at most."""
+
+MOST_REFUSED = 30
+"""Operators that may be too large for a board, for each one that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +81,61 @@ def serial_map(function: Callable[[Job], MeasuredProgram], jobs: Sequence[Job]) 
         yield index, function(job)
 
 
-def run_job(job: Job) -> MeasuredProgram:
-    """Fill, build, emulate and take apart one job's program.
+def run_job(job: Job, device: Device | None = None) -> MeasuredProgram:
+    """Fill, build, emulate and take apart one job's program; with a ``device`` count its cycles there.
 
     :raises RuntimeError: if it does not compile or faults (one line, which unlike the cause can be sent between processes).
+    :raises UserError: if the device fails.
     """
     rng = np.random.default_rng(job.seed)
     core = CORES[job.core]
     choose = RandomSchedules(core, job.seed) if job.any_schedule else None
     try:
-        return measure(fill(job.graph, rng), core, job.optimize, rng, choose=choose)
+        return measure(fill(job.graph, rng), core, job.optimize, rng, choose=choose, device=device)
     except (CompileError, ExecutionFault) as error:
         raise RuntimeError(f"program {job.key}: {error}") from None
 
 
-def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int) -> list[Job]:
+def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int, *, most_bytes: int | None = None) -> list[Job]:
     """Bundles of ``samples`` random operators of different shapes.
 
     The first bundles do not depend on ``samples``, so a longer calibration reuses the results of a shorter one. Every second bundle
-    has schedules at random: networks may be tuned.
+    has schedules at random: networks may be tuned. With ``most_bytes`` no program is larger (see :func:`program_bytes`): larger
+    operators are left out, and bundles hold fewer.
+
+    :raises UserError: if hardly any operator is small enough.
     """
     rng = np.random.default_rng(seed)
     chosen: dict[str, Graph] = {}
+    sizes: list[int] = []
+    refused = 0
     while len(chosen) < samples:
         graph = sample_operator(rng)
-        chosen.setdefault(shape_key(graph.ops[0], graph), graph)
-    graphs = list(chosen.values())
-    bundles = [graphs[start : start + BUNDLE] for start in range(0, samples, BUNDLE)]
+        key = shape_key(graph.ops[0], graph)
+        size = 0 if most_bytes is None else program_bytes(graph, core, optimize)
+        if most_bytes is not None and size > most_bytes:
+            refused += 1
+            if refused > MOST_REFUSED * samples:
+                raise UserError(f"hardly any operator fits into {most_bytes:,} bytes of RAM, code and constants included")
+        elif key not in chosen:
+            chosen[key] = graph
+            sizes.append(size)
+    bundles: list[list[Graph]] = []
+    room = 0
+    for graph, size in zip(chosen.values(), sizes, strict=True):
+        if not bundles or len(bundles[-1]) == BUNDLE or size > room:
+            bundles.append([])
+            room = 0 if most_bytes is None else most_bytes
+        bundles[-1].append(graph)
+        room -= size
     return [Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + i, i % 2 == 1) for i, part in enumerate(bundles)]
+
+
+def program_bytes(graph: Graph, core: str, optimize: Optimize) -> int:
+    """Bytes of RAM that a program of ``graph`` takes where code and constants lie there as well: a bound, from shapes alone."""
+    layout = lay_out(graph, CORES[core], optimize)
+    constants = sum(s.kernel.constant_bytes(s.spec) for s in layout.selections)
+    return layout.plan.arena_bytes + constants + MOST_CODE * (len(layout.selections) + 1)
 
 
 def calibrate(
@@ -112,45 +148,55 @@ def calibrate(
     held_out: Sequence[Graph],
     map: ExecutorMap = serial_map,
     progress: Progress | None = None,
+    device: Device | None = None,
 ) -> CostModel:
-    """Calibrate a cost model for the core of ``board`` in the emulator.
+    """Calibrate a cost model for the core of ``board`` in the emulator, or on the board itself.
 
     :param samples: random operators to build, beside the layers of ``networks``.
     :param networks: shape-only graphs of the search spaces to learn from; at least ten.
     :param held_out: the same for judging: the fit sees neither them nor any operator of a shape that occurs in them. Intervals and
         card come from these; at least ten.
     :param map: where programs are built and run; results are kept in the user's cache, so a calibration that was stopped goes on.
-    :raises UserError: if there are too few networks or too few operators asked for.
+    :param device: counts the cycles instead of the emulator. There is one, so ``map`` must work in this process, one job at a time;
+        networks must fit into its RAM (:func:`program_bytes`).
+    :raises UserError: if there are too few networks or too few operators asked for, or the device fails; what was measured is kept.
     """
     if min(len(networks), len(held_out)) < FEWEST_NETWORKS:
         raise UserError(f"calibration needs at least {FEWEST_NETWORKS} networks to learn from and as many to judge by")
     if samples < BUNDLE:
         raise UserError(f"--samples {samples}: a calibration needs at least {BUNDLE} operators")
-    jobs = sample_bundles(board.core, optimize, samples, seed)
+    most_bytes = None if device is None else device.hello.ram_bytes
+    jobs = sample_bundles(board.core, optimize, samples, seed, most_bytes=most_bytes)
     bundles = len(jobs)
     for i, graph in enumerate((*networks, *held_out)):
         jobs.append(Job(graph, board.core, optimize, seed * 1_000_003 + 500_000 + i))
     compiler = ZigCompiler().identity
-    results = ResultCache.open(core=board.core, optimize=optimize, compiler=compiler, kernel_library=library_hash())
-    measured = _measure_all(jobs, results, map, progress or _silent)
+    measured_by = EMULATOR if device is None else device.hello.description
+    results = ResultCache.open(
+        core=board.core, optimize=optimize, compiler=compiler, kernel_library=library_hash(), measured_by=measured_by
+    )
+    measured = _measure_all(jobs, partial(run_job, device=device) if device else run_job, results, map, progress or _silent)
     return fit_model(
         board=board,
         optimize=optimize,
         compiler=compiler,
         samples=samples,
         seed=seed,
+        measured_by=measured_by,
         bundles=measured[:bundles],
         networks=measured[bundles : bundles + len(networks)],
         held_out=list(zip(held_out, measured[bundles + len(networks) :], strict=True)),
     )
 
 
-def _measure_all(jobs: Sequence[Job], results: ResultCache, run: ExecutorMap, progress: Progress) -> list[MeasuredProgram]:
+def _measure_all(
+    jobs: Sequence[Job], run_one: Callable[[Job], MeasuredProgram], results: ResultCache, run: ExecutorMap, progress: Progress
+) -> list[MeasuredProgram]:
     known = {job.key: results.get(job.key) for job in jobs}
     missing = [job for job in jobs if known[job.key] is None]
     done = len(jobs) - len(missing)
     progress(done, len(jobs))
-    for index, program in run(run_job, missing):
+    for index, program in run(run_one, missing):
         key = missing[index].key
         known[key] = results.put(key, program)
         done += 1

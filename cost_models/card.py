@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+EMULATOR = "the emulator"
+"""What counts cycles unless a board does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -38,11 +41,13 @@ class Accuracy:
 @dataclass(frozen=True, slots=True)
 class Card:
     """Accuracy by name, for example ``cycles of networks``; ``arena_exact`` says whether every predicted arena was the built one,
-    ``stack_gap`` holds the smallest and the largest difference, predicted bound less measured, in bytes."""
+    ``stack_gap`` holds the smallest and the largest difference, predicted bound less measured, in bytes. ``measured_by`` says what
+    counted the cycles: the emulator, or a board with the memory that it ran from; everything else is the emulator's."""
 
     figures: Mapping[str, Accuracy]
     arena_exact: bool
     stack_gap: tuple[int, int]
+    measured_by: str = EMULATOR
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -50,6 +55,7 @@ class Card:
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
             "arena_exact": self.arena_exact,
             "stack_gap": list(self.stack_gap),
+            "measured_by": self.measured_by,
         }
 
     @staticmethod
@@ -57,7 +63,7 @@ class Card:
         """The inverse of :meth:`to_json`."""
         low, high = content["stack_gap"]
         figures = {name: Accuracy(**figure) for name, figure in content["figures"].items()}
-        return Card(figures, content["arena_exact"], (low, high))
+        return Card(figures, content["arena_exact"], (low, high), content.get("measured_by", EMULATOR))  # older files lack it
 
     def render(self) -> str:
         """A table for people."""
@@ -70,6 +76,7 @@ class Card:
             )
         lines.append(f"arena: {'exact on every network' if self.arena_exact else 'NOT exact'}")
         lines.append(f"stack: bound above measured by {self.stack_gap[0]} to {self.stack_gap[1]} bytes")
+        lines.append(f"cycles: counted by {self.measured_by}")
         return "\n".join(lines)
 
 

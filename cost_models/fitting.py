@@ -15,7 +15,7 @@ from codegen.cores import CORES
 from codegen.ir import Graph
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
-from cost_models.card import Accuracy, Card
+from cost_models.card import EMULATOR, Accuracy, Card
 from cost_models.costs import Parts, Routine, RunCosts
 from cost_models.intervals import Conformal
 from cost_models.kernel_fit import KernelFit, fit_kernel
@@ -34,12 +34,13 @@ def fit_model(
     compiler: str,
     samples: int,
     seed: int,
+    measured_by: str = EMULATOR,
     bundles: Sequence[MeasuredProgram],
     networks: Sequence[MeasuredProgram],
     held_out: Sequence[tuple[Graph, MeasuredProgram]],
 ) -> CostModel:
     """Fit on ``bundles`` of operators and on whole ``networks``, judge by ``held_out`` (shape-only networks with what was measured
-    of them), then fit once more on everything.
+    of them), then fit once more on everything. ``measured_by`` says what counted the cycles.
 
     Intervals and card come from the first fit, which has seen neither the held-out networks nor any layer of a shape that occurs in
     them; the second one has the same form and more to learn from. Layers are learnt from bundles and networks; how they come
@@ -72,7 +73,7 @@ def fit_model(
     )
     final, _ = _fit_parts(bundles, [*networks, *programs], set())
     # A new dictionary of layers: those of the first fit are not the final ones.
-    return replace(judged, parts=final, card=_card(judged, operators, totals, programs), _layers={})
+    return replace(judged, parts=final, card=_card(judged, operators, totals, programs, measured_by), _layers={})
 
 
 def _fit_parts(
@@ -157,6 +158,7 @@ def _card(
     operators: tuple[Sequence[float], Sequence[float]],
     totals: Sequence[Totals],
     programs: Sequence[MeasuredProgram],
+    measured_by: str,
 ) -> Card:
     pairs = list(zip(totals, programs, strict=True))
     cycles = [p.cycles for p in programs]
@@ -181,6 +183,7 @@ def _card(
         },
         arena_exact=all(t.arena == p.arena for t, p in pairs),
         stack_gap=(min(gaps), max(gaps)),
+        measured_by=measured_by,
     )
 
 

@@ -16,6 +16,7 @@ from codegen.cache import cache_dir
 from codegen.compile import CompiledModel, compile_graph
 from codegen.cores import Core
 from codegen.emulator import Execution, ModelInterface, execute
+from codegen.harness import Device, measure_on_board, pseudo_random
 from codegen.ir import Clamped, Graph, Op, Weighted
 from codegen.optimize import Optimize
 from codegen.project import kernel_source, model_source
@@ -27,6 +28,8 @@ from cost_models.descriptors import descriptors
 from cost_models.measured import MeasuredLayer, MeasuredProgram
 from cost_models.model import run_features
 from cost_models.random_weights import random_input
+
+_C_FILES = ("m.c", "m_kernels.c", "m_weights.c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def build(graph: Graph, core: Core, optimize: Optimize, directory: Path, *, choo
     accessors = {side: [(f"m_{b.label}", b.tensor.nbytes) for b in sides if b.direction == side] for side in ("input", "output")}
     roots = ["m_run", *(symbol for side in accessors.values() for symbol, _ in side)]
     program = ZigCompiler().link(
-        [directory / name for name in ("m.c", "m_kernels.c", "m_weights.c")],
+        [directory / name for name in _C_FILES],
         include_dirs=[directory],
         core=core,
         optimize=optimize,
@@ -66,14 +69,45 @@ def build(graph: Graph, core: Core, optimize: Optimize, directory: Path, *, choo
 
 
 def measure(
-    graph: Graph, core: Core, optimize: Optimize, rng: np.random.Generator, *, choose: Chooser | None = None
+    graph: Graph,
+    core: Core,
+    optimize: Optimize,
+    rng: np.random.Generator,
+    *,
+    choose: Chooser | None = None,
+    device: Device | None = None,
 ) -> MeasuredProgram:
-    """Build ``graph``, with the schedules that ``choose`` picks, and run it once on random inputs."""
+    """Build ``graph``, with the schedules that ``choose`` picks, and run it once on random inputs.
+
+    With a ``device`` the cycles are those that it counted; everything else comes from the emulator, whose outputs the device has to
+    give as well.
+
+    :raises UserError: if the device fails, see :func:`codegen.harness.measure_on_board`.
+    """
     with tempfile.TemporaryDirectory(prefix="measure-", dir=cache_dir()) as directory:
         built = build(graph, core, optimize, Path(directory), choose=choose)
-        inputs = [[random_input(graph[name], rng).tobytes() for name in graph.inputs]]
-        execution = execute(built.program, core, built.interface, inputs)
-        return _take_apart(built, execution)
+        if device is None:
+            inputs = [random_input(graph[name], rng).tobytes() for name in graph.inputs]
+            return _take_apart(built, execute(built.program, core, built.interface, [inputs]))
+        return _take_apart(built, _execute_on(device, built, core, optimize, int(rng.integers(2**32)), Path(directory)))
+
+
+def _execute_on(device: Device, built: Built, core: Core, optimize: Optimize, seed: int, directory: Path) -> Execution:
+    arena = pseudo_random(built.interface.arena_bytes, seed)
+    sides = borders(built.model.graph, built.model.plan.offsets)
+    offsets = {f"m_{b.label}": b.offset for b in sides}
+    inputs = [arena[offsets[symbol] :][:size] for symbol, size in built.interface.inputs]
+    return measure_on_board(
+        device,
+        [directory / name for name in _C_FILES],
+        directory / _C_FILES[0],
+        built.interface,
+        optimize,
+        emulated=execute(built.program, core, built.interface, [inputs]),
+        seed=seed,
+        outputs={symbol: offsets[symbol] for symbol, _ in built.interface.outputs},
+        directory=directory,
+    )
 
 
 def shape_key(op: Op, graph: Graph) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codegen.cache import cache_dir
+from cost_models.card import EMULATOR
 from cost_models.measured import MeasuredProgram
 
 _SCHEMA = 2
@@ -15,15 +16,18 @@ _SCHEMA = 2
 
 @dataclass(frozen=True)
 class ResultCache:
-    """Results by key in one file, for one core, optimisation level, compiler and kernel library."""
+    """Results by key in one file, for one core, optimisation level, compiler, kernel library and way of measuring."""
 
     path: Path
     _known: dict[str, MeasuredProgram] = field(default_factory=dict)
 
     @staticmethod
-    def open(*, core: str, optimize: str, compiler: str, kernel_library: str) -> ResultCache:
+    def open(*, core: str, optimize: str, compiler: str, kernel_library: str, measured_by: str = EMULATOR) -> ResultCache:
         """The cache file for these; lines that a kill left unfinished are skipped."""
-        name = hashlib.sha256(repr((_SCHEMA, core, optimize, compiler, kernel_library)).encode()).hexdigest()[:16]
+        identity: tuple[object, ...] = (_SCHEMA, core, optimize, compiler, kernel_library)
+        if measured_by != EMULATOR:
+            identity += (measured_by,)
+        name = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
         cache = ResultCache(cache_dir() / "calibration" / f"{core}-{optimize}-{name}.jsonl")
         if cache.path.is_file():
             cache._known.update(filter(None, map(_entry, cache.path.read_text(encoding="utf-8").splitlines())))

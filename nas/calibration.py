@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from codegen.errors import UserError
 from codegen.ir import Graph, total_macs
 from nas.executor import Executor
 from search_spaces import ImageSpace
@@ -15,18 +16,30 @@ SHAPES = ((8, 8, 1), (16, 16, 1), (28, 28, 1), (32, 32, 3))
 """Inputs of the networks that calibration draws."""
 MOST_MACS = 5_000_000
 """Larger networks are left out: they take long to emulate and tell nothing new of the operators."""
+MOST_REFUSED = 100
+"""Networks that may be too large for each one that is not."""
 
 
-def sample_networks(number: int, seed: int) -> list[Graph]:
-    """Shape-only graphs of ``number`` random networks, the shapes in turn."""
+def sample_networks(number: int, seed: int, *, fits: Callable[[Graph], bool] | None = None) -> list[Graph]:
+    """Shape-only graphs of ``number`` random networks, the shapes in turn; only such that pass ``fits``, if given.
+
+    :raises UserError: if hardly any does.
+    """
     rng = np.random.default_rng(seed)
     spaces = [ImageSpace(shape, 10) for shape in SHAPES]
     graphs: list[Graph] = []
+    refused = 0
     while len(graphs) < number:
-        space = spaces[len(graphs) % len(spaces)]
+        space = spaces[(len(graphs) + refused) % len(spaces)]
         graph = space.graph(space.sample(rng))
-        if total_macs(graph) <= MOST_MACS:
+        if total_macs(graph) > MOST_MACS:
+            continue
+        if fits is None or fits(graph):
             graphs.append(graph)
+        else:
+            refused += 1
+            if refused > MOST_REFUSED * number:
+                raise UserError("--serial: hardly any network fits into the RAM that the board offers, code and constants included")
     return graphs
 
 

@@ -3,14 +3,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness_board import TICKS_PER_INSTRUCTION, board, firmware, running
 
+from codegen import elf
 from codegen.boards import load_board
+from codegen.cores import CORES
 from codegen.errors import UserError
+from codegen.harness import Device
 from codegen.ir import Graph, total_macs
 from cost_models import load_cost_model, save
-from cost_models.calibration import BUNDLE, Job, calibrate, sample_bundles, serial_map
+from cost_models.calibration import BUNDLE, Job, calibrate, program_bytes, sample_bundles, serial_map
 from cost_models.measured import MeasuredProgram
-from cost_models.measurement import shape_key
+from cost_models.measurement import build, shape_key
+from cost_models.random_weights import fill
 from cost_models.result_cache import ResultCache
 from search_spaces.image import ImageSpace
 
@@ -66,6 +71,65 @@ def test_more_samples_begin_with_the_same_bundles() -> None:
     assert sample_bundles("cortex-m4", "balanced", BUNDLE, 1)[0].key != few[0].key
     shapes = [shape_key(op, job.graph) for job in many for op in job.graph.ops]
     assert len(set(shapes)) == len(shapes) == 4 * BUNDLE
+
+
+@pytest.mark.parametrize("most_bytes", [20_000, 120_000])
+def test_bundles_for_a_board_fit_into_its_ram(most_bytes: int) -> None:
+    jobs = sample_bundles("cortex-m4", "balanced", 2 * BUNDLE, 0, most_bytes=most_bytes)
+    assert sum(len(job.graph.ops) for job in jobs) == 2 * BUNDLE
+    assert len(jobs) > 2
+    assert max(program_bytes(job.graph, "cortex-m4", "balanced") for job in jobs) <= most_bytes
+
+
+def test_a_board_with_next_to_no_ram() -> None:
+    with pytest.raises(UserError, match="hardly any operator fits into 4,096 bytes"):
+        sample_bundles("cortex-m4", "balanced", BUNDLE, 0, most_bytes=4096)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_bound_of_a_programs_bytes_holds(number: int, tmp_path: Path) -> None:
+    job = sample_bundles("cortex-m4", "speed", BUNDLE, 0, most_bytes=60_000)[number]
+    rng = np.random.default_rng(job.seed)
+    built = build(fill(job.graph, rng), CORES[job.core], job.optimize, tmp_path)
+    program = elf.read(built.program)
+    assert program.code + program.constants + built.interface.arena_bytes <= program_bytes(job.graph, job.core, job.optimize)
+
+
+@pytest.mark.slow
+def test_a_board_calibrates_a_model_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_CACHE_DIR", str(tmp_path / "cache"))
+    target, learn, judge = board(tmp_path), networks(10, 1), networks(10, 2)
+    with running(firmware(tmp_path, "cortex-m4")) as (port, process), Device.open(port, target) as device:
+
+        def stopping(done: int, total: int) -> None:
+            if done == 5:
+                process.kill()
+                process.wait()
+
+        with pytest.raises(UserError, match="what was measured is kept"):
+            calibrate(target, samples=BUNDLE, networks=learn, held_out=judge, device=device, progress=stopping)
+    steps: list[int] = []
+    with running(firmware(tmp_path, "cortex-m4")) as (port, _), Device.open(port, target) as device:
+        model = calibrate(
+            target, samples=BUNDLE, networks=learn, held_out=judge, device=device, progress=lambda done, total: steps.append(done)
+        )
+    assert steps == list(range(5, 22))
+    loaded = load_cost_model(save(model, tmp_path / "board.json"))
+    assert loaded == model
+    assert "cycles: counted by mps2-an386 over a serial line (QEMU's mps2-an386, emulated, no real board" in loaded.card.render()
+    measured = ResultCache.open(
+        core="cortex-m4",
+        optimize="balanced",
+        compiler=model.compiler,
+        kernel_library=model.kernel_library,
+        measured_by=model.card.measured_by,
+    )
+    prediction = loaded.predict(judge[0], target)
+    job = Job(judge[0], "cortex-m4", "balanced", 500_000 + len(learn))
+    counted = measured.get(job.key)
+    assert counted is not None
+    assert counted.cycles == pytest.approx(TICKS_PER_INSTRUCTION * counted.instructions, rel=1e-3)
+    assert prediction.cycles.value == pytest.approx(counted.cycles, rel=0.2)
 
 
 def test_too_little_to_learn_from_is_refused() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from harness_board import board_file, firmware, running
 
 import codegen.boards as boards_package
 from nas.cli import cli
@@ -136,6 +137,26 @@ def test_boards(nas: Nas) -> None:
     assert "nucleo-l4r5zi" in nas("boards").output
     boards = json.loads(nas("boards", "--json").output)
     assert {"name", "core", "clock_hz", "ram_bytes", "flash_bytes"} <= set(boards[0])
+
+
+def test_the_harness_is_written_and_a_port_without_a_board_refused(nas: Nas, tmp_path: Path) -> None:
+    result = nas("calibrate", "--board", "nucleo-l4r5zi", "--firmware", "harness")
+    assert result.exit_code == 0
+    assert "flash harness.elf, or harness.bin at 0x08000000" in result.output
+    assert (tmp_path / "harness" / "harness.bin").stat().st_size < 16 * 1024
+    fails(nas("calibrate", "--board", "nucleo-l4r5zi", "--firmware", "harness"), "harness", "not empty")
+    fails(nas("calibrate", "--board", "rpi-pico", "--firmware", "pico"), "serial line of rpi-pico is not known", "--uart")
+    fails(nas("calibrate", "--serial", "ttyNONE"), "--serial ttyNONE", "cannot be opened")
+    fails(nas("calibrate", "--uart", "mine.c"), "--uart", "--firmware DIR")
+    fails(nas("calibrate", "--serial", "ttyNONE", "--firmware", "both"), "--firmware", "--serial")
+    assert [p.name for p in tmp_path.iterdir()] == ["harness"]
+
+
+def test_calibrate_refuses_a_harness_of_another_board(nas: Nas, tmp_path: Path) -> None:
+    with running(firmware(tmp_path, "cortex-m4")) as (port, _):
+        fails(nas("calibrate", "--board", "nucleo-l4r5zi", "--serial", port), "built for board mps2-an386, --board nucleo-l4r5zi")
+        own = str(board_file(tmp_path, "cortex-m0plus"))
+        fails(nas("calibrate", "--board", own, "--serial", port), port, "built for core cortex-m4")
 
 
 def test_boards_say_which_piece_of_ram_counts(nas: Nas) -> None:
