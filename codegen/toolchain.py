@@ -85,12 +85,13 @@ class ZigCompiler:
         roots: Sequence[str],
         output: Path,
         defines: Sequence[str] = (),
+        script: str = _LINKER_SCRIPT,
     ) -> Path:
         """Compile and link C or assembly sources to an ELF for ``core`` that holds only what ``roots`` (symbols) reach.
 
-        There is no startup code and no vector table: code and constants start at 0x08000000, data at 0x20000000. Support
-        routines that the code calls (memcpy, division) are linked in. ``optimize`` is a key of :data:`OPTIMIZE`; ``defines`` are
-        ``NAME`` or ``NAME=VALUE``. ``output`` is replaced in one step; returns it.
+        There is no startup code and no vector table: code and constants start at 0x08000000, data at 0x20000000, unless the linker
+        ``script`` (its text) says otherwise. Support routines that the code calls (memcpy, division) are linked in. ``optimize`` is
+        a key of :data:`OPTIMIZE`; ``defines`` are ``NAME`` or ``NAME=VALUE``. ``output`` is replaced in one step; returns it.
 
         :raises CompileError: with the compiler's message, also for a root that no source defines.
         """
@@ -101,9 +102,9 @@ class ZigCompiler:
         arguments += ["-Wl,--gc-sections", f"-Wl,-e,{roots[0]}"]
         arguments += [f"-Wl,-u,{root}" for root in roots]
         with tempfile.TemporaryDirectory(prefix="link-", dir=cache_dir()) as scratch:
-            script = Path(scratch) / "firmware.ld"
-            script.write_text(_LINKER_SCRIPT)
-            self._build([*arguments, f"-Wl,-T,{script}"], sources, output, Path(scratch))
+            placement = Path(scratch) / "firmware.ld"
+            placement.write_text(script, encoding="utf-8")
+            self._build([*arguments, f"-Wl,-T,{placement}"], sources, output, Path(scratch))
         from codegen import elf
 
         missing = [root for root in roots if root not in elf.read(output).symbols]

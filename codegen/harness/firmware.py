@@ -12,11 +12,10 @@ from codegen import elf
 from codegen.boards import Board
 from codegen.cores import CORES
 from codegen.errors import UserError
-from codegen.harness.placed import PlacedCompiler
 from codegen.project.c_text import comment_text
 from codegen.project.rendering import render
 from codegen.project.writer import check_target
-from codegen.toolchain import CompileError
+from codegen.toolchain import CompileError, ZigCompiler
 
 STACK_BYTES = 8192
 """Stack of the harness and of the programs that it runs, at the end of the board's RAM region."""
@@ -113,13 +112,14 @@ def _config(board: Board) -> str:
 def _build(board: Board, directory: Path, uart: Path | None) -> None:
     script = (directory / "linker.ld").read_text(encoding="utf-8")
     try:
-        PlacedCompiler(script).link(
+        ZigCompiler().link(
             [directory / name for name in ("startup.c", "harness.c", "uart.c")],
             include_dirs=[directory],
             core=CORES[board.core],
             optimize="balanced",
             roots=["reset_handler"],
             output=directory / "harness.elf",
+            script=script,
         )
     except CompileError as error:
         first = next((line for line in str(error).splitlines() if "error" in line), str(error).splitlines()[0])

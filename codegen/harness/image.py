@@ -11,10 +11,9 @@ from codegen.cores import CORES
 from codegen.emulator import ModelInterface
 from codegen.errors import UserError
 from codegen.harness.device import Hello
-from codegen.harness.placed import PlacedCompiler
 from codegen.optimize import Optimize
 from codegen.project.rendering import render
-from codegen.toolchain import CompileError
+from codegen.toolchain import CompileError, ZigCompiler
 
 _EMPTY_CALLS = 4
 _ALIGN = 16
@@ -63,13 +62,14 @@ def link_image(
     script = render("ram_linker.ld", address=f"{hello.ram_address:#010x}", bytes=hello.ram_bytes)
     try:
         program = elf.read(
-            PlacedCompiler(script).link(
+            ZigCompiler().link(
                 [*sources, traced, trace],
                 include_dirs=[run_source.parent],
                 core=CORES[hello.core],
                 optimize=optimize,
                 roots=["trace_run", "trace_empty", interface.run],
                 output=directory / "image.elf",
+                script=script,
             )
         )
     except CompileError as error:

@@ -69,6 +69,8 @@ class Line:
                 if number == f"{0:08x}":
                     if answer == "error garbled":
                         garbage += 1
+                        if greeting:
+                            continue  # said of what came before
                         break
                     if answer == "ready" and greeting:
                         break
