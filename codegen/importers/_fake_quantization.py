@@ -9,7 +9,7 @@ B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Int
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -141,6 +141,10 @@ class Weighted(Layer):
         return _straight_through(self.bias / bias_scale, torch.round)
 
     def forward(self, value: Value) -> Value:
+        result = self._computed(value)
+        return replace(result, x=result.x.reshape(-1, *self.step.shape[1:])) if self.step.kind == "linear" else result
+
+    def _computed(self, value: Value) -> Value:
         if not self.observer.rounding:
             result: Value = self.observer(self.activate(self._sums(value.x, self.weight, self.bias)), 0.0, _no_rounding, self.clamp)
             return result

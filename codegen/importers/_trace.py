@@ -34,7 +34,7 @@ class Step:
     name: str
     inputs: tuple[int, ...]
     shape: tuple[int, ...]
-    """Of the output, with a batch axis of 1."""
+    """Of the output, with a batch axis of 1; four axes where a linear layer makes a map."""
     activation: Activation = "none"
     weight: Tensor | None = None
     bias: Tensor | None = None
@@ -163,8 +163,8 @@ class _Reader:
                 self._max_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode)
             case nn.AdaptiveAvgPool2d():
                 self._global_pool(node, layer.output_size)
-            case nn.Flatten():
-                self._flatten(node)
+            case nn.Flatten() | nn.Unflatten():
+                self._reshape(node)
             case nn.ZeroPad2d():
                 left, right, top, bottom = layer.padding
                 self._pad(node, Padding(top, bottom, left, right))
@@ -181,8 +181,8 @@ class _Reader:
             self._activation(node, "relu")
         elif target is functional.relu6:
             self._activation(node, "relu6")
-        elif target in (torch.flatten, "flatten", "view", "reshape", torch.reshape):
-            self._flatten(node)
+        elif target in (torch.flatten, "flatten", "view", "reshape", torch.reshape, "unflatten"):
+            self._reshape(node)
         elif target in (torch.mean, "mean"):
             self._mean(node)
         elif target is functional.adaptive_avg_pool2d:
@@ -310,16 +310,23 @@ class _Reader:
             step.shape = (*step.shape, 1, 1)
             self._alias(node, node, flat=True)
 
-    def _flatten(self, node: fx.Node) -> None:
+    def _reshape(self, node: fx.Node) -> None:
+        """A map becomes a vector, or what leaves a linear layer becomes a map: that layer writes it as one."""
         source = node.all_input_nodes[0]
-        self._value(node, source)
+        value = self._value(node, source)
+        step = None if value.shared or value.number == 0 else self.steps[value.number - 1]
         before, after = _shape(source), _shape(node)
         if after == before:
             self._alias(node, source)
         elif after == (1, math.prod(before)):
             self._alias(node, source, flat=True)
+        elif len(after) == 4 and after[0] == 1 and step is not None and step.shape == before and step.kind == "linear":
+            step.shape = after
+            self._alias(node, source)
         else:
-            raise self._unsupported(node, f"reshapes {before} to {after}; only flattening everything is supported")
+            raise self._unsupported(
+                node, f"reshapes {before} to {after}; only flattening everything and a linear layer's output as a map are supported"
+            )
 
     def _pad(self, node: fx.Node, padding: Padding) -> None:
         source = node.all_input_nodes[0]

@@ -86,7 +86,7 @@ def prepare(module: nn.Module, input_shape: tuple[int, int, int]) -> QuantizedNe
     """The network that will become an int8 graph, from ``module`` (in torch's layout) for one input of ``(H, W, C)``.
 
     Supported are Conv2d (plain or depthwise), Linear, BatchNorm after either, ReLU and ReLU6, average and max pooling, sums of two
-    maps, flatten, dropout, identity and ZeroPad2d before a convolution.
+    maps, flatten, unflatten after a linear layer, dropout, identity and ZeroPad2d before a convolution.
 
     :raises UserError: naming the first operation that is not supported.
     """
@@ -149,6 +149,10 @@ def _constants(layer: Weighted, source: Tensor, value: Value) -> tuple[Tensor, T
     with torch.no_grad():
         weight = layer.whole_weight(scale).round().to(torch.int8).cpu().numpy()
         bias = layer.whole_bias(bias_scale).round().to(torch.int32).cpu().numpy()
+    if layer.step.kind == "linear" and len(layer.step.shape) == 4:
+        # The outputs are a map: rows in its order.
+        order = np.arange(len(bias)).reshape(layer.step.shape[1:]).transpose(1, 2, 0).ravel()
+        weight, bias, scale, bias_scale = weight[order], bias[order], scale[order], bias_scale[order]
     axis = 0
     if layer.step.kind == "depthwise":
         weight, axis = weight.transpose(1, 2, 3, 0), 3

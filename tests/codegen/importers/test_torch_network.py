@@ -97,6 +97,26 @@ NETWORKS: dict[str, tuple[nn.Module, Shape]] = {
         nn.Sequential(nn.Flatten(), nn.Linear(24, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3)),
         (4, 3, 2),
     ),
+    "reconstruction": (
+        nn.Sequential(nn.Flatten(), nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 24), nn.Unflatten(1, (2, 4, 3))),
+        (4, 3, 2),
+    ),
+    "vector_to_map": (
+        nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(24, 60, bias=False),
+            nn.BatchNorm1d(60),
+            nn.Unflatten(1, (5, 4, 3)),
+            nn.ReLU(),
+            nn.Conv2d(5, 4, 2),
+            nn.Flatten(),
+            nn.Linear(24, 20),
+            nn.Unflatten(1, (2, 2, 5)),
+            nn.Flatten(),
+            nn.Linear(20, 3),
+        ),
+        (4, 3, 2),
+    ),
     "average_pool": (nn.Sequential(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.ReLU(), nn.Conv2d(4, 3, 2)), (9, 8, 1)),
     "average_pool_padded": (
         nn.Sequential(nn.Conv2d(1, 4, 1), nn.AvgPool2d(3, 2, padding=1, count_include_pad=False), nn.Conv2d(4, 3, 1)),
@@ -285,6 +305,10 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "pool_counts_padding": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.AvgPool2d(2, padding=1)), "count_include_pad=False"),
     "adaptive_2": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.AdaptiveAvgPool2d(2)), "only 1 is supported"),
     "pad_before_pool": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.ZeroPad2d(1), nn.MaxPool2d(2)), "not followed by a convolution"),
+    "map_of_another_map": (
+        nn.Sequential(nn.Conv2d(2, 4, 1), nn.Flatten(), nn.Unflatten(1, (2, 12, 6))),
+        "only flattening everything and a linear layer's output as a map",
+    ),
     "linear_on_map": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.Linear(6, 3)), "flatten the map before it"),
 }
 
