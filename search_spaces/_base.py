@@ -8,24 +8,31 @@ Sampling, mutation and crossover all follow from decoding, so a family of networ
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from codegen.errors import UserError
 from codegen.ir import Graph
+from search_spaces._inputs import Input, Shape
+from search_spaces._layers import Layer, shape_graph
 
 if TYPE_CHECKING:
     from torch import nn
 
 Choice = int | str
 Suggest = Callable[[str], Choice]
+Space = TypeVar("Space", bound="SearchSpace")
+
+MOST_STEPS = 10_000
+"""Mutations that lead back to the parent before a space counts as one of a single network."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +59,18 @@ class Architecture:
 
 
 class SearchSpace(ABC):
-    """A family of networks for one input shape and number of outputs."""
+    """A family of networks for one form of data and number of outputs.
+
+    :param choices: every parameter with its choices, in the order of decoding.
+    """
+
+    def __init__(self, choices: Mapping[str, tuple[Choice, ...]]) -> None:
+        self._choices = dict(choices)
 
     @property
     @abstractmethod
     def name(self) -> str:
         """The family with what it was made for, for example ``image(8x8x1,10)``."""
-
-    @abstractmethod
-    def choices(self) -> Mapping[str, tuple[Choice, ...]]:
-        """Every parameter with its choices, in the order of decoding. Integers ascend. It is offered whole or not at all."""
 
     @abstractmethod
     def decode(self, suggest: Suggest) -> Architecture:
@@ -72,12 +81,50 @@ class SearchSpace(ABC):
         """The network with the least memory and work; what it needs, every network of the space needs."""
 
     @abstractmethod
-    def graph(self, architecture: Architecture) -> Graph:
-        """The shape-only int8 graph, operator by operator what the trained network is imported as. Does not need torch."""
+    def input(self, architecture: Architecture) -> Input:
+        """The form of the data that the architecture takes in."""
 
     @abstractmethod
+    def layers(self, architecture: Architecture) -> list[Layer]:
+        """The layers of the network in order."""
+
+    def choices(self) -> Mapping[str, tuple[Choice, ...]]:
+        """Every parameter with its choices, in the order of decoding. Integers ascend. It is offered whole or not at all."""
+        return self._choices
+
+    def restricted(self: Space, choices: Mapping[str, tuple[Choice, ...]]) -> Space:
+        """The same space with fewer choices for some parameters; ids of architectures stay what they are.
+
+        :raises UserError: for an unknown parameter, or choices that are none of its own or none at all.
+        """
+        for name, options in choices.items():
+            if name not in self._choices:
+                raise UserError(f"search space {self.name}: has no parameter {name}; it has {', '.join(self._choices)}")
+            unknown = [option for option in options if option not in self._choices[name]]
+            if unknown or not options:
+                raise UserError(f"search space {self.name}: {name} cannot be {unknown}; choose some of {list(self._choices[name])}")
+        space = copy.copy(self)
+        space._choices = {
+            name: tuple(option for option in options if option in choices.get(name, options))
+            for name, options in self._choices.items()
+        }
+        return space
+
+    def input_shape(self, architecture: Architecture) -> Shape:
+        """``(H, W, C)`` of the architecture's input."""
+        return self.input(architecture).shape
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """The shape-only int8 graph, operator by operator what the trained network is imported as. Does not need torch."""
+        taken = self.input(architecture)
+        return shape_graph("network", taken.shape, self.layers(architecture), signed=taken.signed)
+
     def module(self, architecture: Architecture) -> nn.Module:
-        """The float network with fresh weights: float32 ``(N, C, H, W)`` → logits ``(N, classes)``."""
+        """The float network with fresh weights: float32 ``(N, C, H, W)`` → logits ``(N, classes)``, or a reconstruction of its
+        input's shape."""
+        from search_spaces._modules import LayerNetwork
+
+        return LayerNetwork(self.layers(architecture), self.input_shape(architecture))
 
     def complete(self, name: str, known: Mapping[str, Choice], rng: np.random.Generator) -> Choice:
         """Value of parameter ``name`` where a change made it active; ``known`` holds what is decided and what the parents had."""
@@ -116,11 +163,14 @@ class SearchSpace(ABC):
         return self.decode(suggest)
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """A different architecture one step away: one number moves to a neighbouring choice, or one name to another."""
+        """A different architecture one step away: one number moves to a neighbouring choice, or one name to another.
+
+        :raises UserError: if no step leads to another network.
+        """
         choices = self.choices()
         parent = architecture.parameters
         names = [name for name in parent if len(choices[name]) > 1]
-        while True:
+        for _ in range(MOST_STEPS if names else 0):
             name = names[int(rng.integers(len(names)))]
             options = choices[name]
             at = options.index(parent[name])
@@ -132,6 +182,7 @@ class SearchSpace(ABC):
             child = self.decode(self._completing(changed, rng))
             if child != architecture:
                 return child
+        raise UserError(f"search space {self.name}: no network lies beside {architecture.id}; give it more choices")
 
     def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         """An architecture whose groups of parameters (the name up to ``_``: a stage, the stem, …) come from either parent."""
