@@ -2,17 +2,25 @@
 
 from search_spaces._base import Architecture, Choice, SearchSpace, Suggest
 from search_spaces._inputs import ArrayInput, ImageInput, Input, SpectrogramInput, WindowInput
+from search_spaces.audio import AudioSpace, spectrograms
+from search_spaces.dense import AutoencoderSpace, DenseSpace
 from search_spaces.image import ImageSpace
+from search_spaces.time_series import TimeSeriesSpace
 
 __all__ = [
     "Architecture",
     "ArrayInput",
+    "AudioSpace",
+    "AutoencoderSpace",
     "Choice",
+    "DenseSpace",
     "ImageInput",
     "ImageSpace",
     "Input",
     "SearchSpace",
     "SpectrogramInput",
     "Suggest",
+    "TimeSeriesSpace",
     "WindowInput",
+    "spectrograms",
 ]
