@@ -5,6 +5,7 @@ from search_spaces._inputs import ArrayInput, ImageInput, Input, SpectrogramInpu
 from search_spaces.audio import AudioSpace, spectrograms
 from search_spaces.dense import AutoencoderSpace, DenseSpace
 from search_spaces.image import ImageSpace
+from search_spaces.shaping import Shaped, shape_by_budget
 from search_spaces.time_series import TimeSeriesSpace
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "ImageSpace",
     "Input",
     "SearchSpace",
+    "Shaped",
     "SpectrogramInput",
     "Suggest",
     "TimeSeriesSpace",
     "WindowInput",
+    "shape_by_budget",
     "spectrograms",
 ]

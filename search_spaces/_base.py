@@ -92,6 +92,10 @@ class SearchSpace(ABC):
         """Every parameter with its choices, in the order of decoding. Integers ascend. It is offered whole or not at all."""
         return self._choices
 
+    def sizes(self) -> tuple[str, ...]:
+        """Parameters by whose numbers networks become larger or smaller: of the input, of widths and of depth."""
+        return tuple(name for name, options in self._choices.items() if all(isinstance(option, int) for option in options))
+
     def restricted(self: Space, choices: Mapping[str, tuple[Choice, ...]]) -> Space:
         """The same space with fewer choices for some parameters; ids of architectures stay what they are.
 

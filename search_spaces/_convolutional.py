@@ -176,6 +176,9 @@ class ConvolutionalSpace(SearchSpace):
                 return before
         return options[0] if setting == "kernel" else super().complete(name, known, rng)
 
+    def sizes(self) -> tuple[str, ...]:
+        return tuple(name for name in super().sizes() if not name.endswith(("_kernel", "_stride")))
+
     def smallest(self) -> Architecture:
         """One plain convolution of the fewest channels behind the smallest stem on the smallest input, every stride taken."""
         values = {name: options[0] for name, options in self._choices.items()}
