@@ -50,6 +50,7 @@ from codegen.ir import (
 MAX_MACS = 1_500_000
 MAX_BYTES = 64 * 1024
 USUAL_SIZES = (1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 8, 9, 10, 11, 12, 13, 14, 14, 15, 16, 16, 18, 20, 24, 25, 28, 32, 32, 48)
+LONGEST_ROW = 512
 USUAL_CHANNELS = (1, 2, 3, 4, 6, 8, 8, 10, 12, 16, 16, 20, 24, 24, 32, 32, 40, 48, 64, 64, 80, 96, 128)
 KINDS = {
     "conv": 0.20,
@@ -117,26 +118,36 @@ def _channels(rng: np.random.Generator) -> int:
 
 
 def _map_size(rng: np.random.Generator) -> tuple[int, int]:
-    if rng.random() < 0.7:
+    """Half images, a quarter rows (time series), a quarter of any shape (spectrograms)."""
+    style = rng.random()
+    if style < 0.5:
         size = int(rng.choice(USUAL_SIZES))
         return size, size
-    height = _log_uniform(rng, 1, 64)
-    return (1, height) if rng.random() < 0.3 else (height, _log_uniform(rng, 1, 64))
+    if style < 0.75:
+        return 1, _log_uniform(rng, 1, LONGEST_ROW)
+    return _log_uniform(rng, 1, 100), _log_uniform(rng, 1, 64)
 
 
-def _window(rng: np.random.Generator) -> tuple[int, int]:
-    size = int(rng.choice((1, 2, 3, 3, 3, 3, 5, 5, 5, 7)))
+def _window(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, int]:
+    """Mostly squares on maps, and rows on rows; kernels for spectrograms are longer than wide."""
+    if size[0] == 1 and rng.random() < 0.9:
+        return 1, int(rng.choice((2, 3, 3, 5, 5, 7, 7, 9, 9)))
+    side = int(rng.choice((1, 2, 3, 3, 3, 3, 5, 5, 5, 7)))
     shape = rng.random()
-    if shape < 0.9:
-        return size, size
-    return (1, size) if shape < 0.95 else (size, int(rng.choice((1, 3, 4, 5, 8, 10))))
+    if shape < 0.75 or (shape < 0.9 and size[0] == size[1]):
+        return side, side
+    return (1, side) if shape < 0.92 else (int(rng.choice((3, 5, 7, 9, 10))), int(rng.choice((1, 1, 3, 4, 5, 8, 10))))
 
 
-def _strides(rng: np.random.Generator) -> tuple[int, int]:
+def _strides(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] == 1 and rng.random() < 0.9:
+        return 1, int(rng.choice((1, 1, 1, 2, 2, 4)))
     shape = rng.random()
     if shape < 0.65:
         return 1, 1
-    return (2, 2) if shape < 0.95 else ((2, 1) if shape < 0.98 else (1, 2))
+    if size[0] == size[1] or shape < 0.8:
+        return (2, 2) if shape < 0.95 else ((2, 1) if shape < 0.98 else (1, 2))
+    return (2, 1) if shape < 0.88 else ((1, 2) if shape < 0.95 else (4, 2))
 
 
 def _same(size: int, window: int, stride: int) -> tuple[int, int]:
@@ -175,7 +186,7 @@ def _draw(kind: str, rng: np.random.Generator) -> Graph | None:
         case "movement":
             return _movement(rng)
         case "dense":
-            taken, made = _log_uniform(rng, 4, 1024), _log_uniform(rng, 1, 256)
+            taken, made = _log_uniform(rng, 4, 1024), _log_uniform(rng, 1, 256 if rng.random() < 0.8 else 1024)
             rows = 1 if rng.random() < 0.9 else _log_uniform(rng, 2, 16)
             tensors = [Tensor("x", (rows, taken)), *_parameters((made, taken), made, rng)]
             op = FullyConnected(name="dense", inputs=("x",), output="y", weight="w", bias="b" if len(tensors) == 3 else None)
@@ -206,8 +217,8 @@ def _parameters(weight: tuple[int, ...], channels: int, rng: np.random.Generator
 
 def _convolution(kind: str, rng: np.random.Generator) -> Graph | None:
     size, taken, made = _map_size(rng), _channels(rng), _channels(rng)
-    window = (1, 1) if kind == "pointwise" else _window(rng)
-    strides = _strides(rng)
+    window = (1, 1) if kind == "pointwise" else _window(rng, size)
+    strides = _strides(rng, size)
     dilation = (2, 2) if max(window) > 1 and rng.random() < 0.04 else (1, 1)
     reach = ((window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1)
     padding = _padding(rng, size, reach, strides)
@@ -294,11 +305,13 @@ def _reduction(rng: np.random.Generator) -> Graph | None:
 
 def _pool(kind: str, rng: np.random.Generator) -> Graph | None:
     size, channels = _map_size(rng), _channels(rng)
-    operator = MaxPool2D if kind == "max_pool" else AveragePool2D
+    operator = MaxPool2D if kind == "max_pool" or (kind == "global_pool" and rng.random() < 0.3) else AveragePool2D
     if kind == "global_pool":
         window, strides, padding = size, size, Padding()
     else:
-        window = tuple(int(n) for n in rng.choice((2, 2, 3), size=2)) if rng.random() < 0.2 else (2, 2)  # type: ignore[assignment]
+        window = (2, 2) if rng.random() < 0.6 else tuple(int(n) for n in rng.choice((1, 2, 3, 4), size=2))  # type: ignore[assignment]
+        if size[0] == 1:
+            window = (1, int(rng.choice((2, 2, 4))))
         strides = window if rng.random() < 0.7 else (1, 1)
         padding = Padding() if rng.random() < 0.6 else Padding(0, window[0] - 1, 0, window[1] - 1)
     op = operator(name=kind, inputs=("x",), output="y", window=window, strides=strides, padding=padding)

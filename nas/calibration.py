@@ -10,10 +10,21 @@ import numpy as np
 from codegen.errors import UserError
 from codegen.ir import Graph, total_macs
 from nas.executor import Executor
-from search_spaces import ImageSpace
+from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 
-SHAPES = ((8, 8, 1), (16, 16, 1), (28, 28, 1), (32, 32, 3))
-"""Inputs of the networks that calibration draws."""
+SPACES: tuple[SearchSpace, ...] = (
+    ImageSpace((8, 8, 1), 10),
+    TimeSeriesSpace(128, 6, 6),
+    AudioSpace(spectrograms(1000), 12),
+    ImageSpace((28, 28, 1), 10),
+    AutoencoderSpace((1, 1, 640)),
+    TimeSeriesSpace(256, 1, 4),
+    ImageSpace((16, 16, 1), 10),
+    AudioSpace(spectrograms(600, bands=(8, 10, 13), hops=(20, 30)), 10),
+    DenseSpace((1, 1, 64), 10),
+    ImageSpace((32, 32, 3), 10),
+)
+"""What calibration draws networks from: every family."""
 MOST_MACS = 5_000_000
 """Larger networks are left out: they take long to emulate and tell nothing new of the operators."""
 MOST_REFUSED = 100
@@ -21,16 +32,15 @@ MOST_REFUSED = 100
 
 
 def sample_networks(number: int, seed: int, *, fits: Callable[[Graph], bool] | None = None) -> list[Graph]:
-    """Shape-only graphs of ``number`` random networks, the shapes in turn; only such that pass ``fits``, if given.
+    """Shape-only graphs of ``number`` random networks, the spaces in turn; only such that pass ``fits``, if given.
 
     :raises UserError: if hardly any does.
     """
     rng = np.random.default_rng(seed)
-    spaces = [ImageSpace(shape, 10) for shape in SHAPES]
     graphs: list[Graph] = []
     refused = 0
     while len(graphs) < number:
-        space = spaces[(len(graphs) + refused) % len(spaces)]
+        space = SPACES[(len(graphs) + refused) % len(SPACES)]
         graph = space.graph(space.sample(rng))
         if total_macs(graph) > MOST_MACS:
             continue

@@ -1,6 +1,6 @@
 import numpy as np
 
-from codegen.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph
+from codegen.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph, MaxPool2D, Pool2D
 from codegen.samples import sample_shape
 from cost_models.measurement import shape_key
 from cost_models.operators import KINDS, MAX_BYTES, MAX_MACS, bundle, sample_operator
@@ -25,6 +25,21 @@ def test_samples_hold_every_kind_and_the_corners() -> None:
         assert all(t.nbytes <= MAX_BYTES for t in g.tensors.values())
         work = g["y"].size * g["w"].size // g["w"].shape[0] if isinstance(g.ops[0], Conv2D | FullyConnected) else 0
         assert work <= MAX_MACS
+
+
+def test_samples_hold_the_shapes_of_series_sounds_and_autoencoders() -> None:
+    graphs = sampled(3000)
+    windowed = [g for g in graphs if isinstance(g.ops[0], Conv2D | DepthwiseConv2D)]
+    for kind in (Conv2D, DepthwiseConv2D):
+        rows = [g for g in windowed if isinstance(g.ops[0], kind) and g["x"].shape[1] == 1 and g["x"].shape[2] > 64]
+        assert {3, 5, 7, 9} <= {g["w"].shape[2] for g in rows if g["w"].shape[1] == 1}
+        assert any(g["w"].shape[1] > g["w"].shape[2] for g in windowed if isinstance(g.ops[0], kind))
+    assert {(1, 2), (1, 4), (2, 1), (4, 2)} <= {g.ops[0].strides for g in windowed if isinstance(g.ops[0], Conv2D)}
+    assert any(g["w"].shape[1:3] == (10, 4) for g in windowed)
+    assert any(g["y"].shape[-1] > 512 for g in graphs if isinstance(g.ops[0], FullyConnected))
+    pools = [g.ops[0] for g in graphs if isinstance(g.ops[0], Pool2D)]
+    assert {(1, 2), (1, 4), (2, 1)} <= {op.window for op in pools}
+    assert any(isinstance(op, MaxPool2D) and max(op.window) > 4 for op in pools)
 
 
 def test_same_seed_same_operators() -> None:
