@@ -9,7 +9,7 @@ from search_space_conformance import SearchSpaceConformance
 
 from codegen.errors import UserError
 from codegen.ir import total_macs
-from search_spaces import ImageSpace
+from search_spaces import ImageInput, ImageSpace
 
 
 class TestDigits(SearchSpaceConformance):
@@ -22,6 +22,12 @@ class TestColour(SearchSpaceConformance):
     @pytest.fixture
     def space(self) -> ImageSpace:
         return ImageSpace((32, 32, 3), 7)
+
+
+class TestResolutions(SearchSpaceConformance):
+    @pytest.fixture
+    def space(self) -> ImageSpace:
+        return ImageSpace((24, 16, 3), 10, resolutions=(12, 18, 24), grey=True)
 
 
 class TestOblong(SearchSpaceConformance):
@@ -109,6 +115,31 @@ def test_a_small_map_can_be_flattened_for_the_classifier(digits: ImageSpace) -> 
 def test_module_takes_batches_and_gives_logits(digits: ImageSpace) -> None:
     module = digits.module(digits.from_params(parameters(digits)))
     assert module(torch.zeros(5, 1, 8, 8)).shape == (5, 10)
+
+
+def test_the_default_space_keeps_its_ids(digits: ImageSpace) -> None:
+    """Ids name trials of earlier runs."""
+    assert digits.smallest().id == "5e28a9a60528b794"
+    rng = np.random.default_rng(0)
+    assert [digits.sample(rng).id for _ in range(3)] == ["ebbbec7dc0246405", "4b09a2d6fac771cf", "cf4813da2221c661"]
+
+
+def test_resolution_and_colour_are_choices_where_offered(digits: ImageSpace) -> None:
+    space = ImageSpace((24, 16, 3), 10, resolutions=(12, 24), grey=True)
+    assert not {"resolution", "colour"} & set(digits.choices())
+    rng = np.random.default_rng(0)
+    seen = {space.input(space.sample(rng)) for _ in range(100)}
+    assert seen == {ImageInput(h, w, c) for h, w in ((12, 8), (24, 16)) for c in (1, 3)}
+    assert space.input(space.smallest()) == ImageInput(12, 8, 1)
+
+
+def test_bad_resolutions_are_refused() -> None:
+    with pytest.raises(UserError, match="no resolution 48"):
+        ImageSpace((32, 32, 3), 10, resolutions=(16, 48))
+    with pytest.raises(UserError, match="3x3x3 are too small"):
+        ImageSpace((32, 32, 3), 10, resolutions=(3, 32))
+    with pytest.raises(UserError, match="grey already"):
+        ImageSpace((32, 32, 1), 10, grey=True)
 
 
 def test_bad_shapes_are_refused() -> None:

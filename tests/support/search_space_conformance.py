@@ -174,7 +174,7 @@ class SearchSpaceConformance:
     def test_the_module_takes_the_input_that_the_architecture_names(
         self, space: SearchSpace, architectures: list[Architecture]
     ) -> None:
-        for a in architectures[:10]:
+        for a in [a for a in architectures if total_macs(space.graph(a)) < 1e6][:10]:
             height, width, channels = space.input_shape(a)
             graph = space.graph(a)
             assert graph["input"].shape == (1, height, width, channels) == (1, *space.input(a).shape)
