@@ -39,6 +39,8 @@ from codegen.ir import (
 )
 
 ACTIVATION_SCALE = 0.05
+LEAST_LARGEST = 64
+"""Every channel has a weight of this or more."""
 
 
 def fill(graph: Graph, rng: np.random.Generator) -> Graph:
@@ -96,13 +98,26 @@ def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Gener
     # Output values spread with the square root of the number of terms; this keeps them inside int8 at the output's scale.
     typical = 1.0 / (60.0 * np.sqrt(_terms(op, weight)))
     scales = tuple(float(s) for s in (typical * rng.uniform(0.4, 1.0, channels)).astype(np.float32))
-    data = rng.integers(-127, 128, weight.shape, dtype=np.int8)
+    data = _alive(rng.integers(-127, 128, weight.shape, dtype=np.int8), axis)
     tensors[op.weight] = replace(weight, data=data, quantization=Quantization(scales, 0, axis))
     if op.bias is not None:
         values = rng.integers(-2000, 2001, tensors[op.bias].shape, dtype=np.int32)
         taken = tensors[op.inputs[0]].scale
         bias_scales = tuple(float(np.float32(taken * s)) for s in scales)
         tensors[op.bias] = replace(tensors[op.bias], data=values, quantization=Quantization(bias_scales, 0, 0))
+
+
+def _alive(weight: NDArray[np.int8], axis: int) -> NDArray[np.int8]:
+    """``weight`` with one clearly positive value in every channel that has none.
+
+    On what leaves a ReLU, a channel of negative weights alone is 0 whatever the input, and the compiler would cut it out: of
+    windows of three taps every eighth channel.
+    """
+    channels = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).copy()
+    few = channels.max(axis=1) < LEAST_LARGEST
+    channels[few, 0] = LEAST_LARGEST + np.abs(channels[few, 0]) % LEAST_LARGEST
+    moved = np.moveaxis(weight, axis, 0).shape
+    return np.ascontiguousarray(np.moveaxis(channels.reshape(moved), 0, axis))
 
 
 def _output(op: Op, tensors: dict[str, Tensor], rng: np.random.Generator) -> Quantization | None:
