@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.optimize import Optimize
 
-NETWORKS = 100
+NETWORKS = 120
 """Networks whose layers calibration takes operators from."""
-HELD_OUT = 60
+HELD_OUT = 100
 """Whole networks that the fit does not see; the card and the intervals come from them."""
 
 
@@ -30,7 +30,7 @@ Examples:
 """
 )
 @board_option
-@click.option("--samples", type=click.IntRange(24), default=960, show_default=True, help="Operators to build and run.")
+@click.option("--samples", type=click.IntRange(24), default=1500, show_default=True, help="Operators to build and run.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the operators drawn.")
 @click.option("--workers", type=click.IntRange(1), help="Builds at a time. [default: all cores]")
 @optimize_option
