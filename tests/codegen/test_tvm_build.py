@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from codegen.kernels import MICRO
 from codegen.toolchain import ZigCompiler
 from codegen.tvm_build import PREFIX, SCRATCH_SCOPE, BuildError, annotate, build_c, scratch_bytes
 
@@ -120,3 +121,55 @@ def test_a_parameter_that_nothing_reads_gives_no_warning(tmp_path: Path) -> None
     with source.open("a") as file:
         file.write("void use(int8_t *y);\nvoid use(int8_t *y)\n{\n    NN_fill(y, y);\n}\n")
     ZigCompiler().build_host([source], output=tmp_path / "fill.so", flags=("-shared", "-fPIC", *WARNINGS))
+
+
+def scaling() -> Any:
+    """``y = scale * x`` over ``count`` elements, both numbers of the caller's."""
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T  # noqa: N812
+
+    from codegen.kernels._tir import loops, unknown_extent
+
+    with IRBuilder() as ib, T.prim_func(s_tir=True):
+        T.func_name("main")
+        x, y = T.arg("x", unknown_extent("int8")), T.arg("y", unknown_extent("int8"))
+        count, scale = T.arg("count", T.int32()), T.arg("scale", T.int32())
+        with T.sblock("root"), loops(element=count) as (element,), T.sblock("scale"):
+            i = T.axis.spatial(count, element)
+            T.reads(x[i])
+            T.writes(y[i])
+            T.buffer_store(y, T.cast(T.cast(x[i], "int32") * scale, "int8"), [i])
+    return ib.get()
+
+
+def calling(size: int) -> Any:
+    """Hands ``size`` elements to the shared function."""
+    from tvm.script.ir_builder import IRBuilder
+    from tvm.tirx.script import builder as T  # noqa: N812
+
+    from codegen.kernels._tir import call
+
+    with IRBuilder() as ib, T.prim_func(s_tir=True):
+        T.func_name("main")
+        x, y = T.arg("x", T.buffer((size,), "int8")), T.arg("y", T.buffer((size,), "int8"))
+        with T.sblock("root"), T.sblock("scale"):
+            T.reads(x[0:size])
+            T.writes(y[0:size])
+            call("scaling", T.address_of(x[0]), T.address_of(y[0]), size, 3)
+    return ib.get()
+
+
+def test_functions_of_any_size_share_one_that_takes_numbers(tmp_path: Path) -> None:
+    texts = build_c({"few": calling(5), "many": calling(40)}, {"scaling": scaling()})
+    assert next(iter(texts)) == "scaling"
+    signature = " ".join(texts["scaling"].partition("{")[0].split())
+    assert signature == "NN_SHARED void NN_scaling(const int8_t *x, int8_t *y, int32_t count, int32_t scale)"
+    prototypes = [texts[name].partition("{")[0].strip() + ";" for name in ("few", "many")]
+    source = tmp_path / "f.c"
+    source.write_text("\n".join(['#include "linkage.h"', "#include <stdint.h>", *prototypes, *texts.values()]))
+    flags = ("-shared", "-fPIC", *WARNINGS)
+    library = ctypes.CDLL(str(ZigCompiler().build_host([source], include_dirs=[MICRO], output=tmp_path / "f.so", flags=flags)))
+    for function, size in ((library.NN_few, 5), (library.NN_many, 40)):
+        x, y = np.arange(size, dtype=np.int8), np.zeros(size + 1, np.int8)
+        function(*(ctypes.c_void_p(a.ctypes.data) for a in (x, y)))
+        np.testing.assert_array_equal(y, [*(3 * x), 0])

@@ -151,3 +151,38 @@ def test_a_schedule_changes_time_but_no_bit(tmp_path: Path) -> None:
         executed.append(device.halfwords)
     assert len(executed) > 1
     assert executed[0] == min(executed)
+
+
+def test_layers_of_other_sizes_share_what_computes_their_groups() -> None:
+    """The bodies that are left to a layer alone depend on its size; those that are shared do not."""
+    rng = np.random.default_rng(5)
+    padding = Padding(1, 1, 1, 1)
+    wide = [depthwise(rng, shape, padding=padding, zero_points=(-128, -128)) for shape in ((24, 24, 32), (12, 16, 8), (9, 32, 20))]
+    tall = [
+        depthwise(rng, (n, 12, 8), (5, 5), padding=Padding(2, 2, 2, 2), zero_points=(-128, zero)) for n, zero in ((12, 3), (7, -9))
+    ]
+    for graphs in (wide, tall):
+        specs = [case.spec for case in prepare(KERNEL, graphs)]
+        assert len({spec.shared.name for spec in specs}) == 1
+        assert len(set(specs)) == len(specs)
+
+
+def test_narrow_and_wide_rows_of_any_width(tmp_path: Path) -> None:
+    """Every number of pixels behind the last tile, for both strides, with padding and without."""
+    rng = np.random.default_rng(6)
+    graphs = [
+        depthwise(rng, (3, width, channels), strides=(stride, stride), padding=padding, zero_points=(-7, 5), clamp=clamp)
+        for stride in (1, 2)
+        for width, channels in ((3, 4), (4, 9), (5, 8), (6, 5), (7, 12), (8, 1), (9, 8), (10, 3), (11, 16), (13, 17))
+        for padding, clamp in ((Padding(1, 1, 1, 1), (-128, 127)), (Padding(), (-20, 90)))
+    ]
+    cases = prepare(KERNEL, graphs)
+    assert {case.spec.shared.name for case in cases} >= {"depthwise_3x3_s1", "depthwise_3x3_s1_narrow", "depthwise_3x3_s2"}
+    assert all(case.spec.fused for case in cases)
+    source = write_source(cases, tmp_path)
+    host, device = Host(source), Device(source, cases, "cortex-m4", "speed")
+    for case in cases:
+        (lead,) = KERNEL.overlap(case.spec)
+        for x in inputs_of(case):
+            for machine in (host, device):
+                np.testing.assert_array_equal(compute(machine, case, [x], [lead]), expected(case, [x]), err_msg=str(case.spec))
