@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from codegen.errors import UserError
@@ -66,20 +65,31 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> list[Step]:
         graph = fx.Tracer().trace(module)
     except Exception as error:  # whatever the traced code does with a value that is not there yet
         raise UserError(f"the network cannot be traced: {error}") from error
-    traced = fx.GraphModule(module, graph)
-    ShapeProp(traced).propagate(torch.zeros(1, channels, height, width))
-    return _Reader(traced, (height, width)).read()
+    # Not as a GraphModule: that has names of its own, code and graph, which a network's layers may have as well.
+    _Shapes(module, graph=graph).run(torch.zeros(1, channels, height, width))
+    return _Reader(module, graph, (height, width)).read()
+
+
+class _Shapes(fx.Interpreter):
+    """Computes a graph and notes at each node the shape of its value."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if isinstance(value, Tensor):
+            n.meta["shape"] = tuple(value.shape)
+        return value
 
 
 @dataclass
 class _Reader:
-    traced: fx.GraphModule
+    module: nn.Module
+    graph: fx.Graph
     input_size: tuple[int, int]
     steps: list[Step] = field(default_factory=list)
     values: dict[fx.Node, _Value] = field(default_factory=dict)
 
     def read(self) -> list[Step]:
-        for node in self.traced.graph.nodes:
+        for node in self.graph.nodes:
             if node.op == "placeholder":
                 if self.values:
                     raise UserError(f"the network takes a second input, {node.target!r}; one is supported")
@@ -87,7 +97,7 @@ class _Reader:
             elif node.op == "output":
                 return self._finish(node)
             elif node.op == "call_module":
-                self._module(node, self.traced.get_submodule(str(node.target)))
+                self._module(node, self.module.get_submodule(str(node.target)))
             elif node.op in ("call_function", "call_method"):
                 self._function(node)
             else:
@@ -140,7 +150,7 @@ class _Reader:
 
     def _unsupported(self, node: fx.Node, why: str = "has no int8 form here") -> UserError:
         target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-        kind = type(self.traced.get_submodule(target)).__name__ if node.op == "call_module" else "operation"
+        kind = type(self.module.get_submodule(target)).__name__ if node.op == "call_module" else "operation"
         return UserError(f"cannot import {kind} {target!r} of the network: it {why}")
 
     # Layers
@@ -333,14 +343,15 @@ class _Reader:
         if min(padding.top, padding.bottom, padding.left, padding.right) < 0:
             raise self._unsupported(node, "crops")
         value = self._value(node, source)
-        modules = dict(self.traced.named_modules())
+        modules = dict(self.module.named_modules())
         if not all(isinstance(modules.get(str(user.target)), nn.Conv2d) for user in node.users):
             raise self._unsupported(node, "is not followed by a convolution, which alone can take it in")
         self.values[node] = replace(value, padding=padding)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...]:
-    return tuple(node.meta["tensor_meta"].shape)
+    shape: tuple[int, ...] = node.meta["shape"]
+    return shape
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -324,3 +324,20 @@ def test_a_flattened_map_cannot_be_the_output() -> None:
     network, _ = observed(nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten()), (6, 6, 1))
     with pytest.raises(UserError, match="end it in a layer"):
         to_graph(network, "n")
+
+
+def test_layers_may_be_called_what_graph_modules_call_their_own() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.code = nn.Conv2d(1, 4, 3)
+            self.graph = nn.ReLU()
+            self.forward_hooks = nn.Linear(4 * 6 * 6, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.forward_hooks(self.graph(self.code(x)).flatten(1))
+
+    network = prepare(Named(), (8, 8, 1))
+    network.eval()
+    with torch.no_grad():
+        assert network(torch.rand(2, 1, 8, 8)).shape == (2, 3)
