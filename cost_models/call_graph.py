@@ -6,7 +6,7 @@ A function's *frame* is what its own instructions take off the stack pointer: PU
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,16 +68,17 @@ class CallGraph:
             raise ValueError(f"{self._elf.path.name}: {name} moves the stack pointer by an unknown amount")
         return max(0, -step)
 
-    def depth(self, name: str, _path: tuple[str, ...] = ()) -> int:
-        """Bytes of stack that ``name`` and all that it calls may take."""
+    def depth(self, name: str, among: Collection[str] | None = None, _path: tuple[str, ...] = ()) -> int:
+        """Bytes of stack that ``name`` and all that it calls may take; of the callees only those ``among`` some, if given."""
         if name in _path:
             raise ValueError(f"{self._elf.path.name}: {name} calls itself")
         function = self.functions.get(name)
         if function is None:
             return 0
         path = (*_path, name)
-        called = max((self.depth(callee, path) for callee in function.calls), default=0)
-        jumped = max((self.depth(callee, path) for callee in function.jumps), default=0)
+        calls, jumps = ([n for n in callees if among is None or n in among] for callees in (function.calls, function.jumps))
+        called = max((self.depth(callee, among, path) for callee in calls), default=0)
+        jumped = max((self.depth(callee, among, path) for callee in jumps), default=0)
         return max(function.frame + called, jumped)
 
     def reached(self, name: str) -> frozenset[str]:

@@ -164,7 +164,7 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
                 instructions=profile.instructions,
                 reads=profile.flash_bytes,
                 code=calls.functions[symbol].size,
-                stack=calls.depth(symbol),
+                stack=calls.depth(symbol, profile.functions),
                 scratch=selection.kernel.scratch_bytes(selection.spec),
                 calls=tuple(name.removeprefix("m_") for name in reached),
             )

@@ -11,7 +11,7 @@ from codegen.cache import cache_dir
 from cost_models.card import EMULATOR
 from cost_models.measured import MeasuredProgram
 
-_SCHEMA = 2
+_SCHEMA = 3
 
 
 @dataclass(frozen=True)

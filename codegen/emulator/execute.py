@@ -131,6 +131,7 @@ def _layer_profiles(
 ) -> tuple[LayerProfile, ...]:
     names = [*(name for name, _ in interface.layers), RUN_LAYER]
     instructions = [0] * len(names)
+    functions: list[set[str]] = [set() for _ in names]
     cycles = [extra + more for extra, more in zip(profiler.extra_cycles, unaligned, strict=True)]
     timing = program.timing
     blocks = [(count, program.block(count.start, count.size)) for count in profiler.blocks()]
@@ -145,9 +146,10 @@ def _layer_profiles(
             continued[behind] = (already + count.executed, body[-1])
     for count, body in blocks:
         instructions[count.layer] += count.executed * len(body)
+        functions[count.layer].add(program.elf.function_at(count.start))
         carried, previous = continued.get((count.layer, count.start), (0, None))
         cycles[count.layer] += (count.executed - carried) * timing.block(body, None)
         cycles[count.layer] += carried * timing.block(body, previous) if carried else 0
         cycles[count.layer] += timing.jumps(body, count.executed, count.taken)
-    figures = zip(names, instructions, cycles, flash, strict=True)
-    return tuple(LayerProfile(name, i / inferences, c / inferences, f) for name, i, c, f in figures)
+    figures = zip(names, instructions, cycles, flash, functions, strict=True)
+    return tuple(LayerProfile(name, i / inferences, c / inferences, f, frozenset(ran)) for name, i, c, f, ran in figures)

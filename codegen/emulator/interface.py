@@ -28,12 +28,14 @@ class ModelInterface:
 
 @dataclass(frozen=True, slots=True)
 class LayerProfile:
-    """One layer's instructions and cycles, mean per inference, and the bytes that its loads read from flash in the first one."""
+    """One layer's instructions and cycles, mean per inference, the bytes that its loads read from flash in the first one, and the
+    functions that it ran."""
 
     name: str
     instructions: float
     cycles: float
     flash_bytes: int
+    functions: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

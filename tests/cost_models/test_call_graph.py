@@ -48,6 +48,13 @@ def test_depth_follows_the_deepest_chain(calls: CallGraph) -> None:
     assert calls.depth("root") == root + wide + leaf >= 5000 + 200
 
 
+def test_a_callee_that_never_runs_takes_no_stack(calls: CallGraph) -> None:
+    leaf, wide, root = (calls.functions[name].frame for name in ("leaf", "wide", "root"))
+    assert calls.depth("root", {"root", "wide"}) == root + wide
+    assert calls.depth("root", {"root", "leaf"}) == root + (leaf if "leaf" in calls.functions["root"].calls else 0)
+    assert calls.depth("wide", {"leaf"}) == wide + leaf
+
+
 def test_a_tail_call_gives_its_frame_back(calls: CallGraph) -> None:
     own = 0 if calls.functions["other"].jumps else calls.functions["other"].frame  # Armv6-M has no branch that reaches far enough
     assert calls.depth("other") == calls.depth("chain") + own
