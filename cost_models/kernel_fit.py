@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,19 +96,22 @@ def _unseen_trees(rows: Sequence[Features], target: NDArray[np.float64]) -> NDAr
 def _call_rules(layers: Sequence[MeasuredLayer]) -> dict[str, CallRule]:
     """For each routine that some layer needs, the rule of up to two descriptors that tells it best."""
     signs = sorted({name for layer in layers for name in layer.descriptors if name.startswith("has ") or "=" in name})
-    singles = [CallRule(), *(CallRule((sign,)) for sign in signs), *(CallRule((), (sign,)) for sign in signs)]
+    signed = np.array([[bool(layer.descriptors.get(sign)) for sign in signs] for layer in layers], bool).reshape(len(layers), -1)
+    either = np.concatenate([signed, ~signed], axis=1)  # columns: each sign present, then each absent
     rules = {}
     for routine in sorted({name for layer in layers for name in layer.calls}):
-
-        def agreement(rule: CallRule, routine: str = routine) -> int:
-            return sum(rule(layer.descriptors) == (routine in layer.calls) for layer in layers)
-
-        best = max(singles, key=agreement)
-        pairs = [CallRule((*best.present, sign), best.absent) for sign in signs]
-        pairs += [CallRule(best.present, (*best.absent, sign)) for sign in signs]
-        best = max((best, *pairs), key=agreement)
-        if agreement(best) > sum(routine not in layer.calls for layer in layers):
-            rules[routine] = best
+        called = np.array([routine in layer.calls for layer in layers])
+        rule, holds = CallRule(), np.ones(len(layers), bool)
+        for _ in range(2):
+            agreements = ((holds[:, None] & either) == called[:, None]).sum(axis=0)
+            if not signs or agreements.max() <= (holds == called).sum():
+                break
+            best = int(agreements.argmax())
+            sign = signs[best % len(signs)]
+            holds &= either[:, best]
+            rule = replace(rule, present=(*rule.present, sign)) if best < len(signs) else replace(rule, absent=(*rule.absent, sign))
+        if (holds == called).sum() > (~called).sum():
+            rules[routine] = rule
     return rules
 
 
