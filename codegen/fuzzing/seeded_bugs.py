@@ -61,6 +61,7 @@ SEEDED_BUGS = (
         "(uint32_t)(zero_point & 0xFF) * UINT32_C(0x01010101)",
         "(uint32_t)(zero_point & 0xFF) * UINT32_C(0x01010001)",
     ),
+    SeededBug("narrow rows of five pixels lack the last", "kernels/micro/depthwise_row.h", "cmp r4, #5", "cmp r4, #6"),
     SeededBug(
         "depthwise output one row too far into its input",
         "kernels/depthwise_conv2d.py",
