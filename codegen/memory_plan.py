@@ -6,19 +6,26 @@ the same time must be disjoint, except where the kernel of one operator allows i
 (``Kernel.overlap``). The offsets that a placed buffer forbids to another one are taken as one open interval, which is exact where
 there are no views, so first fit works on intervals alone. First fit is tried in a few orders, from both ends of the arena, until
 the lower bound of the graph is met; the best result is kept. The outcome is a pure function of its arguments.
+
+The search for offsets is native code (``memory_plan.c``), quick enough to plan every candidate of a search.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import cache
+from itertools import accumulate, chain, pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from codegen.ir import Graph
+from codegen.native import load_native
 from codegen.views import ARENA_ALIGN, Views, bytes_read, find_views
 
-_PROMOTIONS = 24
+_NEVER = -(2**63)
+"""As a bound or lead: output and input must be disjoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,136 +77,103 @@ class Buffer:
 
 
 class _Overlap(NamedTuple):
-    """What a kernel allows at operator ``position``: its output may run into bytes ``begin`` to ``end`` of an input's buffer where
-    the output's buffer begins at most ``bound`` bytes behind the input's; None: never."""
+    """What a kernel allows at operator ``position``: its output, in buffer ``target``, may run into bytes ``begin`` to ``end`` of
+    ``source``, an input's buffer, where it begins at most ``bound`` bytes behind that."""
 
+    source: int
+    target: int
     position: int
     begin: int
     end: int
-    bound: int | None
+    bound: int
 
 
-class _Problem:
-    """Buffers of a graph and, for each pair that is alive together, the offsets one forbids the other."""
+class _Result(NamedTuple):
+    """Buffers with their offsets, the arena's size, and the bytes that no plan can do without while each operator runs."""
 
-    def __init__(self, graph: Graph, demands: Sequence[Demand], views: Views) -> None:
-        self.buffers = list(buffers(graph, demands, views))
-        index = {b.key: i for i, b in enumerate(self.buffers)}
-        overlaps = self._overlaps(graph, demands, views, index)
-        # conflicts[i] holds (j, below, above): with j at offset J, i may start at I <= J - below or at I >= J + above.
-        self.conflicts: list[list[tuple[int, int, int]]] = [[] for _ in self.buffers]
-        alive: list[int] = []
-        for i in sorted(range(len(self.buffers)), key=lambda i: self.buffers[i].first):
-            a = self.buffers[i]
-            alive = [j for j in alive if self.buffers[j].last >= a.first]
-            for j in alive:
-                into_j, into_i = overlaps.get((j, i)), overlaps.get((i, j))
-                b = self.buffers[j]
-                if into_j is into_i is None and len(a.pieces) == len(b.pieces) == 1:
-                    below, above = a.size, b.size
-                else:
-                    low, high = _forbidden(b, a, into_j or (), into_i or ())
-                    if low == high:
-                        continue
-                    below, above = _align(-low), _align(high)
-                self.conflicts[i].append((j, below, above))
-                self.conflicts[j].append((i, above, below))
-            alive.append(i)
-        self.least_bytes = self._least_bytes(len(graph.ops), overlaps)
-        self.lower_bound = max([*self.least_bytes, *(b.size for b in self.buffers)])
+    buffers: list[Buffer]
+    offsets: list[int]
+    total: int
+    least_bytes: list[int]
 
-    def _overlaps(
-        self, graph: Graph, demands: Sequence[Demand], views: Views, index: Mapping[str, int]
-    ) -> dict[tuple[int, int], list[_Overlap]]:
-        """By input's and output's buffer."""
-        overlaps: dict[tuple[int, int], list[_Overlap]] = {}
-        for position, (op, demand) in enumerate(zip(graph.ops, demands, strict=True)):
-            if not demand.overlap:
-                continue
-            owner, to = views.places[op.output]
-            activations = [name for name in op.inputs if not graph[name].constant]
-            for name, lead in zip(activations, demand.overlap, strict=False):
-                source, offset = views.places[name]
-                begin, end = bytes_read(op, name, graph)
-                bound = None if lead is None else offset - to - _align(lead)
-                found = _Overlap(position, offset + begin, offset + end, bound)
-                overlaps.setdefault((index[source], index[owner]), []).append(found)
-        return overlaps
 
-    def _least_bytes(self, positions: int, overlaps: Mapping[tuple[int, int], Sequence[_Overlap]]) -> list[int]:
-        """No plan is smaller: for each operator, all that is alive, less the most that its overlaps can save."""
-        change = [0] * (positions + 3)
-        for buffer in self.buffers:
-            for begin, end, first, last in buffer.pieces:
-                change[first + 1] += end - begin
-                change[last + 2] -= end - begin
-        alive = list(accumulate(change))[1 : positions + 1]
-        for (i, j), found in overlaps.items():
-            source, target = self.buffers[i], self.buffers[j]
-            for position, begin, end, bound in found:
-                if bound is None:
-                    continue
-                dying = sum(p.end - p.begin for p in source.pieces if p.last == position and begin <= p.begin < end)
-                fresh = sum(p.end - p.begin for p in target.pieces if p.first == position)
-                whole = len(source.pieces) == len(target.pieces) == 1
-                # The union of two whole buffers spans at least their distance and the input.
-                alive[position] -= min(dying, fresh, max(0, fresh + min(bound, 0)) if whole else fresh)
-        return alive
+def _solve(graph: Graph, demands: Sequence[Demand], views: Views) -> _Result:
+    found = list(buffers(graph, demands, views))
+    overlaps = _overlaps(graph, demands, views, {b.key: i for i, b in enumerate(found)})
+    starts = accumulate((len(b.pieces) for b in found), initial=0)
+    rows = [(b.size, b.first, b.last, start, len(b.pieces)) for b, start in zip(found, starts, strict=False)]
+    offsets, least = _int64(0 for _ in found), _int64(0 for _ in graph.ops)
+    pieces = _int64(chain.from_iterable(piece for b in found for piece in b.pieces))
+    total = _native().plan_buffers(
+        _int64(chain.from_iterable(rows)), len(found), pieces, _int64(chain.from_iterable(overlaps)), len(overlaps),
+        len(graph.ops), offsets, least,
+    )  # fmt: skip
+    return _Result(found, list(offsets), _checked(total), list(least))
 
-    def first_fit(self, order: Sequence[int], mirrored: bool) -> tuple[int, list[int]]:
-        """Place buffers in the given order, each as low as it can be (as high, where mirrored); returns (arena size, offsets)."""
-        offsets: list[int | None] = [None] * len(self.buffers)
-        top = 0
-        for i in order:
-            size = self.buffers[i].size
-            forbidden = []  # open intervals of offsets, ascending
-            for j, below, above in self.conflicts[i]:
-                base = offsets[j]
-                if base is None:
-                    continue
-                if mirrored:  # offsets count down from the arena's end
-                    base += self.buffers[j].size - size
-                    forbidden.append((base - above, base + below))
-                else:
-                    forbidden.append((base - below, base + above))
-            at = 0
-            for low, high in sorted(forbidden):
-                if low < at < high:
-                    at = high
-            offsets[i] = at
-            top = max(top, at + size)
-        placed = [o for o in offsets if o is not None]
-        if mirrored:
-            placed = [top - o - b.size for o, b in zip(placed, self.buffers, strict=True)]
-        return top, placed
+
+def _overlaps(graph: Graph, demands: Sequence[Demand], views: Views, index: Mapping[str, int]) -> list[_Overlap]:
+    overlaps: list[_Overlap] = []
+    for position, (op, demand) in enumerate(zip(graph.ops, demands, strict=True)):
+        if not demand.overlap:
+            continue
+        owner, to = views.places[op.output]
+        activations = [name for name in op.inputs if not graph[name].constant]
+        for name, lead in zip(activations, demand.overlap, strict=False):
+            source, offset = views.places[name]
+            begin, end = bytes_read(op, name, graph)
+            bound = _NEVER if lead is None else offset - to - _align(lead)
+            overlaps.append(_Overlap(index[source], index[owner], position, offset + begin, offset + end, bound))
+    return overlaps
+
+
+class LinkDemand(NamedTuple):
+    """What one operator of a chain asks of the plan: bytes of its output and of its scratch, and for each activation that it reads
+    how many operators ago it was written (1: right before) and how far the output may run into it (None: not at all)."""
+
+    output: int
+    scratch: int
+    reads: tuple[tuple[int, int | None], ...]
+
+    def packed(self) -> bytes:
+        """As :func:`plan_chain` takes it."""
+        reads = ((back, _NEVER if lead is None else lead) for back, lead in self.reads)
+        return bytes(_int64([self.output, self.scratch, len(self.reads), *chain.from_iterable(reads)]))
+
+
+def plan_chain(links: Sequence[bytes], input_bytes: int) -> tuple[int, int, int]:
+    """:func:`plan` where every operator reads what the one before it wrote, maybe earlier results too, and nothing is a view.
+
+    :param links: the packed :class:`LinkDemand` of each operator, in order.
+    :returns: bytes of the arena, offset of the chain's input, offset of its output.
+    """
+    ends = (ctypes.c_int64 * 2)()
+    total = _native().plan_chain(b"".join(links), len(links), input_bytes, ends)
+    return _checked(total), ends[0], ends[1]
+
+
+@cache
+def _native() -> ctypes.CDLL:
+    library = load_native(Path(__file__).with_name("memory_plan.c"))
+    numbers, count = ctypes.POINTER(ctypes.c_int64), ctypes.c_int64
+    library.plan_buffers.argtypes = (numbers, count, numbers, numbers, count, count, numbers, numbers)
+    library.plan_chain.argtypes = (ctypes.c_char_p, count, count, numbers)
+    library.plan_buffers.restype = library.plan_chain.restype = count
+    return library
+
+
+def _int64(values: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
+    known = list(values)
+    return (ctypes.c_int64 * len(known))(*known)
+
+
+def _checked(total: int) -> int:
+    if total < 0:
+        raise MemoryError("no memory left to plan the arena")
+    return total
 
 
 def _align(size: int) -> int:
     return -(-size // ARENA_ALIGN) * ARENA_ALIGN
-
-
-def _forbidden(a: Buffer, b: Buffer, into_a: Sequence[_Overlap], into_b: Sequence[_Overlap]) -> tuple[int, int]:
-    """Open interval of ``offset of b - offset of a`` in which pieces meet that must not; ``into_a`` are inputs in ``a`` with their
-    output in ``b``, ``into_b`` the reverse."""
-    lowest, highest = 0, 0
-    for p in a.pieces:
-        for q in b.pieces:
-            if p.last < q.first or q.last < p.first:
-                continue
-            low, high = p.begin - q.end, p.end - q.begin
-            if p.last == q.first:
-                low = max(low, _bound(p, into_a, low))
-            if q.last == p.first:
-                high = min(high, -_bound(q, into_b, -high))
-            if low < high:
-                lowest, highest = (low, high) if lowest == highest else (min(low, lowest), max(high, highest))
-    return lowest, highest
-
-
-def _bound(piece: Piece, overlaps: Sequence[_Overlap], disjoint: int) -> int:
-    """Up to which ``output buffer - input buffer`` the output may run into a piece of the input that dies."""
-    bounds = [o.bound for o in overlaps if o.position == piece.last and o.begin <= piece.begin and piece.end <= _align(o.end)]
-    return disjoint if not bounds else min(disjoint if bound is None else bound for bound in bounds)
 
 
 def buffers(graph: Graph, demands: Sequence[Demand], views: Views) -> Iterator[Buffer]:
@@ -243,19 +217,6 @@ def _pieces(accesses: Sequence[tuple[int, int, int]]) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
-    indices = range(len(buffers))
-    yield sorted(indices, key=lambda i: (-buffers[i].size, i))
-    yield sorted(indices, key=lambda i: (-buffers[i].last, -buffers[i].first, -buffers[i].size, i))
-    yield sorted(indices, key=lambda i: (buffers[i].first, buffers[i].last, -buffers[i].size, i))
-
-
-def _at_far_end(buffers: Sequence[Buffer], attempt: tuple[int, list[int]], mirrored: bool) -> int:
-    """The buffer that reaches farthest from where first fit began."""
-    total, offsets = attempt
-    return max(range(len(buffers)), key=lambda i: total - offsets[i] if mirrored else offsets[i] + buffers[i].size)
-
-
 def covered(intervals: Iterable[tuple[int, int]]) -> int:
     """Bytes that lie in at least one of the half-open intervals."""
     covered = reached = 0
@@ -267,7 +228,7 @@ def covered(intervals: Iterable[tuple[int, int]]) -> int:
 
 def least_bytes(graph: Graph, demands: Sequence[Demand], views: Views) -> list[int]:
     """For each operator the bytes that must be in the arena while it runs; no plan is smaller than any of them."""
-    return _Problem(graph, demands, views).least_bytes
+    return _solve(graph, demands, views).least_bytes
 
 
 def plan(graph: Graph, demands: Sequence[Demand], views: Views | None = None) -> MemoryPlan:
@@ -278,30 +239,11 @@ def plan(graph: Graph, demands: Sequence[Demand], views: Views | None = None) ->
     Works on shape-only graphs. Constants take no arena; a view shares the bytes of what it is a view of.
     """
     views = find_views(graph) if views is None else views
-    problem = _Problem(graph, demands, views)
-    best: tuple[int, list[int]] | None = None
-    for order in _orders(problem.buffers):
-        for mirrored in (False, True):
-            if best is not None and best[0] <= problem.lower_bound:
-                break  # no other order can do better
-            attempt = problem.first_fit(order, mirrored)
-            # What sticks out at the top was placed too late: give it the first choice and try again.
-            for _ in range(_PROMOTIONS):
-                if best is None or attempt[0] < best[0]:
-                    best = attempt
-                if best[0] <= problem.lower_bound:
-                    break
-                last = _at_far_end(problem.buffers, attempt, mirrored)
-                if order[0] == last:
-                    break
-                order = [last, *(i for i in order if i != last)]
-                attempt = problem.first_fit(order, mirrored)
-    assert best is not None
-    total, offsets = best
-    placed = {b.key: offset for b, offset in zip(problem.buffers, offsets, strict=True)}
+    solved = _solve(graph, demands, views)
+    placed = {b.key: offset for b, offset in zip(solved.buffers, solved.offsets, strict=True)}
     at = {name: placed[owner] + offset for name, (owner, offset) in views.places.items() if owner in placed}
     return MemoryPlan(
-        arena_bytes=total,
+        arena_bytes=solved.total,
         offsets=at,
         scratch={op.name: placed["scratch of " + op.name] for op, d in zip(graph.ops, demands, strict=True) if d.scratch},
         io_bytes=covered((at[name], at[name] + graph[name].nbytes) for name in (*graph.inputs, *graph.outputs)),

@@ -1,21 +1,17 @@
-"""The native block counter: built once per version, loaded by ctypes, handed to unicorn as function pointers."""
+"""The native block counter, handed to unicorn as function pointers."""
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.cache import cache_dir
-from codegen.toolchain import ZigCompiler
+from codegen.native import load_native
 
 _NO_BLOCK = 2**32 - 1
 _SOURCE = Path(__file__).with_name("profile.c")
@@ -44,15 +40,6 @@ class _Struct(ctypes.Structure):
         *((name, ctypes.c_uint64) for name in _NUMBERS),
         ("previous", ctypes.c_void_p),
     )
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]
-    path = cache_dir() / f"profile-{digest}-{os.uname().machine if hasattr(os, 'uname') else os.name}.so"
-    if not path.exists():
-        ZigCompiler().build_host([_SOURCE], output=path, flags=("-shared", "-fPIC"))
-    return ctypes.CDLL(str(path.resolve()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +104,7 @@ class Profiler:
                 machine._uch,
                 ctypes.byref(handle),
                 kind,
-                ctypes.cast(getattr(_library(), function), ctypes.c_void_p),
+                ctypes.cast(getattr(load_native(_SOURCE), function), ctypes.c_void_p),
                 ctypes.cast(ctypes.byref(self._struct), ctypes.c_void_p),
                 ctypes.c_uint64(begin),
                 ctypes.c_uint64(end),

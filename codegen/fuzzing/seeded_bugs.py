@@ -76,9 +76,9 @@ SEEDED_BUGS = (
     ),
     SeededBug(
         "memory given away while its last reader runs",
-        "memory_plan.py",
-        "if self.buffers[j].last >= a.first",
-        "if self.buffers[j].last > a.first",
+        "memory_plan.c",
+        "if (p->buffers[alive[k]].last >= a->first)",
+        "if (p->buffers[alive[k]].last > a->first)",
     ),
     SeededBug("average pool rounds halves down", "kernels/micro/pool.h", "((uint32_t)count >> 1)", "((uint32_t)(count - 1) >> 1)"),
     SeededBug("padding folded whatever its value", "passes/fold_padding.py", "pad.value == x.zero_point", "pad.value is not None"),

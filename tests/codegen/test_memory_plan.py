@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from first_fit import expected_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen.ir import Add, Concatenation, Graph, Op, Reshape, Slice, Softmax, Tensor
-from codegen.memory_plan import Demand, MemoryPlan, plan
+from codegen.memory_plan import Demand, LinkDemand, MemoryPlan, buffers, least_bytes, plan, plan_chain
 from codegen.views import ARENA_ALIGN, bytes_read, find_views
 
 
@@ -127,6 +128,48 @@ def test_every_plan_is_valid(problem: tuple[Graph, list[Demand]]) -> None:
     result = plan(graph, demands)
     check(graph, demands, result)
     assert plan(graph, demands) == result
+
+
+@settings(max_examples=600, deadline=None)
+@given(problems())
+def test_native_first_fit_equals_the_one_in_python(problem: tuple[Graph, list[Demand]]) -> None:
+    graph, demands = problem
+    views = find_views(graph)
+    arena, offsets, least = expected_plan(graph, demands, views)
+    result = plan(graph, demands)
+    assert result.arena_bytes == arena
+    for buffer in buffers(graph, demands, views):
+        name = buffer.key.removeprefix("scratch of ")
+        assert (result.offsets if name == buffer.key else result.scratch)[name] == offsets[buffer.key]
+    assert least_bytes(graph, demands, views) == least
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> tuple[Graph, list[Demand], list[LinkDemand]]:
+    """Random chains whose operators may also read an earlier result."""
+    size, lead = st.integers(1, 200), st.none() | st.integers(-40, 80)
+    tensors = [Tensor("t0", (1, draw(size)))]
+    ops: list[Op] = []
+    demands, links = [], []
+    for i in range(draw(st.integers(1, 12))):
+        back = [1] + ([draw(st.integers(2, i + 1))] if i and draw(st.booleans()) else [])
+        inputs = tuple(tensors[-b].name for b in back)
+        output = Tensor(f"t{i + 1}", (1, draw(size)))
+        ops.append((Add if len(back) == 2 else Softmax)(name=f"op{i}", inputs=inputs, output=output.name))
+        demand = Demand(draw(st.sampled_from([0, 0, 7, 32])), tuple(draw(lead) for _ in back))
+        demands.append(demand)
+        links.append(LinkDemand(output.nbytes, demand.scratch, tuple(zip(back, demand.overlap, strict=True))))
+        tensors.append(output)
+    return Graph("chain", {t.name: t for t in tensors}, tuple(ops), ("t0",), (tensors[-1].name,)), demands, links
+
+
+@settings(max_examples=600, deadline=None)
+@given(chains())
+def test_a_chain_is_planned_like_its_graph(problem: tuple[Graph, list[Demand], list[LinkDemand]]) -> None:
+    graph, demands, links = problem
+    whole = plan(graph, demands)
+    ends = (whole.offsets[graph.inputs[0]], whole.offsets[graph.outputs[0]])
+    assert plan_chain([link.packed() for link in links], graph[graph.inputs[0]].nbytes) == (whole.arena_bytes, *ends)
 
 
 def test_without_overlap_a_chain_takes_its_largest_neighbours() -> None:
