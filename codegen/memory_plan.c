@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 4, PROMOTIONS = 24 };
+enum { ALIGN = 4, PROMOTIONS = 24, NO_MEMORY = -1, NO_CHAIN = -2 };
 #define NEVER INT64_MIN /* as a bound: output and input must be disjoint */
 
 typedef struct {
@@ -35,6 +35,7 @@ typedef struct {
     int64_t *order, *start;       /* start: a buffer's conflicts begin here; the next one's end them */
     conflict_t *conflicts;
     int64_t *offsets, *best;
+    int64_t (*taken)[2]; /* intervals of offsets that a buffer cannot have */
     int64_t lower_bound;
 } problem_t;
 
@@ -175,16 +176,18 @@ static int64_t first_fit(problem_t *p, int mirrored) {
     for (int64_t i = 0; i < p->count; i++) p->offsets[i] = -1;
     for (int64_t k = 0; k < p->count; k++) {
         const int64_t i = p->order[k], size = p->buffers[i].size;
-        int64_t at = 0, before;
+        int64_t at = 0, before, count = 0;
+        for (const conflict_t *c = p->conflicts + p->start[i]; c < p->conflicts + p->start[i + 1]; c++) {
+            const int64_t other = p->offsets[c->other];
+            if (other < 0) continue;
+            const int64_t base = mirrored ? other + p->buffers[c->other].size - size : other;
+            p->taken[count][0] = base - (mirrored ? c->above : c->below);
+            p->taken[count++][1] = base + (mirrored ? c->below : c->above);
+        }
         do {
             before = at;
-            for (const conflict_t *c = p->conflicts + p->start[i]; c < p->conflicts + p->start[i + 1]; c++) {
-                const int64_t other = p->offsets[c->other];
-                if (other < 0) continue;
-                const int64_t base = mirrored ? other + p->buffers[c->other].size - size : other;
-                const int64_t low = base - (mirrored ? c->above : c->below), high = base + (mirrored ? c->below : c->above);
-                if (low < at && at < high) at = high;
-            }
+            for (int64_t c = 0; c < count; c++)
+                if (p->taken[c][0] < at && at < p->taken[c][1]) at = p->taken[c][1];
         } while (at != before);
         p->offsets[i] = at;
         top = most(top, at + size);
@@ -238,18 +241,19 @@ static int64_t search(problem_t *p, int64_t (*keys)[3]) {
     return best;
 }
 
-/* The arena's size; `offsets` (by buffer) where everything lies, `least_bytes` (by operator) what no plan can do without; -1 where
- * the machine is out of memory. */
+/* The arena's size; `offsets` (by buffer) where everything lies, `least_bytes` (by operator) what no plan can do without;
+ * NO_MEMORY where the machine has none. */
 int64_t plan_buffers(const buffer_t *buffers, int64_t count, const piece_t *pieces, const overlap_t *overlaps,
                      int64_t overlap_count, int64_t positions, int64_t *offsets, int64_t *least_bytes) {
     problem_t p = {.count = count, .positions = positions, .overlap_count = overlap_count, .buffers = buffers, .pieces = pieces,
                    .overlaps = overlaps, .best = offsets};
-    int64_t total = -1;
-    int64_t *room = malloc((size_t)(7 * count + overlap_count + 1) * sizeof *room);
+    int64_t total = NO_MEMORY;
+    int64_t *room = malloc((size_t)(9 * count + overlap_count + 1) * sizeof *room);
     if (room) {
         int64_t(*keys)[3] = (int64_t(*)[3])room;
         p.order = room + 3 * count, p.offsets = room + 4 * count, p.head = room + 5 * count, p.start = room + 6 * count;
         p.next = p.start + count + 1;
+        p.taken = (int64_t(*)[2])(p.next + overlap_count);
         for (int64_t i = 0; i < count; i++) p.head[i] = -1;
         for (int64_t k = 0; k < overlap_count; k++) {
             p.next[k] = p.head[overlaps[k].source];
@@ -263,25 +267,31 @@ int64_t plan_buffers(const buffer_t *buffers, int64_t count, const piece_t *piec
     return total;
 }
 
-/* The same for a chain of operators, each the writer of one whole buffer. A link takes three numbers: bytes of its output, bytes
- * of its scratch and how many inputs it has; then for each input how many links ago it was written and how far the output may run
- * into it (NEVER: not at all). The result are the offsets of the chain's input and output. */
-int64_t plan_chain(const int64_t *links, int64_t count, int64_t input_bytes, int64_t *result) {
+/* The same for a chain of operators, each the writer of one whole buffer. A link takes three numbers, behind `skipped` others: bytes
+ * of its output, bytes of its scratch and how many inputs it has; then for each input how many links ago it was written and how far
+ * the output may run into it (NEVER: not at all). `io_bytes` are those that the chain's input or output takes. NO_CHAIN where a
+ * link reads what comes later or was never there. */
+int64_t plan_chain(const int64_t *links, int64_t count, int64_t skipped, int64_t input_bytes, int64_t *io_bytes) {
     int64_t reads = 0;
-    const int64_t *link = links;
-    for (int64_t position = 0; position < count; position++, link += 3 + 2 * link[2]) reads += link[2];
+    const int64_t *link = links + skipped;
+    for (int64_t position = 0; position < count; position++, link += 3 + 2 * link[2] + skipped) {
+        for (int64_t k = 0; k < link[2]; k++)
+            if (link[3 + 2 * k] < 1 || link[3 + 2 * k] > position + 1) return NO_CHAIN;
+        reads += link[2];
+    }
     const int64_t most_buffers = 2 * count + 1;
     buffer_t *buffers = malloc((size_t)most_buffers * (sizeof *buffers + sizeof(piece_t) + sizeof(int64_t)) +
                                (size_t)(reads + 1) * sizeof(overlap_t) + (size_t)(count + 1) * sizeof(int64_t));
-    if (!buffers) return -1;
+    if (!buffers) return NO_MEMORY;
     piece_t *pieces = (piece_t *)(buffers + most_buffers);
     overlap_t *overlaps = (overlap_t *)(pieces + most_buffers);
     int64_t *offsets = (int64_t *)(overlaps + reads + 1), *least_bytes = offsets + most_buffers;
-    int64_t scratches = 0, overlap_count = 0;
+    int64_t scratches = 0, overlap_count = 0, output_bytes = input_bytes;
     buffers[0] = (buffer_t){align(input_bytes), -1, -1, 0, 1};
-    link = links;
-    for (int64_t position = 0; position < count; position++, link += 3 + 2 * link[2]) {
-        buffers[position + 1] = (buffer_t){align(link[0]), position, position, position + 1, 1};
+    link = links + skipped;
+    for (int64_t position = 0; position < count; position++, link += 3 + 2 * link[2] + skipped) {
+        output_bytes = link[0];
+        buffers[position + 1] = (buffer_t){align(output_bytes), position, position, position + 1, 1};
         if (link[1]) {
             const int64_t at = count + 1 + scratches++;
             buffers[at] = (buffer_t){align(link[1]), position, position, at, 1};
@@ -299,7 +309,9 @@ int64_t plan_chain(const int64_t *links, int64_t count, int64_t input_bytes, int
         pieces[i] = (piece_t){0, buffers[i].size, buffers[i].first, buffers[i].last};
     const int64_t total =
         plan_buffers(buffers, buffer_count, pieces, overlaps, overlap_count, count, offsets, least_bytes);
-    result[0] = offsets[0], result[1] = offsets[count];
+    const int64_t begin = most(offsets[0], offsets[count]);
+    const int64_t end = least(offsets[0] + input_bytes, offsets[count] + output_bytes);
+    *io_bytes = input_bytes + output_bytes - most(0, end - begin);
     free(buffers);
     return total;
 }

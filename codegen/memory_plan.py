@@ -24,6 +24,7 @@ from codegen.ir import Graph
 from codegen.native import load_native
 from codegen.views import ARENA_ALIGN, Views, bytes_read, find_views
 
+_NO_CHAIN = -2
 _NEVER = -(2**63)
 """As a bound or lead: output and input must be disjoint."""
 
@@ -140,15 +141,17 @@ class LinkDemand(NamedTuple):
         return bytes(_int64([self.output, self.scratch, len(self.reads), *chain.from_iterable(reads)]))
 
 
-def plan_chain(links: Sequence[bytes], input_bytes: int) -> tuple[int, int, int]:
+def plan_chain(links: bytes, count: int, input_bytes: int, *, skipped: int = 0) -> tuple[int, int]:
     """:func:`plan` where every operator reads what the one before it wrote, maybe earlier results too, and nothing is a view.
 
-    :param links: the packed :class:`LinkDemand` of each operator, in order.
-    :returns: bytes of the arena, offset of the chain's input, offset of its output.
+    :param links: the packed :class:`LinkDemand` of ``count`` operators, in order, each behind ``skipped`` bytes of something else
+        (a multiple of 8).
+    :returns: bytes of the arena, and of it those of the chain's input and output.
+    :raises ValueError: if a link reads what is not written before it.
     """
-    ends = (ctypes.c_int64 * 2)()
-    total = _native().plan_chain(b"".join(links), len(links), input_bytes, ends)
-    return _checked(total), ends[0], ends[1]
+    io_bytes = ctypes.c_int64()
+    total = _native().plan_chain(links, count, skipped // 8, input_bytes, io_bytes)
+    return _checked(total), io_bytes.value
 
 
 @cache
@@ -156,7 +159,7 @@ def _native() -> ctypes.CDLL:
     library = load_native(Path(__file__).with_name("memory_plan.c"))
     numbers, count = ctypes.POINTER(ctypes.c_int64), ctypes.c_int64
     library.plan_buffers.argtypes = (numbers, count, numbers, numbers, count, count, numbers, numbers)
-    library.plan_chain.argtypes = (ctypes.c_char_p, count, count, numbers)
+    library.plan_chain.argtypes = (ctypes.c_char_p, count, count, count, numbers)
     library.plan_buffers.restype = library.plan_chain.restype = count
     return library
 
@@ -167,6 +170,8 @@ def _int64(values: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
 
 
 def _checked(total: int) -> int:
+    if total == _NO_CHAIN:
+        raise ValueError("a link of the chain reads what is not written before it")
     if total < 0:
         raise MemoryError("no memory left to plan the arena")
     return total

@@ -36,8 +36,12 @@ class Chooser(Protocol):
 
 def schedule_key(kernel: Kernel[Any], spec: Hashable, core: Core) -> str:
     """Identifies what the choice between the schedules of ``spec`` depends on. 16 hexadecimal digits."""
+    return _key(kernel, spec, len(kernel.schedules(spec, core)))
+
+
+def _key(kernel: Kernel[Any], spec: Hashable, alternatives: int) -> str:
     work = sorted(kernel.work(spec).items())
-    return hashlib.sha256(repr((kernel.name, len(kernel.schedules(spec, core)), work)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((kernel.name, alternatives, work)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Schedules:
         known = self._chosen.get((kernel.name, spec))
         if known is None:
             alternatives = kernel.schedules(spec, self.core)
-            position = self.choices.get(schedule_key(kernel, spec, self.core), 0) if len(alternatives) > 1 else 0
+            position = self.choices.get(_key(kernel, spec, len(alternatives)), 0) if len(alternatives) > 1 else 0
             known = self._chosen[kernel.name, spec] = alternatives[position]
         return known
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,23 @@ FLATTEN_CELLS = 16
 """Largest map (cells) whose flattened form the classifier may take in."""
 LEAST = 2
 """Fewest cells of an axis that had as many."""
+
+
+class _StageNames(NamedTuple):
+    """What the parameters of a stage are called."""
+
+    block: str
+    channels: str
+    depth: str
+    kernel: str
+    stride: str
+    reduction: str
+    expansion: str
+
+
+@lru_cache(maxsize=64)
+def _stage(number: int) -> _StageNames:
+    return _StageNames(*(f"stage{number}_{setting}" for setting in _StageNames._fields))
 
 
 @dataclass(frozen=True)
@@ -61,15 +79,15 @@ class Design:
             "stem_stride": self.stem_strides,
             "stages": tuple(range(1, self.stages + 1)),
         }
-        for stage in range(1, self.stages + 1):
+        for names in map(_stage, range(1, self.stages + 1)):
             choices |= {
-                f"stage{stage}_block": self.blocks,
-                f"stage{stage}_channels": self.channels,
-                f"stage{stage}_depth": self.depths,
-                f"stage{stage}_kernel": self.kernels,
-                f"stage{stage}_stride": self.strides,
-                f"stage{stage}_reduction": self.reductions,
-                f"stage{stage}_expansion": self.expansions,
+                names.block: self.blocks,
+                names.channels: self.channels,
+                names.depth: self.depths,
+                names.kernel: self.kernels,
+                names.stride: self.strides,
+                names.reduction: self.reductions,
+                names.expansion: self.expansions,
             }
         return {**choices, "head": ("pool", "flatten"), "pooling": self.poolings}
 
@@ -127,7 +145,7 @@ class ConvolutionalSpace(SearchSpace):
         values: list[tuple[str, Choice]] = []
         fixed = self._fixed
 
-        def ask(name: str) -> Choice:
+        def ask(name: str) -> Any:
             if name in fixed:
                 return fixed[name]
             value = suggest(name)
@@ -138,13 +156,13 @@ class ConvolutionalSpace(SearchSpace):
         size = self._entries[entry].size
         blocks: list[tuple[Choice, ...]] = [(self._name, *entry) if values else (self._name,)]
 
-        def window(prefix: str) -> tuple[Choice, Choice]:
+        def window(kernel_name: str, stride_name: str, reduction_name: str | None = None) -> tuple[Choice, Choice]:
             """Kernel and stride, where the map is large enough for a choice; pooling becomes a block of its own."""
             nonlocal size
             if max(size) <= LEAST:
                 return _convolved(size, 3, 1)[:2]
-            kernel, stride = ask(prefix + "_kernel"), ask(prefix + "_stride")
-            if prefix != "stem" and pair(stride) != (1, 1) and (reduction := ask(prefix + "_reduction")) != STRIDE:
+            kernel, stride = ask(kernel_name), ask(stride_name)
+            if reduction_name is not None and pair(stride) != (1, 1) and (reduction := ask(reduction_name)) != STRIDE:
                 pooled, size = _pooled(size, stride)
                 if pooled != 1:
                     blocks.append((reduction, pooled))
@@ -153,13 +171,14 @@ class ConvolutionalSpace(SearchSpace):
             return kernel, stride
 
         channels = ask("stem_channels")
-        blocks.append(("conv", channels, *window("stem")))
-        for stage in range(1, int(ask("stages")) + 1):
-            prefix = f"stage{stage}"
-            block, channels, depth = ask(prefix + "_block"), ask(prefix + "_channels"), int(ask(prefix + "_depth"))
-            kernel, stride = window(prefix)
-            expansion = (ask(prefix + "_expansion"),) if block == "inverted_residual" else ()
-            blocks += [(block, channels, kernel, stride if i == 0 else 1, *expansion) for i in range(depth)]
+        blocks.append(("conv", channels, *window("stem_kernel", "stem_stride")))
+        for stage in range(1, ask("stages") + 1):
+            names = _stage(stage)
+            block, channels, depth = ask(names.block), ask(names.channels), ask(names.depth)
+            kernel, stride = window(names.kernel, names.stride, names.reduction)
+            expansion = (ask(names.expansion),) if block == "inverted_residual" else ()
+            blocks.append((block, channels, kernel, stride, *expansion))
+            blocks += [(block, channels, kernel, 1, *expansion)] * (depth - 1)
         head = ask("head") if size[0] * size[1] <= FLATTEN_CELLS else "pool"
         blocks.append((head,) if head == "flatten" or ask("pooling") == "average" else ("max_pool",))
         return Architecture(tuple(blocks), tuple(values))
@@ -198,17 +217,14 @@ class ConvolutionalSpace(SearchSpace):
         """The layers of all blocks, named after the block's number."""
         _, stem, *blocks, (head,) = architecture.network
         _, channels, kernel, stride = stem
-        layers: list[Layer] = [*self._entry(architecture).layers, Convolution("stem", channels, pair(kernel), pair(stride))]
+        layers: list[Layer] = [*self._entry(architecture).layers, _stem(channels, kernel, stride)]
         for number, (block, *settings) in enumerate(blocks, 1):
             if block in REDUCTIONS:
                 layers += _pool(number, block, *settings)
             else:
                 layers += _block(number, block, channels, *settings)
                 channels = settings[0]
-        if head != "flatten":
-            layers.append(Pool("pool", "max" if head == "max_pool" else "average"))
-        layers.append(Dense("classifier", self.classes))
-        return layers
+        return [*layers, *_head(head, self.classes)]
 
     def _entry(self, architecture: Architecture) -> Entry:
         _, *chosen = architecture.network[0]
@@ -253,6 +269,17 @@ def _pooled(size: Pair, window: Choice) -> tuple[Choice, Pair]:
     """The window as far as the map has room for it, and the size that it leaves."""
     height, width = (n if cells // n >= LEAST else 1 for n, cells in zip(pair(window), size, strict=True))
     return _choice(height, width), (size[0] // height, size[1] // width)
+
+
+@lru_cache(maxsize=4096)
+def _stem(channels: int, kernel: Choice, stride: Choice) -> Convolution:
+    return Convolution("stem", channels, pair(kernel), pair(stride))
+
+
+@lru_cache(maxsize=1024)
+def _head(kind: str, classes: int) -> tuple[Layer, ...]:
+    classifier = Dense("classifier", classes)
+    return (classifier,) if kind == "flatten" else (Pool("pool", "max" if kind == "max_pool" else "average"), classifier)
 
 
 @lru_cache(maxsize=65536)

@@ -6,11 +6,12 @@ so what is costed before training is what is trained.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
+from codegen.chain import Chain, Link, Mould
 from codegen.ir import (
     Add,
     AveragePool2D,
@@ -31,10 +32,25 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Convolution:
-    """Convolution with batch normalisation, zero-padded by half the kernel; ``channels`` None means depthwise."""
+class NamedLayer:
+    """What all layers have; ``form`` stands for everything but the name."""
 
     name: str
+    form: Form = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        attributes: tuple[str, ...] = self.__match_args__
+        key = (type(self), *[getattr(self, attribute) for attribute in attributes[1:]])
+        form = _FORMS.get(key)
+        if form is None:
+            form = _FORMS[key] = Form(self)
+        object.__setattr__(self, "form", form)
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution(NamedLayer):
+    """Convolution with batch normalisation, zero-padded by half the kernel; ``channels`` None means depthwise."""
+
     channels: int | None
     kernel: Pair
     stride: Pair = (1, 1)
@@ -42,32 +58,29 @@ class Convolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Residual:
+class Residual(NamedLayer):
     """Adds to the current map the one that entered ``layers`` layers ago."""
 
-    name: str
     layers: int
     activation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedLayer):
     """Mean or maximum of each channel over windows side by side, cells that fill no window left out; ``window`` None means the
     whole map."""
 
-    name: str
     kind: Literal["average", "max"]
     window: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Dense:
+class Dense(NamedLayer):
     """Fully connected layer over the flattened input. With ``activation`` it is followed by batch normalisation and a ReLU.
 
     Where ``shape`` is given, the ``features`` leave as a map ``(H, W, C)`` of it.
     """
 
-    name: str
     features: int
     activation: bool = False
     shape: Shape | None = None
@@ -75,6 +88,7 @@ class Dense:
 
 Layer = Convolution | Residual | Pool | Dense
 Part = tuple[Op, tuple[Tensor, ...]]
+Scale = tuple[float, ...] | None
 
 # Nominal quantization, so that kernels chosen for a shape-only graph resemble those of the trained one: what leaves a ReLU has
 # zero point -128, and every other tensor has one of its own (two layers that differ in it cannot share generated code).
@@ -100,12 +114,8 @@ def _padding(size: Pair, kernel: Pair, stride: Pair) -> Padding:
     return Padding(before[0], after[0], before[1], after[1])
 
 
-def _quantization(activation: bool, number: int) -> Quantization:
-    return _RECTIFIED if activation else _SIGNED[number % len(_SIGNED)]
-
-
 @lru_cache(maxsize=65536)
-def _convolution(layer: Convolution, source: str, shape: tuple[int, ...], number: int) -> Part:
+def _convolution(layer: Convolution, source: str, shape: tuple[int, ...], quantization: Quantization | None) -> Part:
     height, width, depth = shape
     name, kernel, stride = layer.name, layer.kernel, layer.stride
     channels = depth if layer.channels is None else layer.channels
@@ -124,19 +134,19 @@ def _convolution(layer: Convolution, source: str, shape: tuple[int, ...], number
     tensors = (
         Tensor(weight, form, constant=True),
         Tensor(bias, (channels,), "int32", constant=True),
-        Tensor(name, output, quantization=_quantization(layer.activation, number)),
+        Tensor(name, output, quantization=quantization),
     )
     return op, tensors
 
 
 @lru_cache(maxsize=65536)
-def _dense(layer: Dense, source: str, size: int, number: int) -> Part:
+def _dense(layer: Dense, source: str, size: int, quantization: Quantization | None) -> Part:
     name, output = layer.name, (1, *(layer.shape or (layer.features,)))
     weight, bias = name + "_weight", name + "_bias"
     tensors = (
         Tensor(weight, (layer.features, size), constant=True),
         Tensor(bias, (layer.features,), "int32", constant=True),
-        Tensor(name, output, quantization=_quantization(layer.activation, number)),
+        Tensor(name, output, quantization=quantization),
     )
     return FullyConnected(name=name, inputs=(source,), output=name, weight=weight, bias=bias), tensors
 
@@ -152,9 +162,40 @@ def _pool(layer: Pool, source: Tensor) -> Part:
 
 
 @lru_cache(maxsize=65536)
-def _residual(layer: Residual, current: str, shortcut: str, shape: tuple[int, ...], number: int) -> Part:
-    op = Add(name=layer.name, inputs=(current, shortcut), output=layer.name)
-    return op, (Tensor(layer.name, shape, quantization=_quantization(layer.activation, number)),)
+def _residual(name: str, current: str, shortcut: str, shape: tuple[int, ...], quantization: Quantization | None) -> Part:
+    return Add(name=name, inputs=(current, shortcut), output=name), (Tensor(name, shape, quantization=quantization),)
+
+
+def _back(layer: NamedLayer) -> tuple[int, ...]:
+    """How many layers ago each input of a layer was written."""
+    return (1, 1 + layer.layers) if isinstance(layer, Residual) else (1,)
+
+
+def _quantization(layer: NamedLayer, source: Tensor, number: int) -> Quantization | None:
+    """Of the output of layer ``number`` of a network."""
+    match layer:
+        case Pool():
+            return source.quantization
+        case Convolution(activation=True) | Residual(activation=True) | Dense(activation=True):
+            return _RECTIFIED
+        case _:
+            return _SIGNED[number % len(_SIGNED)]
+
+
+def _part(layer: NamedLayer, sources: Sequence[Tensor], quantization: Quantization | None) -> Part:
+    """The operator of a layer and the tensors that it adds, its output last. The layer's name is the operator's."""
+    source = sources[0]
+    match layer:
+        case Convolution():
+            return _convolution(layer, source.name, source.shape[1:], quantization)
+        case Residual():
+            return _residual(layer.name, source.name, sources[1].name, source.shape, quantization)
+        case Pool():
+            return _pool(layer, source)
+        case Dense():
+            return _dense(layer, source.name, source.size, quantization)
+        case _:
+            raise TypeError(f"layer {layer.name!r}: {type(layer).__name__} has no operator")
 
 
 def shape_graph(name: str, input_shape: Shape, layers: Sequence[Layer], *, signed: bool = False) -> Graph:
@@ -163,27 +204,92 @@ def shape_graph(name: str, input_shape: Shape, layers: Sequence[Layer], *, signe
 
     The parts are cached: the candidates of a search have most of their layers in common.
     """
-    current = _input(input_shape, signed)
-    tensors = {current.name: current}
+    written = [_input(input_shape, signed)]
+    tensors = {"input": written[0]}
     ops: list[Op] = []
-    outputs = [current]
     for number, layer in enumerate(layers):
-        if isinstance(layer, Convolution):
-            op, made = _convolution(layer, current.name, current.shape[1:], number)
-        elif isinstance(layer, Residual):
-            op, made = _residual(layer, current.name, outputs[-1 - layer.layers].name, current.shape, number)
-        elif isinstance(layer, Pool):
-            op, made = _pool(layer, current)
-        else:
-            op, made = _dense(layer, current.name, current.size, number)
+        sources = [written[-back] for back in _back(layer)]
+        op, made = _part(layer, sources, _quantization(layer, sources[0], number))
         ops.append(op)
         for tensor in made:
             tensors[tensor.name] = tensor
-        current = made[-1]
-        outputs.append(current)
-    return Graph(name, tensors, tuple(ops), ("input",), (current.name,))
+        written.append(made[-1])
+    return Graph(name, tensors, tuple(ops), ("input",), (written[-1].name,))
+
+
+class Form:
+    """All of a layer but its name, and the links that it has become: by what it reads and, where the quantization of what it
+    writes depends on that (``numbered``), its number in the network. Layers of one form have the same object."""
+
+    __slots__ = ("_layer", "back", "links", "numbered")
+
+    def __init__(self, layer: NamedLayer) -> None:
+        source = _input((1, 1, 1), False)
+        self.back = _back(layer)
+        self.numbered = _quantization(layer, source, 0) != _quantization(layer, source, 1)
+        self.links: dict[Hashable, Link] = {}
+        self._layer = layer
+
+    def mould(self, sources: Sequence[Tensor], quantization: Quantization | None) -> Mould:
+        """The layer on these inputs, with an output of this quantization."""
+        op, made = _part(self._layer, sources, quantization)
+        return Mould.of(op, (*sources, *made), self.back)
+
+    def link(self, key: Hashable, sources: Sequence[Tensor], number: int) -> Link:
+        """Make and keep layer ``number`` of a network."""
+        quantization = _quantization(self._layer, sources[0], number)
+        operands = ((t.shape, t.quantization and t.quantization.scale) for t in sources)
+        mould = _mould(self, quantization and quantization.scale, *operands)
+        output = _activation(mould.output.shape, quantization)
+        if len(self.links) >= _MOST_LINKS:
+            self.links.clear()
+        link = self.links[key] = Link(mould, (*(t.zero_point for t in sources), output.zero_point), output)
+        return link
+
+
+_MOST_LINKS = 4096
+"""Links of one form that are kept; with more, all are forgotten."""
+_FORMS: dict[Hashable, Form] = {}
+_PREVIOUS = (1,)
+
+
+def layer_chain(input_shape: Shape, layers: Sequence[Layer], *, signed: bool = False) -> Chain:
+    """What :func:`shape_graph` describes, as a chain. Networks share its links: a layer of one form that reads the same is made
+    once."""
+    source = _input(input_shape, signed)
+    written = [source]
+    links = []
+    for number, layer in enumerate(layers):
+        form = layer.form
+        key: Hashable = written[-1]
+        if form.back != _PREVIOUS:
+            key = tuple([written[-back] for back in form.back])
+        if form.numbered:
+            key = (key, number)
+        link = form.links.get(key)
+        if link is None:
+            link = form.link(key, [written[-back] for back in form.back], number)
+        links.append(link)
+        written.append(link.output)
+    return Chain(source, links)
+
+
+@lru_cache(maxsize=65536)
+def _mould(form: Form, scale: Scale, *operands: tuple[tuple[int, ...], Scale]) -> Mould:
+    """The operator of a layer on inputs of these shapes and scales."""
+    scales = (scale, *(s for _, s in operands))
+    written, *read = (None if s is None else Quantization(s) for s in scales)
+    shapes = (shape for shape, _ in operands)
+    sources = [Tensor(f"input{i}", shape, quantization=q) for i, (shape, q) in enumerate(zip(shapes, read, strict=True))]
+    return form.mould(sources, written)
+
+
+@lru_cache(maxsize=65536)
+def _activation(shape: tuple[int, ...], quantization: Quantization | None) -> Tensor:
+    """An activation without a place: equal ones are one object."""
+    return Tensor("activation", shape, quantization=quantization)
 
 
 @lru_cache(maxsize=64)
 def _input(shape: Shape, signed: bool) -> Tensor:
-    return Tensor("input", (1, *shape), quantization=_quantization(not signed, -1))
+    return Tensor("input", (1, *shape), quantization=_SIGNED[-1] if signed else _RECTIFIED)

@@ -168,8 +168,16 @@ def chains(draw: st.DrawFn) -> tuple[Graph, list[Demand], list[LinkDemand]]:
 def test_a_chain_is_planned_like_its_graph(problem: tuple[Graph, list[Demand], list[LinkDemand]]) -> None:
     graph, demands, links = problem
     whole = plan(graph, demands)
-    ends = (whole.offsets[graph.inputs[0]], whole.offsets[graph.outputs[0]])
-    assert plan_chain([link.packed() for link in links], graph[graph.inputs[0]].nbytes) == (whole.arena_bytes, *ends)
+    assert plan_chain(b"".join(link.packed() for link in links), len(links), graph["t0"].nbytes) == (
+        whole.arena_bytes,
+        whole.io_bytes,
+    )
+
+
+@pytest.mark.parametrize("back", [0, 2, -1])
+def test_a_chain_that_reads_what_is_not_there_is_refused(back: int) -> None:
+    with pytest.raises(ValueError, match="not written before"):
+        plan_chain(LinkDemand(8, 0, ((back, None),)).packed(), 1, 8)
 
 
 def test_without_overlap_a_chain_takes_its_largest_neighbours() -> None:
