@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from cost_models.regression import Linear
 from cost_models.trees import Trees
@@ -20,9 +22,6 @@ class Rate:
     correction: Trees
     spread: float
 
-    def __call__(self, work: Mapping[str, float], described: Mapping[str, float]) -> float:
-        return self.loops(work) * math.exp(self.correction(described))
-
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {"loops": dict(self.loops.coefficients), "correction": self.correction.to_json(), "spread": self.spread}
@@ -33,8 +32,7 @@ class Rate:
         return Rate(Linear(content["loops"]), Trees.from_json(content["correction"]), content["spread"])
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCosts:
+class LayerCosts(NamedTuple):
     """What one kernel and spec cost, each estimate with the size of its likely error.
 
     Cycles of a call and ``reads``, the bytes of constants it reads from flash; bytes of the function's ``code`` and of its
@@ -63,7 +61,7 @@ class CallRule:
         return all(described.get(name) for name in self.present) and not any(described.get(name) for name in self.absent)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KernelCosts:
     """What one kernel costs.
 
@@ -82,18 +80,37 @@ class KernelCosts:
 
     def predict(self, work: Mapping[str, float], described: Mapping[str, float], constants: int) -> LayerCosts:
         """The costs of a spec with this work, these descriptors and this many bytes of constants."""
-        cycles, reads = self.cycles(work, described), self.reads(work, described)
-        return LayerCosts(
-            cycles=cycles,
-            cycles_spread=cycles * self.cycles.spread,
-            reads=reads,
-            reads_spread=reads * self.reads.spread,
-            code=self.code(described),
-            code_spread=self.code_spread,
+        return self.prepare(work, described, constants).costs({})
+
+    def prepare(self, work: Mapping[str, float], described: Mapping[str, float], constants: int) -> Prepared:
+        """:meth:`predict` for specs that differ in a few descriptors only."""
+        return Prepared(
+            kernel=self,
+            cycles=self.cycles.loops(work),
+            reads=self.reads.loops(work),
+            row=[described.get(name, 0.0) for name in self.features],
             constants=constants,
-            stack=self.stack(described) + self.stack_margin,
             calls=tuple(name for name, rule in self.calls.items() if rule(described)),
         )
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The descriptors that trees ask for."""
+        return tuple(dict.fromkeys(name for trees in self._trees for name in trees.features))
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where each of the :attr:`features` is in a row of them."""
+        return {name: place for place, name in enumerate(self.features)}
+
+    @cached_property
+    def joint_trees(self) -> tuple[Trees, ...]:
+        """Corrections of cycles and reads, code and stack, all on the :attr:`features`."""
+        return tuple(trees.on(self.features) for trees in self._trees)
+
+    @property
+    def _trees(self) -> tuple[Trees, ...]:
+        return self.cycles.correction, self.reads.correction, self.code, self.stack
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -118,6 +135,39 @@ class KernelCosts:
             stack=Trees.from_json(content["stack"]),
             stack_margin=content["stack_margin"],
             calls={name: CallRule(tuple(present), tuple(absent)) for name, (present, absent) in content["calls"].items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A kernel's costs for one work: what loops alone cause, and a ``row`` of descriptors by :attr:`KernelCosts.features`."""
+
+    kernel: KernelCosts
+    cycles: float
+    reads: float
+    row: Sequence[float]
+    constants: int
+    calls: tuple[str, ...]
+
+    def costs(self, changed: Mapping[str, float]) -> LayerCosts:
+        """The costs where the ``changed`` descriptors have these values; they must not decide what is called."""
+        kernel, row = self.kernel, array("d", self.row)
+        for name, value in changed.items():
+            place = kernel.places.get(name)
+            if place is not None:
+                row[place] = value
+        cycles_correction, reads_correction, code, stack = [trees.at(row) for trees in kernel.joint_trees]
+        cycles, reads = self.cycles * math.exp(cycles_correction), self.reads * math.exp(reads_correction)
+        return LayerCosts(
+            cycles=cycles,
+            cycles_spread=cycles * kernel.cycles.spread,
+            reads=reads,
+            reads_spread=reads * kernel.reads.spread,
+            code=code,
+            code_spread=kernel.code_spread,
+            constants=self.constants,
+            stack=stack + kernel.stack_margin,
+            calls=self.calls,
         )
 
 

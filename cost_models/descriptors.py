@@ -7,7 +7,7 @@ rests are left and which registers are spilled. All of that is decided by the nu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -19,9 +19,22 @@ def descriptors(spec: Hashable, work: Mapping[str, float]) -> dict[str, float]:
     values: dict[str, float] = {f"has {name}": 1.0 for name, count in work.items() if count}
     for name, value in _numbers("", spec):
         values[name] = value
-        if value > 4 and value == int(value):
+        if _has_rest(value):
             values[name + " % 4"] = value % 4
     return values
+
+
+def zero_point_descriptors(zero_points: Iterable[tuple[str, int]]) -> dict[str, float]:
+    """The :func:`descriptors` of these fields; 0 stands for one that there is none of."""
+    values: dict[str, float] = {}
+    for name, value in zero_points:
+        values[name] = float(value)
+        values[name + " % 4"] = float(value % 4) if _has_rest(value) else 0.0
+    return values
+
+
+def _has_rest(value: float) -> bool:
+    return value > 4 and value == int(value)
 
 
 def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:

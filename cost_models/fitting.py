@@ -20,8 +20,9 @@ from cost_models.costs import Parts, Routine, RunCosts
 from cost_models.intervals import Conformal
 from cost_models.kernel_fit import KernelFit, fit_kernel
 from cost_models.measured import MeasuredLayer, MeasuredProgram
-from cost_models.model import DEFAULT_CONFIDENCE, CostModel, Totals
+from cost_models.model import DEFAULT_CONFIDENCE, CostModel
 from cost_models.regression import cross_validated, fit
+from cost_models.totals import Totals
 
 LEAST_FLASH_SPREAD = 8.0
 LEAST_STACK_MARGIN = 16
@@ -72,8 +73,7 @@ def fit_model(
         flash_scores=Conformal.of(abs(t.flash - p.code - p.constants) / t.code_spread for t, p in pairs),
     )
     final, _ = _fit_parts(bundles, [*networks, *programs], set())
-    # A new dictionary of layers: those of the first fit are not the final ones.
-    return replace(judged, parts=final, card=_card(judged, operators, totals, programs, measured_by), _layers={})
+    return replace(judged, parts=final, card=_card(judged, operators, totals, programs, measured_by))
 
 
 def _fit_parts(

@@ -26,7 +26,7 @@ from codegen.toolchain import ZigCompiler
 from cost_models.call_graph import CallGraph
 from cost_models.descriptors import descriptors
 from cost_models.measured import MeasuredLayer, MeasuredProgram
-from cost_models.model import run_features
+from cost_models.model import run_call
 from cost_models.random_weights import random_input
 
 _C_FILES = ("m.c", "m_kernels.c", "m_weights.c")
@@ -172,7 +172,7 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
     functions = sum(calls.functions[symbol].size for symbol in own)
     return MeasuredProgram(
         layers=tuple(layers),
-        run_features=run_features(layout),
+        run_features=run_call(layout).features,
         run_cycles=outside.cycles,
         run_reads=outside.flash_bytes,
         run_flash=program.code + program.constants - functions - sum(routines.values()) - model_source.constant_bytes(model),

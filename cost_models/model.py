@@ -7,62 +7,38 @@ kernel and spec, so it is worked out once and kept.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from codegen.boards import Board
+from codegen.chain import Chain
 from codegen.compile import Layout, lay_out
 from codegen.cores import CORES
 from codegen.errors import UserError
-from codegen.ir import Graph, macs
+from codegen.ir import Graph, macs, total_macs
 from codegen.kernels import library_hash
-from codegen.kernels._base import Kernel
 from codegen.measurement import Ram
+from codegen.memory_plan import plan_chain
 from codegen.optimize import Optimize
 from codegen.schedules import Chooser
 from cost_models.card import Card
-from cost_models.costs import LayerCosts, Parts
-from cost_models.descriptors import descriptors
+from cost_models.costs import Parts
+from cost_models.functions import Functions
 from cost_models.intervals import Conformal
 from cost_models.prediction import Interval, LayerPrediction, Prediction
+from cost_models.totals import LAYER_BYTES, RunCall, Summation, Totals
 
 DEFAULT_CONFIDENCE = 0.95
-LEAST_READS_SPREAD = 16.0
-STACK_ALIGN = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A network's figures before any interval: sums over its layers, each estimate with the size of its likely error."""
-
-    cycles: float
-    cycles_spread: float
-    reads: float
-    reads_spread: float
-    code: float
-    code_spread: float
-    constants: int
-    arena: int
-    stack: int
-    macs: int
-    layers: tuple[LayerPrediction, ...]
-
-    @property
-    def flash(self) -> float:
-        """Code and constants."""
-        return self.code + self.constants
-
-
-def run_features(layout: Layout) -> dict[str, float]:
-    """Physical features of the straight line of calls in ``<m>_run``."""
+def run_call(layout: Layout) -> RunCall:
+    """What ``<m>_run`` of a graph with this layout calls."""
     graph, arguments = layout.graph, 0
     for s in layout.selections:
         activations = sum(not graph[name].constant for name in s.op.inputs) + 1
         arguments += activations + (s.op.name in layout.plan.scratch) + len(s.op.parameters)
-    borders = len(graph.inputs) + len(graph.outputs)
-    return {"runs": 1.0, "calls": float(len(layout.selections)), "arguments": float(arguments), "borders": float(borders)}
+    return RunCall(len(layout.selections), arguments, len(graph.inputs) + len(graph.outputs))
 
 
 @dataclass(frozen=True)
@@ -81,7 +57,6 @@ class CostModel:
     reads_scores: Conformal
     flash_scores: Conformal
     card: Card
-    _layers: dict[tuple[str, Hashable], LayerCosts] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def stale(self) -> bool:
@@ -113,11 +88,7 @@ class CostModel:
 
         :raises UserError: if the board has another core, a kernel was not calibrated, or an operator has no kernel.
         """
-        if board.core != self.core:
-            raise UserError(
-                f"--board {board.name}: has a {board.core}, the cost model is for {self.core}; "
-                f"make one with 'nas calibrate --board {board.name}'"
-            )
+        self._check(board)
         core = CORES[self.core]
         layout = lay_out(graph, core, self.optimize, choose=choose)
         prediction = self.predict_layout(layout, board, confidence=confidence)
@@ -129,82 +100,102 @@ class CostModel:
 
     def predict_layout(self, layout: Layout, board: Board, *, confidence: float = DEFAULT_CONFIDENCE) -> Prediction:
         """:meth:`predict` for a graph whose layout is known."""
-        totals = self.totals(layout)
+        plan = layout.plan
+        return self._prediction(
+            self.totals(layout), plan.io_bytes, plan.scratch_bytes, board, confidence, self._layer_by_layer(layout)
+        )
+
+    def predict_chain(
+        self, chain: Chain, board: Board, *, confidence: float = DEFAULT_CONFIDENCE, ram_limit: int | None = None
+    ) -> Prediction:
+        """What :meth:`predict` says of ``chain.graph(...)``, without the layers' shares, in a fraction of the time: what a link
+        contributes is looked up. Where links depend on their neighbours, or strips of rows matter, it is asked itself.
+
+        :raises UserError: as :meth:`predict` does.
+        """
+        self._check(board)
+        functions = self._functions
+        links = [functions.known_link(link) or functions.link(link) for link in chain.links]
+        alone = [link for link in links if link is not None]
+        if self.optimize == "size" or not alone or len(alone) < len(links):
+            return self.predict(chain.graph("network"), board, confidence=confidence, ram_limit=ram_limit)
+        packed = b"".join(alone)
+        arena, io = plan_chain(packed, len(alone), chain.source.nbytes, skipped=LAYER_BYTES)
+        sums = self._summation.sums(packed, len(alone))
+        run = RunCall(len(alone), sums.arguments, 2)
+        totals = self._summation.totals(sums, run, constants=sums.constants, macs=sums.macs, arena=arena)
+        prediction = self._prediction(totals, io, sums.scratch, board, confidence)
+        if ram_limit is not None and prediction.ram.total > ram_limit:
+            return self.predict(chain.graph("network"), board, confidence=confidence, ram_limit=ram_limit)
+        return prediction
+
+    def totals(self, layout: Layout) -> Totals:
+        """Sums over the network, before any interval."""
+        layers = [self._functions.of(s.kernel, s.spec).packed for s in layout.selections]
+        return self._summation.totals(
+            self._summation.sums(b"".join(layers), len(layers)),
+            run_call(layout),
+            constants=sum(self._constants(layout)),
+            macs=total_macs(layout.graph),
+            arena=layout.plan.arena_bytes,
+        )
+
+    def _constants(self, layout: Layout) -> Iterator[int]:
+        """Bytes of constants that each layer brings: the strips of an operator share theirs."""
+        there: dict[str, int] = {}
+        for s in layout.selections:
+            origin = layout.origin(s.op)
+            own = max(0, self._functions.of(s.kernel, s.spec).costs.constants - there.get(origin, 0))
+            there[origin] = there.get(origin, 0) + own
+            yield own
+
+    def _layer_by_layer(self, layout: Layout) -> Iterator[LayerPrediction]:
+        earlier: set[bytes] = set()
+        for s, constants in zip(layout.selections, self._constants(layout), strict=True):
+            costs, packed = self._functions.of(s.kernel, s.spec)
+            code = 0.0 if packed in earlier else costs.code
+            earlier.add(packed)
+            work = macs(s.op, layout.graph)
+            yield LayerPrediction(s.op.name, s.op.kind, s.kernel.name, work, costs.cycles, code, constants, costs.stack)
+
+    def _prediction(
+        self, totals: Totals, io: int, scratch: int, board: Board, confidence: float, layers: Iterable[LayerPrediction] = ()
+    ) -> Prediction:
         cycles = self.cycles_scores.interval(totals.cycles, totals.cycles_spread, confidence)
         reads = self.reads_scores.interval(totals.reads, totals.reads_spread, confidence)
         flash = self.flash_scores.interval(totals.flash, totals.code_spread, confidence)
-        plan = layout.plan
         return Prediction(
             board=board.name,
             core=self.core,
             confidence=confidence,
             macs=totals.macs,
-            ram=Ram(totals.arena, plan.io_bytes, plan.scratch_bytes, totals.stack, 0),
+            ram=Ram(totals.arena, io, scratch, totals.stack, 0),
             flash=Interval(flash.value, max(flash.low, float(totals.constants)), flash.high),
             cycles=cycles,
             latency_ms=_latency(cycles, reads, board),
-            layers=totals.layers,
-        )
-
-    def totals(self, layout: Layout) -> Totals:
-        """Sums over the network, before any interval."""
-        cycles = reads = code = 0.0
-        errors: dict[int, tuple[float, float]] = {}  # by function: equal specs have one object of costs
-        code_variance = self.parts.run.flash_spread**2
-        total_macs = 0
-        constants: dict[str, int] = {}
-        stack = 0.0
-        called: set[str] = set()
-        layers = []
-        for s in layout.selections:
-            costs = self._layers.get((s.kernel.name, s.spec)) or self._add(s.kernel, s.spec)
-            function = id(costs)
-            own_code = 0.0
-            if function not in errors:
-                own_code = costs.code
-                code_variance += costs.code_spread**2
-                called.update(costs.calls)
-            # Layers that share a function share its error; errors of different functions are independent.
-            before = errors.get(function, (0.0, 0.0))
-            errors[function] = (before[0] + costs.cycles_spread, before[1] + costs.reads_spread)
-            work = macs(s.op, layout.graph)
-            cycles += costs.cycles
-            reads += costs.reads
-            code += own_code
-            origin = layout.origin(s.op)  # whose strips share their constants
-            own_constants = max(0, costs.constants - constants.get(origin, 0))
-            constants[origin] = constants.get(origin, 0) + own_constants
-            stack = max(stack, costs.stack)
-            total_macs += work
-            layers.append(
-                LayerPrediction(s.op.name, s.op.kind, s.kernel.name, work, costs.cycles, own_code, own_constants, costs.stack)
-            )
-        routines = [self.parts.routines[name] for name in called]
-        features = run_features(layout)
-        return Totals(
-            cycles=cycles + self.parts.run.cycles(features),
-            cycles_spread=math.sqrt(sum(error * error for error, _ in errors.values())),
-            reads=reads + self.parts.run.reads(features),
-            reads_spread=math.sqrt(LEAST_READS_SPREAD**2 + sum(error * error for _, error in errors.values())),
-            code=code + self.parts.run.flash(features) + sum(routine.code for routine in routines),
-            code_spread=math.sqrt(code_variance + sum(routine.spread**2 for routine in routines)),
-            constants=sum(constants.values()),
-            arena=layout.plan.arena_bytes,
-            stack=STACK_ALIGN * math.ceil((stack + self.parts.run.stack) / STACK_ALIGN),
-            macs=total_macs,
             layers=tuple(layers),
         )
 
-    def _add(self, kernel: Kernel[Any], spec: Hashable) -> LayerCosts:
-        """Work out and keep the costs of a kernel and spec."""
-        known = self.parts.kernels.get(kernel.name)
-        if known is None:
-            remedy = f"recalibrate with 'nas calibrate --board {self.board}'"
-            raise UserError(f"the cost model for {self.core} knows no kernel {kernel.name!r}; {remedy}")
-        work = kernel.work(spec)
-        costs = known.predict(work, descriptors(spec, work), kernel.constant_bytes(spec))
-        self._layers[kernel.name, spec] = costs
-        return costs
+    def _check(self, board: Board) -> None:
+        if board.core != self.core:
+            raise UserError(
+                f"--board {board.name}: has a {board.core}, the cost model is for {self.core}; "
+                f"make one with 'nas calibrate --board {board.name}'"
+            )
+
+    @property
+    def known_links(self) -> int:
+        """How many links of chains are kept."""
+        return self._functions.known_links
+
+    @cached_property
+    def _summation(self) -> Summation:
+        return Summation(self.parts)
+
+    @cached_property
+    def _functions(self) -> Functions:
+        remedy = f"recalibrate with 'nas calibrate --board {self.board}'"
+        return Functions(self.parts, self._summation, self.core, self.optimize, remedy)
 
 
 def _latency(cycles: Interval, reads: Interval, board: Board) -> Interval:

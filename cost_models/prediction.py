@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codegen.measurement import Ram
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from cost_models.limits import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """An estimate with the two ends of its interval at the prediction's confidence; ``low <= value <= high``."""
 
     value: float
@@ -24,7 +23,7 @@ class Interval:
         """The same interval in another unit."""
         return Interval(self.value * factor, self.low * factor, self.high * factor)
 
-    def __contains__(self, measured: float) -> bool:
+    def __contains__(self, measured: float) -> bool:  # type: ignore[override]
         return self.low <= measured <= self.high
 
     def to_json(self) -> dict[str, float]:
@@ -52,6 +51,7 @@ class Prediction:
 
     ``ram.arena`` (with its parts ``io`` and ``scratch``) and ``ram.static`` are exact, ``ram.stack`` is an upper bound.
     ``flash`` is in bytes, ``cycles`` per inference as the emulator counts them, ``latency_ms`` in milliseconds on the board.
+    ``layers`` is empty where a chain was predicted.
     """
 
     board: str

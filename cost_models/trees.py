@@ -1,15 +1,20 @@
-"""Small ensembles of regression trees as plain data: fitted with scikit-learn, kept as JSON, evaluated without it."""
+"""Small ensembles of regression trees as plain data: fitted with scikit-learn, kept as JSON, evaluated without it (``trees.c``)."""
 
 from __future__ import annotations
 
+import ctypes
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.native import load_native
 from cost_models.regression import Features
 
 FEWEST_ROWS = 16
@@ -32,20 +37,29 @@ class Trees:
     trees: tuple[Tree, ...]
 
     def __call__(self, row: Features) -> float:
+        return self.at(array("d", [row.get(name, 0.0) for name in self.features]))
+
+    def at(self, row: array[float]) -> float:
+        """The value for a row of doubles, one for each of the ``features``."""
         if not self.trees:
             return self.base
-        feature, threshold, leaves, every = self._arrays
-        values = np.array([row.get(name, 0.0) for name in self.features])
-        node = np.zeros(len(every), np.intp)
-        for _ in range(DEPTH):
-            node = 2 * node + 1 + (values[feature[every, node]] > threshold[every, node])
-        return self.base + float(leaves[every, node - _INNER].sum())
+        return self.base + float(_native().sum_leaves(*self._arrays, len(self.trees), row.buffer_info()[0]))
+
+    def on(self, features: tuple[str, ...]) -> Trees:
+        """The same trees for rows of these features, which hold all of their own."""
+        place = [features.index(name) for name in self.features]
+        trees = tuple((tuple(place[f] for f in nodes), thresholds, leaves) for nodes, thresholds, leaves in self.trees)
+        return Trees(self.base, features, trees)
 
     @cached_property
-    def _arrays(self) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-        """All trees at once: features, thresholds and leaves by tree and node, and the numbers of the trees."""
-        features, thresholds, leaves = zip(*self.trees, strict=True)
-        return np.array(features, np.intp), np.array(thresholds), np.array(leaves), np.arange(len(self.trees))
+    def _arrays(self) -> tuple[ctypes.Array[Any], ...]:
+        """All trees at once: features, thresholds and leaves."""
+        features, thresholds, leaves = (list(chain.from_iterable(part)) for part in zip(*self.trees, strict=True))
+        return (
+            (ctypes.c_int32 * len(features))(*features),
+            (ctypes.c_double * len(thresholds))(*thresholds),
+            (ctypes.c_double * len(leaves))(*leaves),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -56,6 +70,15 @@ class Trees:
         """The inverse of :meth:`to_json`."""
         trees = tuple((tuple(f), tuple(map(float, t)), tuple(map(float, v))) for f, t, v in content["trees"])
         return Trees(float(content["base"]), tuple(content["features"]), trees)
+
+
+@cache
+def _native() -> ctypes.CDLL:
+    library = load_native(Path(__file__).with_name("trees.c"))
+    pointer = ctypes.c_void_p
+    library.sum_leaves.argtypes = (pointer, pointer, pointer, ctypes.c_int64, pointer)
+    library.sum_leaves.restype = ctypes.c_double
+    return library
 
 
 def fit_trees(rows: Sequence[Features], target: Sequence[float], *, count: int = 150) -> Trees:

@@ -32,18 +32,25 @@ class Feasibility:
         self.board = board
         self.limits = limits
         self.confidence = confidence
-        self._known: dict[str, Prediction] = {}
+        self._known: dict[Architecture, Prediction] = {}
 
     def predict(self, architecture: Architecture) -> Prediction:
         """The cost model's prediction for ``architecture``; remembered."""
-        prediction = self._known.get(architecture.id)
+        prediction = self._known.get(architecture)
         if prediction is None:
-            prediction = self.cost_model.predict(self.space.graph(architecture), self.board, confidence=self.confidence)
-            self._known[architecture.id] = prediction
+            prediction = self._known[architecture] = self._predict(architecture)
         return prediction
 
+    def _predict(self, architecture: Architecture) -> Prediction:
+        return self.cost_model.predict_chain(self.space.chain(architecture), self.board, confidence=self.confidence)
+
     def __call__(self, architecture: Architecture) -> tuple[str, ...]:
-        return tuple(violation.limit for violation in violations(self.predict(architecture), self.limits))
+        # Nobody asks for a rejected candidate again, and there may be a million of them: they are not remembered.
+        prediction = self._known.get(architecture) or self._predict(architecture)
+        broken = violations(prediction, self.limits)
+        if not broken:
+            self._known[architecture] = prediction
+        return tuple(violation.limit for violation in broken)
 
     def check_possible(self) -> None:
         """Check that the smallest network of the space fits.

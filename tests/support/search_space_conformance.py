@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import subprocess
@@ -13,11 +14,12 @@ import pytest
 import torch
 
 from codegen.boards import load_board
-from codegen.compile import compile_graph
+from codegen.compile import compile_graph, lay_out
 from codegen.cores import CORES
 from codegen.errors import UserError
 from codegen.importers.torch_network import prepare, to_graph
-from codegen.ir import Graph, total_macs
+from codegen.ir import Graph, Op, total_macs
+from codegen.optimize import Optimize
 from codegen.verify import measure_model
 from cost_models import load_cost_model
 from cost_models.random_weights import fill
@@ -37,6 +39,17 @@ def outline(graph: Graph) -> list[object]:
         for op in graph.ops
     ]
     return [graph.inputs, graph.outputs, *tensors, *ops]
+
+
+def unnamed(op: Op, graph: Graph) -> list[object]:
+    """An operator with its tensors, without names; of activations it says how many operators ago they were written."""
+    written = [*graph.inputs, *(o.output for o in graph.ops)]
+    position = graph.ops.index(op) + 1
+    back = [position - written.index(name) for name in op.inputs]
+    tensors = [graph[name] for name in (*op.inputs, *op.parameters, op.output)]
+    named = ("name", "inputs", "output", "weight", "bias")
+    attributes = [getattr(op, f.name) for f in dataclasses.fields(op) if f.name not in named]
+    return [op.kind, back, attributes, *((t.shape, t.dtype, t.quantization, t.constant) for t in tensors)]
 
 
 def imported_graph(space: SearchSpace, architecture: Architecture) -> Graph:
@@ -156,6 +169,32 @@ class SearchSpaceConformance:
                 if graph[op.output].zero_point == -128:
                     assert trained[op.output].zero_point == -128
                 assert getattr(op, "clamp", None) == getattr(trained.ops[graph.ops.index(op)], "clamp", None)
+
+    def test_its_chain_is_its_graph(self, space: SearchSpace, architectures: list[Architecture]) -> None:
+        for a in architectures:
+            chain, graph = space.chain(a), space.graph(a)
+            other = chain.graph(graph.name)
+            assert [unnamed(op, other.validate()) for op in other.ops] == [unnamed(op, graph) for op in graph.ops]
+            source, taken = other[other.inputs[0]], graph[graph.inputs[0]]
+            assert (source.shape, source.quantization) == (taken.shape, taken.quantization)
+
+    @pytest.mark.parametrize("optimize", ["balanced", "speed", "size"])
+    def test_a_chain_is_judged_like_its_graph(self, space: SearchSpace, optimize: Optimize) -> None:
+        """No pass does anything, the order stays, and all figures are the same, those of the memory plan to the byte."""
+        board = load_board("nucleo-l4r5zi")
+        model = load_cost_model(board.core, optimize=optimize)
+        rng = np.random.default_rng(6)
+        for _ in range(5 if optimize == "size" else 60):
+            a = space.sample(rng)
+            chain, graph = space.chain(a), space.graph(a)
+            if optimize != "size":
+                assert lay_out(graph, CORES[board.core], optimize).graph is graph
+            quick, general = model.predict_chain(chain, board), model.predict(graph, board)
+            assert bool(quick.layers) == (optimize == "size"), "the links were looked up, unless the level moves whole graphs"
+            assert (quick.ram, quick.macs) == (general.ram, general.macs)
+            for interval in ("flash", "cycles", "latency_ms"):
+                mine, theirs = getattr(quick, interval), getattr(general, interval)
+                assert (mine.value, mine.low, mine.high) == pytest.approx((theirs.value, theirs.low, theirs.high), rel=1e-12)
 
     def test_equal_architectures_have_equal_graphs(self, space: SearchSpace, architectures: list[Architecture]) -> None:
         outlines: dict[str, list[object]] = {}

@@ -1,0 +1,157 @@
+"""A network's figures before any interval: sums over its layers and what lies around them.
+
+Layers that share a function share its code and its error, so their spreads add up; errors of different functions are independent,
+so their variances do. The deepest layer decides the stack. The sums are native code (``totals.c``): a search makes them for every
+candidate.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Mapping
+from functools import cache
+from itertools import count
+from pathlib import Path
+from struct import Struct
+from typing import NamedTuple
+
+from codegen.native import load_native
+from cost_models.costs import LayerCosts, Parts, Routine
+
+LEAST_READS_SPREAD = 16.0
+STACK_ALIGN = 4
+
+_LAYER = Struct("=qQ7d4q")
+_SUMS = Struct("=Q7d4q")
+_NO_DEMAND = bytes(24)
+LAYER_BYTES = _LAYER.size
+"""Of a packed layer, without its demand."""
+_Sums = ctypes.c_char * _SUMS.size
+
+
+class Sums(NamedTuple):
+    """Over the layers alone; ``routines`` has a bit for each routine that is called, ``stack`` and ``scratch`` are the greatest."""
+
+    routines: int
+    cycles: float
+    cycles_variance: float
+    reads: float
+    reads_variance: float
+    code: float
+    code_variance: float
+    stack: float
+    macs: int
+    constants: int
+    scratch: int
+    arguments: int
+
+
+class Totals(NamedTuple):
+    """Sums over a network, each estimate with the size of its likely error."""
+
+    cycles: float
+    cycles_spread: float
+    reads: float
+    reads_spread: float
+    code: float
+    code_spread: float
+    constants: int
+    arena: int
+    stack: int
+    macs: int
+
+    @property
+    def flash(self) -> float:
+        """Code and constants."""
+        return self.code + self.constants
+
+
+class RunCall(NamedTuple):
+    """The straight line of calls in ``<m>_run``: how many there are, their arguments, and the graph's inputs and outputs."""
+
+    calls: int
+    arguments: int
+    borders: int
+
+    @property
+    def features(self) -> dict[str, float]:
+        """Physical features for the linear models of what lies around the layers."""
+        return {
+            "runs": 1.0,
+            "calls": float(self.calls),
+            "arguments": float(self.arguments),
+            "borders": float(self.borders),
+        }
+
+
+class Summation:
+    """Sums layers' costs by the ``parts`` of a cost model."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._run = parts.run
+        self._routines: Mapping[str, Routine] = parts.routines
+        self._bits = {name: 1 << place for place, name in enumerate(parts.routines)}
+        self._numbers = count()
+        self._called: dict[int, tuple[float, float]] = {}
+        self._around: dict[RunCall, tuple[float, float, float]] = {}
+
+    def number(self) -> int:
+        """A new number for a function."""
+        return next(self._numbers)
+
+    def packed(
+        self, function: int, costs: LayerCosts, *, macs: int = 0, scratch: int = 0, arguments: int = 0, demand: bytes = _NO_DEMAND
+    ) -> bytes:
+        """A layer as :meth:`sums` takes it: the number of its function with its costs, and what else is to be summed.
+
+        ``demand`` is what it asks of the memory plan, for :func:`codegen.memory_plan.plan_chain`, which skips the rest.
+
+        :raises struct.error: if the model has more than 64 routines.
+        """
+        routines = sum(self._bits[name] for name in costs.calls)
+        estimates = (costs.cycles, costs.cycles_spread, costs.reads, costs.reads_spread, costs.code, costs.code_spread, costs.stack)
+        return _LAYER.pack(function, routines, *estimates, macs, costs.constants, scratch, arguments) + demand
+
+    def sums(self, layers: bytes, count: int) -> Sums:
+        """Over so many :meth:`packed` layers, joined."""
+        sums = _Sums()
+        _native().sum_layers(layers, count, sums)
+        return Sums._make(_SUMS.unpack(sums))
+
+    def totals(self, sums: Sums, run: RunCall, *, constants: int, macs: int, arena: int) -> Totals:
+        """The figures of a network with these layers."""
+        called_code, called_variance = self._called.get(sums.routines) or self._call(sums.routines)
+        run_cycles, run_reads, run_code = self._around.get(run) or self._surround(run)
+        return Totals(
+            sums.cycles + run_cycles,
+            math.sqrt(sums.cycles_variance),
+            sums.reads + run_reads,
+            math.sqrt(LEAST_READS_SPREAD**2 + sums.reads_variance),
+            sums.code + run_code + called_code,
+            math.sqrt(self._run.flash_spread**2 + sums.code_variance + called_variance),
+            constants,
+            arena,
+            STACK_ALIGN * math.ceil((sums.stack + self._run.stack) / STACK_ALIGN),
+            macs,
+        )
+
+    def _call(self, bits: int) -> tuple[float, float]:
+        """Code and variance of the routines."""
+        called = [self._routines[name] for name, bit in self._bits.items() if bits & bit]
+        found = self._called[bits] = sum(r.code for r in called), sum(r.spread**2 for r in called)
+        return found
+
+    def _surround(self, run: RunCall) -> tuple[float, float, float]:
+        """Cycles, reads and code around the layers."""
+        features = run.features
+        found = self._around[run] = self._run.cycles(features), self._run.reads(features), self._run.flash(features)
+        return found
+
+
+@cache
+def _native() -> ctypes.CDLL:
+    library = load_native(Path(__file__).with_name("totals.c"))
+    library.sum_layers.argtypes = (ctypes.c_char_p, ctypes.c_int64, ctypes.c_char_p)
+    library.sum_layers.restype = None
+    return library

@@ -1,0 +1,73 @@
+"""Sums over layers against the formulas in plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codegen.memory_plan import LinkDemand
+from cost_models.costs import LayerCosts, Parts, Routine, RunCosts
+from cost_models.regression import Linear
+from cost_models.totals import LEAST_READS_SPREAD, RunCall, Summation
+
+ROUTINES = {"memcpy": Routine(40.0, 2.0), "divide": Routine(90.0, 0.0), "requantize": Routine(64.0, 5.0)}
+RUN = RunCosts(
+    cycles=Linear({"runs": 10.0, "calls": 2.0}),
+    reads=Linear({"arguments": 4.0}),
+    flash=Linear({"runs": 30.0, "borders": 8.0}),
+    flash_spread=9.0,
+    stack=21,
+)
+PARTS = Parts({}, ROUTINES, RUN)
+DEMANDS = [LinkDemand(8, 0, ((1, None), (2, 4))[: i % 3]).packed() for i in range(6)]
+
+amount = st.floats(0, 1e6)
+costs = st.builds(
+    LayerCosts,
+    cycles=amount,
+    cycles_spread=amount,
+    reads=amount,
+    reads_spread=amount,
+    code=amount,
+    code_spread=amount,
+    constants=st.integers(0, 1000),
+    stack=amount,
+    calls=st.lists(st.sampled_from(sorted(ROUTINES)), unique=True).map(tuple),
+)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> tuple[list[LayerCosts], list[int]]:
+    """Functions, and which of them are called in order."""
+    functions = draw(st.lists(costs, min_size=1, max_size=6))
+    return functions, draw(st.lists(st.sampled_from(range(len(functions))), min_size=1))
+
+
+@settings(deadline=None)
+@given(programs())
+def test_layers_that_share_a_function_share_code_and_error(drawn: tuple[list[LayerCosts], list[int]]) -> None:
+    functions, calls = drawn
+    summation = Summation(PARTS)
+    packed = [
+        summation.packed(summation.number(), function, macs=i, scratch=8 - i, arguments=3, demand=demand)
+        for i, (function, demand) in enumerate(zip(functions, DEMANDS, strict=False))
+    ]
+    sums = summation.sums(b"".join(packed[i] for i in calls), len(calls))
+    assert (sums.macs, sums.scratch, sums.arguments) == (sum(calls), 8 - min(calls), 3 * len(calls))
+    assert sums.constants == sum(functions[i].constants for i in calls)
+    run = RunCall(len(calls), 3 * len(calls), 2)
+    totals = summation.totals(sums, run, constants=7, macs=8, arena=9)
+    used = [(functions[i], calls.count(i)) for i in sorted(set(calls))]
+    routines = [ROUTINES[name] for name in {name for function, _ in used for name in function.calls}]
+    assert totals.cycles == pytest.approx(sum(functions[i].cycles for i in calls) + 10 + 2 * len(calls))
+    assert totals.cycles_spread == pytest.approx(math.hypot(*(n * f.cycles_spread for f, n in used)))
+    assert totals.reads == pytest.approx(sum(functions[i].reads for i in calls) + 12 * len(calls))
+    assert totals.reads_spread == pytest.approx(math.hypot(LEAST_READS_SPREAD, *(n * f.reads_spread for f, n in used)))
+    assert totals.code == pytest.approx(sum(f.code for f, _ in used) + 46 + sum(r.code for r in routines))
+    assert totals.code_spread == pytest.approx(math.hypot(9, *(f.code_spread for f, _ in used), *(r.spread for r in routines)))
+    assert totals.stack % 4 == 0
+    assert 0 <= totals.stack - (max(functions[i].stack for i in calls) + 21) < 4
+    assert (totals.constants, totals.macs, totals.arena, totals.flash) == (7, 8, 9, totals.code + 7)
