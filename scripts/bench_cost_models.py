@@ -10,41 +10,110 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 
 from codegen.boards import Board, load_board
 from codegen.ir import Graph, total_macs
-from codegen.optimize import OPTIMIZE
-from cost_models import CostModel, Limits, load_cost_model, violations
+from codegen.optimize import OPTIMIZE, Optimize
+from cost_models import CostModel, Interval, Limits, load_cost_model
 from cost_models.calibration import Job, run_job
 from cost_models.card import Accuracy
+from cost_models.model import DEFAULT_CONFIDENCE
 from cost_models.process_map import ProcessMap
-from search_spaces.image import ImageSpace
+from nas.search.feasibility import Feasibility
+from search_spaces import Choice, ImageSpace
 
 SPACES = (ImageSpace((8, 8, 1), 10), ImageSpace((16, 16, 1), 10), ImageSpace((28, 28, 1), 10), ImageSpace((32, 32, 3), 10))
+CHUNK = 200
+"""Candidates that are drawn, then timed, at a time."""
 LIMITS = Limits(ram=16 * 1024, flash=64 * 1024, latency_ms=50.0)
 
 
-def candidates_per_second(model: CostModel, board: Board, space: ImageSpace, seconds: float, seed: int) -> dict[str, float]:
-    """From parameters to verdict on distinct candidates, each judged once, on one core."""
-    rng = np.random.default_rng(seed)
+@dataclass(frozen=True, slots=True)
+class SpeedRun:
+    """What to measure on one space in a process of its own: the first ``cold`` candidates; after ``warm`` more, ``timed`` ones."""
+
+    model: str
+    optimize: Optimize
+    board: str
+    space: ImageSpace
+    cold: int
+    warm: int
+    timed: int
+    seed: int
+
+
+def measure_speed(run: SpeedRun) -> dict[str, float]:
+    """From parameters to verdict on distinct candidates, each judged once, by what the samplers ask (:class:`Feasibility`).
+
+    Parameter assignments are drawn beforehand; decoding them is timed, and so is everything that is worked out anew. What is known
+    of layers is kept from one candidate to the next, a candidate as a whole never comes up again. Afterwards every candidate that
+    was timed is laid out by the compiler and compared.
+    """
+    board = load_board(run.board)
+    model = load_cost_model(run.model, optimize=run.optimize)
+    fits = Feasibility(run.space, model, board, LIMITS, DEFAULT_CONFIDENCE)
+    fits(run.space.smallest())  # loads schedules and native code
+    rng = np.random.default_rng(run.seed)
     seen: set[str] = set()
-    feasible = 0
-    spent = 0.0
-    while spent < seconds:
-        fresh = []
-        while len(fresh) < 200:
-            architecture = space.sample(rng)
-            if architecture.id not in seen:
-                seen.add(architecture.id)
-                fresh.append(architecture)
-        start = time.perf_counter()
-        for architecture in fresh:
-            feasible += not violations(model.predict(space.graph(architecture), board), LIMITS)
-        spent += time.perf_counter() - start
-    return {"candidates": len(seen), "per_second": len(seen) / spent, "feasible": feasible / len(seen)}
+
+    def judge(count: int) -> tuple[list[Mapping[str, Choice]], float, float, int]:
+        """New candidates; how many a second by the clock and by the processor's time; how many fit."""
+        genomes: list[Mapping[str, Choice]] = []
+        wall = processor = 0.0
+        feasible = 0
+        while len(genomes) < count:
+            fresh: list[Mapping[str, Choice]] = []
+            while len(fresh) < min(CHUNK, count - len(genomes)):
+                architecture = run.space.sample(rng)
+                if architecture.id not in seen:
+                    seen.add(architecture.id)
+                    fresh.append(run.space.params(architecture))
+            began, used = time.perf_counter(), time.process_time()
+            for genome in fresh:
+                feasible += not fits(run.space.from_params(genome))
+            wall, processor = wall + time.perf_counter() - began, processor + time.process_time() - used
+            genomes += fresh
+        return genomes, count / wall, count / processor, feasible
+
+    first, cold, cold_processor, _ = judge(run.cold)
+    judge(run.warm)
+    known = model.known_links
+    last, rate, processor, feasible = judge(run.timed)
+    new_links = model.known_links - known
+    differences = {"ram": 0, "flash": 0, "latency": 0, "macs": 0}
+    for genome in (*first, *last):
+        architecture = run.space.from_params(genome)
+        quick, general = fits.predict(architecture), model.predict(run.space.graph(architecture), board)
+        differences["ram"] += quick.ram != general.ram
+        differences["flash"] += not _equal(quick.flash, general.flash)
+        differences["latency"] += not _equal(quick.latency_ms, general.latency_ms)
+        differences["macs"] += quick.macs != general.macs
+    return {
+        "per_second": rate,
+        "per_processor_second": processor,
+        "candidates": run.timed,
+        "after": run.cold + run.warm,
+        "known_layers": known,
+        "new_layers_per_candidate": new_links / run.timed,
+        "cold_per_second": cold,
+        "cold_per_processor_second": cold_processor,
+        "cold_candidates": run.cold,
+        "feasible": feasible / run.timed,
+        "compared": len(first) + len(last),
+        **{f"{figure}_differences": count for figure, count in differences.items()},
+    }
+
+
+def _equal(a: Interval, b: Interval) -> bool:
+    """Up to the rounding of sums."""
+    return np.allclose((a.value, a.low, a.high), (b.value, b.low, b.high), rtol=1e-12, atol=0)
 
 
 def fresh_networks(count: int, seed: int, most_macs: int) -> list[Graph]:
@@ -84,6 +153,18 @@ def accuracy(model: CostModel, board: Board, graphs: list[Graph], workers: int, 
     }
 
 
+def _speed_text(name: str, figures: Mapping[str, float]) -> str:
+    differences = ", ".join(f"{figure} of {figures[figure + '_differences']}" for figure in ("ram", "flash", "latency", "macs"))
+    return (
+        f"{name:20} {figures['per_second']:8,.0f} candidates/s, {figures['per_processor_second']:,.0f} by processor time, after "
+        f"{figures['after']:,} ({figures['new_layers_per_candidate']:.2f} new layers each; "
+        f"{100 * figures['feasible']:.0f} % feasible)\n"
+        f"{'':20} {figures['cold_per_second']:8,.0f} candidates/s, {figures['cold_per_processor_second']:,.0f} by processor time, "
+        f"for the first {figures['cold_candidates']:,}\n"
+        f"{'':20} against the compiler's layout of all {figures['compared']:,} that were timed, other figures for {differences}"
+    )
+
+
 def main() -> None:
     """Parse arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,25 +173,29 @@ def main() -> None:
     parser.add_argument("--model", help="a cost-model file; default: the one that is shipped for the board's core")
     parser.add_argument("--networks", type=int, default=40, help="networks to build and run (0: speed only)")
     parser.add_argument("--most-macs", type=int, default=3_000_000, help="leave out networks with more")
-    parser.add_argument("--seconds", type=float, default=5.0, help="time for each space's speed")
+    parser.add_argument("--timed", type=int, default=10_000, help="candidates to time on each space, and the first 1,000 beside")
+    parser.add_argument("--warm", type=int, default=50_000, help="candidates that are judged in between")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=20_000)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     board = load_board(options.board)
-    model = load_cost_model(options.model or board.core, optimize=options.optimize)
-    result: dict[str, Any] = {
-        "board": board.name,
-        "speed": {space.name: candidates_per_second(model, board, space, options.seconds, options.seed) for space in SPACES},
-    }
+    source = options.model or board.core
+    speed = {}
+    for space in SPACES:
+        run = SpeedRun(source, options.optimize, options.board, space, 1_000, options.warm, options.timed, options.seed)
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            speed[space.name] = process.submit(measure_speed, run).result()
+    result: dict[str, Any] = {"board": board.name, "speed": speed}
     if options.networks:
+        model = load_cost_model(source, optimize=options.optimize)
         graphs = fresh_networks(options.networks, options.seed, options.most_macs)
         result["accuracy"] = accuracy(model, board, graphs, options.workers, options.seed)
     if options.json:
         print(json.dumps(result, default=lambda figure: {name: getattr(figure, name) for name in Accuracy.__slots__}, indent=2))
         return
-    for name, speed in result["speed"].items():
-        print(f"{name:20} {speed['per_second']:8,.0f} candidates/s ({100 * speed['feasible']:.0f} % feasible)")
+    for name, figures in speed.items():
+        print(_speed_text(name, figures))
     for name, value in result.get("accuracy", {}).items():
         print(f"{name:20} {value}")
 
