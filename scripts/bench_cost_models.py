@@ -1,7 +1,8 @@
 """How fast and how good the cost models are: candidates per second, and predictions against builds of fresh random networks.
 
-Run it as ``python scripts/bench_cost_models.py [--networks N] [--json]``. The networks are drawn with a seed that calibration does
-not use; each one is compiled with random weights, run in the emulator and compared with what was predicted from its shapes.
+Run it as ``python scripts/bench_cost_models.py [--networks N] [--json]``. The networks are drawn from all
+spaces of the calibration in turn, with a seed that it does not use; each one is compiled with random weights, run in the emulator
+and compared with what was predicted from its shapes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -26,23 +27,26 @@ from cost_models.calibration import Job, run_job
 from cost_models.card import Accuracy
 from cost_models.model import DEFAULT_CONFIDENCE
 from cost_models.process_map import ProcessMap
+from nas.calibration import SPACES
 from nas.search.feasibility import Feasibility
-from search_spaces import Choice, ImageSpace
+from search_spaces import Choice, SearchSpace
 
-SPACES = (ImageSpace((8, 8, 1), 10), ImageSpace((16, 16, 1), 10), ImageSpace((28, 28, 1), 10), ImageSpace((32, 32, 3), 10))
-CHUNK = 200
-"""Candidates that are drawn, then timed, at a time."""
+FAMILIES = tuple({type(space): space for space in reversed(SPACES)}.values())[::-1]
+"""The first space of each family."""
+MOST_DRAWS = 4
+"""Draws for each candidate that is wanted, until a space counts as having no more of them."""
 LIMITS = Limits(ram=16 * 1024, flash=64 * 1024, latency_ms=50.0)
 
 
 @dataclass(frozen=True, slots=True)
 class SpeedRun:
-    """What to measure on one space in a process of its own: the first ``cold`` candidates; after ``warm`` more, ``timed`` ones."""
+    """What to measure on one space in a process of its own: the first ``cold`` candidates; after ``warm`` more, or as many as the
+    space has, ``timed`` ones."""
 
     model: str
     optimize: Optimize
     board: str
-    space: ImageSpace
+    space: SearchSpace
     cold: int
     warm: int
     timed: int
@@ -61,31 +65,27 @@ def measure_speed(run: SpeedRun) -> dict[str, float]:
     fits = Feasibility(run.space, model, board, LIMITS, DEFAULT_CONFIDENCE)
     fits(run.space.smallest())  # loads schedules and native code
     rng = np.random.default_rng(run.seed)
-    seen: set[str] = set()
+    genomes: dict[str, Mapping[str, Choice]] = {}
+    wanted = run.cold + run.warm + run.timed
+    for _ in range(MOST_DRAWS * wanted):
+        if len(genomes) == wanted:
+            break
+        architecture = run.space.sample(rng)
+        genomes.setdefault(architecture.id, run.space.params(architecture))
+    drawn = list(genomes.values())
+    first, between, last = drawn[: run.cold], drawn[run.cold : -run.timed], drawn[-run.timed :]
 
-    def judge(count: int) -> tuple[list[Mapping[str, Choice]], float, float, int]:
-        """New candidates; how many a second by the clock and by the processor's time; how many fit."""
-        genomes: list[Mapping[str, Choice]] = []
-        wall = processor = 0.0
-        feasible = 0
-        while len(genomes) < count:
-            fresh: list[Mapping[str, Choice]] = []
-            while len(fresh) < min(CHUNK, count - len(genomes)):
-                architecture = run.space.sample(rng)
-                if architecture.id not in seen:
-                    seen.add(architecture.id)
-                    fresh.append(run.space.params(architecture))
-            began, used = time.perf_counter(), time.process_time()
-            for genome in fresh:
-                feasible += not fits(run.space.from_params(genome))
-            wall, processor = wall + time.perf_counter() - began, processor + time.process_time() - used
-            genomes += fresh
-        return genomes, count / wall, count / processor, feasible
+    def judge(some: Sequence[Mapping[str, Choice]]) -> tuple[float, float, int]:
+        """How many a second by the clock and by the processor's time; how many fit."""
+        began, used = time.perf_counter(), time.process_time()
+        feasible = sum(not fits(run.space.from_params(genome)) for genome in some)
+        return len(some) / (time.perf_counter() - began), len(some) / (time.process_time() - used), feasible
 
-    first, cold, cold_processor, _ = judge(run.cold)
-    judge(run.warm)
+    cold, cold_processor, _ = judge(first)
+    if between:
+        judge(between)
     known = model.known_links
-    last, rate, processor, feasible = judge(run.timed)
+    rate, processor, feasible = judge(last)
     new_links = model.known_links - known
     differences = {"ram": 0, "flash": 0, "latency": 0, "macs": 0}
     for genome in (*first, *last):
@@ -98,14 +98,14 @@ def measure_speed(run: SpeedRun) -> dict[str, float]:
     return {
         "per_second": rate,
         "per_processor_second": processor,
-        "candidates": run.timed,
-        "after": run.cold + run.warm,
+        "candidates": len(last),
+        "after": len(first) + len(between),
         "known_layers": known,
-        "new_layers_per_candidate": new_links / run.timed,
+        "new_layers_per_candidate": new_links / len(last),
         "cold_per_second": cold,
         "cold_per_processor_second": cold_processor,
-        "cold_candidates": run.cold,
-        "feasible": feasible / run.timed,
+        "cold_candidates": len(first),
+        "feasible": feasible / len(last),
         "compared": len(first) + len(last),
         **{f"{figure}_differences": count for figure, count in differences.items()},
     }
@@ -156,7 +156,8 @@ def accuracy(model: CostModel, board: Board, graphs: list[Graph], workers: int, 
 def _speed_text(name: str, figures: Mapping[str, float]) -> str:
     differences = ", ".join(f"{figure} of {figures[figure + '_differences']}" for figure in ("ram", "flash", "latency", "macs"))
     return (
-        f"{name:20} {figures['per_second']:8,.0f} candidates/s, {figures['per_processor_second']:,.0f} by processor time, after "
+        f"{name}\n"
+        f"{'':20} {figures['per_second']:8,.0f} candidates/s, {figures['per_processor_second']:,.0f} by processor time, after "
         f"{figures['after']:,} ({figures['new_layers_per_candidate']:.2f} new layers each; "
         f"{100 * figures['feasible']:.0f} % feasible)\n"
         f"{'':20} {figures['cold_per_second']:8,.0f} candidates/s, {figures['cold_per_processor_second']:,.0f} by processor time, "
@@ -174,6 +175,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=40, help="networks to build and run (0: speed only)")
     parser.add_argument("--most-macs", type=int, default=3_000_000, help="leave out networks with more")
     parser.add_argument("--timed", type=int, default=10_000, help="candidates to time on each space, and the first 1,000 beside")
+    parser.add_argument("--families", action="store_true", help="time candidates of one space of each family only")
     parser.add_argument("--warm", type=int, default=50_000, help="candidates that are judged in between")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=20_000)
@@ -182,7 +184,7 @@ def main() -> None:
     board = load_board(options.board)
     source = options.model or board.core
     speed = {}
-    for space in SPACES:
+    for space in FAMILIES if options.families else SPACES:
         run = SpeedRun(source, options.optimize, options.board, space, 1_000, options.warm, options.timed, options.seed)
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
             speed[space.name] = process.submit(measure_speed, run).result()
