@@ -1,15 +1,19 @@
 /* Sums over the layers of a network, as cost_models/totals.py describes them. */
 #include <stdint.h>
+#include <string.h>
 
 typedef struct {
-    int64_t function;  /* equal for layers that share their function */
-    uint64_t routines; /* a bit for each routine that the function calls */
+    int64_t function; /* equal for layers that share their function */
+    int64_t calls;    /* where the list of routines that the function calls begins: how many, then their numbers */
     double cycles, cycles_spread, reads, reads_spread, code, code_spread, stack;
     int64_t macs, constants, scratch, arguments;
 } layer_t;
 
 typedef struct {
-    uint64_t routines;
+    double code, variance;
+} routine_t;
+
+typedef struct {
     double cycles, cycles_variance, reads, reads_variance, code, code_variance, stack;
     int64_t macs, constants, scratch, arguments;
 } sums_t;
@@ -20,8 +24,10 @@ static const layer_t *next(const layer_t *layer) {
     return (const layer_t *)(demand + 3 + 2 * demand[2]);
 }
 
-void sum_layers(const layer_t *layers, int64_t count, sums_t *sums) {
+void sum_layers(const layer_t *layers, int64_t count, const int64_t *lists, const routine_t *routines, int64_t known, sums_t *sums) {
     *sums = (sums_t){0};
+    uint8_t seen[known + 1]; /* whether a routine is taken already */
+    memset(seen, 0, sizeof seen);
     const layer_t *layer = layers;
     for (int64_t i = 0; i < count; i++, layer = next(layer)) {
         sums->macs += layer->macs;
@@ -31,11 +37,11 @@ void sum_layers(const layer_t *layers, int64_t count, sums_t *sums) {
         const layer_t *other = layers;
         while (other->function != layer->function) other = next(other);
         if (other != layer) continue; /* taken with the first call of this function */
-        int64_t calls = 1;
+        int64_t uses = 1;
         other = next(layer);
-        for (int64_t k = i + 1; k < count; k++, other = next(other)) calls += other->function == layer->function;
+        for (int64_t k = i + 1; k < count; k++, other = next(other)) uses += other->function == layer->function;
         /* Calls of one function share its error; errors of different functions are independent. */
-        const double n = (double)calls, cycles_error = n * layer->cycles_spread, reads_error = n * layer->reads_spread;
+        const double n = (double)uses, cycles_error = n * layer->cycles_spread, reads_error = n * layer->reads_spread;
         sums->cycles += n * layer->cycles;
         sums->reads += n * layer->reads;
         sums->cycles_variance += cycles_error * cycles_error;
@@ -43,6 +49,13 @@ void sum_layers(const layer_t *layers, int64_t count, sums_t *sums) {
         sums->code += layer->code;
         sums->code_variance += layer->code_spread * layer->code_spread;
         sums->stack = layer->stack > sums->stack ? layer->stack : sums->stack;
-        sums->routines |= layer->routines;
+        const int64_t *calls_of = lists + layer->calls;
+        for (int64_t k = 1; k <= calls_of[0]; k++) {
+            const int64_t number = calls_of[k];
+            if (seen[number]) continue;
+            seen[number] = 1;
+            sums->code += routines[number].code;
+            sums->code_variance += routines[number].variance;
+        }
     }
 }

@@ -1,15 +1,15 @@
 """A network's figures before any interval: sums over its layers and what lies around them.
 
 Layers that share a function share its code and its error, so their spreads add up; errors of different functions are independent,
-so their variances do. The deepest layer decides the stack. The sums are native code (``totals.c``): a search makes them for every
-candidate.
+so their variances do. A routine that several functions call is there once. The deepest layer decides the stack. The sums are native
+code (``totals.c``): a search makes them for every candidate.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Mapping
+from array import array
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -22,8 +22,8 @@ from cost_models.costs import LayerCosts, Parts, Routine
 LEAST_READS_SPREAD = 16.0
 STACK_ALIGN = 4
 
-_LAYER = Struct("=qQ7d4q")
-_SUMS = Struct("=Q7d4q")
+_LAYER = Struct("=qq7d4q")
+_SUMS = Struct("=7d4q")
 _NO_DEMAND = bytes(24)
 LAYER_BYTES = _LAYER.size
 """Of a packed layer, without its demand."""
@@ -31,9 +31,8 @@ _Sums = ctypes.c_char * _SUMS.size
 
 
 class Sums(NamedTuple):
-    """Over the layers alone; ``routines`` has a bit for each routine that is called, ``stack`` and ``scratch`` are the greatest."""
+    """Over the layers and what they call; ``stack`` and ``scratch`` are the greatest."""
 
-    routines: int
     cycles: float
     cycles_variance: float
     reads: float
@@ -90,15 +89,24 @@ class Summation:
 
     def __init__(self, parts: Parts) -> None:
         self._run = parts.run
-        self._routines: Mapping[str, Routine] = parts.routines
-        self._bits = {name: 1 << place for place, name in enumerate(parts.routines)}
-        self._numbers = count()
-        self._called: dict[int, tuple[float, float]] = {}
+        self._functions = count()
+        self._routines: dict[str, int] = {}
+        self._figures = array("d")
+        self._calls: dict[tuple[str, ...], int] = {}
+        self._lists = array("q")
+        for name, routine in parts.routines.items():
+            self.add_routine(name, routine)
         self._around: dict[RunCall, tuple[float, float, float]] = {}
+
+    def add_routine(self, name: str, routine: Routine) -> None:
+        """Make a routine known, unless it is."""
+        if name not in self._routines:
+            self._routines[name] = len(self._routines)
+            self._figures.extend((routine.code, routine.spread**2))
 
     def number(self) -> int:
         """A new number for a function."""
-        return next(self._numbers)
+        return next(self._functions)
 
     def packed(
         self, function: int, costs: LayerCosts, *, macs: int = 0, scratch: int = 0, arguments: int = 0, demand: bytes = _NO_DEMAND
@@ -107,40 +115,37 @@ class Summation:
 
         ``demand`` is what it asks of the memory plan, for :func:`codegen.memory_plan.plan_chain`, which skips the rest.
 
-        :raises struct.error: if the model has more than 64 routines.
+        :raises KeyError: if the function calls a routine that is not known.
         """
-        routines = sum(self._bits[name] for name in costs.calls)
+        calls = self._calls.get(costs.calls)
+        if calls is None:
+            calls = self._calls[costs.calls] = len(self._lists)
+            self._lists.extend((len(costs.calls), *(self._routines[name] for name in costs.calls)))
         estimates = (costs.cycles, costs.cycles_spread, costs.reads, costs.reads_spread, costs.code, costs.code_spread, costs.stack)
-        return _LAYER.pack(function, routines, *estimates, macs, costs.constants, scratch, arguments) + demand
+        return _LAYER.pack(function, calls, *estimates, macs, costs.constants, scratch, arguments) + demand
 
     def sums(self, layers: bytes, count: int) -> Sums:
         """Over so many :meth:`packed` layers, joined."""
         sums = _Sums()
-        _native().sum_layers(layers, count, sums)
+        lists, figures = self._lists.buffer_info()[0], self._figures.buffer_info()[0]
+        _native().sum_layers(layers, count, lists, figures, len(self._routines), sums)
         return Sums._make(_SUMS.unpack(sums))
 
     def totals(self, sums: Sums, run: RunCall, *, constants: int, macs: int, arena: int) -> Totals:
         """The figures of a network with these layers."""
-        called_code, called_variance = self._called.get(sums.routines) or self._call(sums.routines)
         run_cycles, run_reads, run_code = self._around.get(run) or self._surround(run)
         return Totals(
             sums.cycles + run_cycles,
             math.sqrt(sums.cycles_variance),
             sums.reads + run_reads,
             math.sqrt(LEAST_READS_SPREAD**2 + sums.reads_variance),
-            sums.code + run_code + called_code,
-            math.sqrt(self._run.flash_spread**2 + sums.code_variance + called_variance),
+            sums.code + run_code,
+            math.sqrt(self._run.flash_spread**2 + sums.code_variance),
             constants,
             arena,
             STACK_ALIGN * math.ceil((sums.stack + self._run.stack) / STACK_ALIGN),
             macs,
         )
-
-    def _call(self, bits: int) -> tuple[float, float]:
-        """Code and variance of the routines."""
-        called = [self._routines[name] for name, bit in self._bits.items() if bits & bit]
-        found = self._called[bits] = sum(r.code for r in called), sum(r.spread**2 for r in called)
-        return found
 
     def _surround(self, run: RunCall) -> tuple[float, float, float]:
         """Cycles, reads and code around the layers."""
@@ -152,6 +157,7 @@ class Summation:
 @cache
 def _native() -> ctypes.CDLL:
     library = load_native(Path(__file__).with_name("totals.c"))
-    library.sum_layers.argtypes = (ctypes.c_char_p, ctypes.c_int64, ctypes.c_char_p)
+    pointer = ctypes.c_void_p
+    library.sum_layers.argtypes = (ctypes.c_char_p, ctypes.c_int64, pointer, pointer, ctypes.c_int64, ctypes.c_char_p)
     library.sum_layers.restype = None
     return library

@@ -13,7 +13,7 @@ from cost_models.costs import LayerCosts, Parts, Routine, RunCosts
 from cost_models.regression import Linear
 from cost_models.totals import LEAST_READS_SPREAD, RunCall, Summation
 
-ROUTINES = {"memcpy": Routine(40.0, 2.0), "divide": Routine(90.0, 0.0), "requantize": Routine(64.0, 5.0)}
+ROUTINES = {f"routine{i}": Routine(40.0 + i, float(i % 7)) for i in range(200)}
 RUN = RunCosts(
     cycles=Linear({"runs": 10.0, "calls": 2.0}),
     reads=Linear({"arguments": 4.0}),
@@ -71,3 +71,16 @@ def test_layers_that_share_a_function_share_code_and_error(drawn: tuple[list[Lay
     assert totals.stack % 4 == 0
     assert 0 <= totals.stack - (max(functions[i].stack for i in calls) + 21) < 4
     assert (totals.constants, totals.macs, totals.arena, totals.flash) == (7, 8, 9, totals.code + 7)
+
+
+def test_a_routine_that_comes_to_be_known_later_counts_once() -> None:
+    summation = Summation(PARTS)
+    functions = [LayerCosts(1.0, 0.0, 1.0, 0.0, 100.0, 3.0, 0, 8.0, calls) for calls in (("later",), ("routine3", "later"))]
+    with pytest.raises(KeyError, match="later"):
+        summation.packed(summation.number(), functions[0])
+    summation.add_routine("later", Routine(500.0, 40.0))
+    summation.add_routine("later", Routine(1.0, 1.0))
+    packed = [summation.packed(summation.number(), function) for function in functions]
+    sums = summation.sums(b"".join(packed), 2)
+    assert sums.code == pytest.approx(2 * 100 + 500 + ROUTINES["routine3"].code)
+    assert sums.code_variance == pytest.approx(2 * 3**2 + 40**2 + ROUTINES["routine3"].spread ** 2)
