@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from cost_models.descriptors import shared_functions
 from cost_models.regression import Linear
 from cost_models.trees import Trees
 
@@ -51,6 +52,16 @@ class LayerCosts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Routine:
+    """Code that functions share, a kernel's shared function, a helper of the micro-kernels or a support routine of the
+    compiler: ``code`` bytes, off by about
+    ``spread``, since compilers fit a helper to the calls that a program happens to hold."""
+
+    code: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallRule:
     """Tells by a spec's descriptors whether its function calls a routine: all ``present`` ones are there, no ``absent`` one is."""
 
@@ -67,7 +78,9 @@ class KernelCosts:
 
     ``code`` is the bytes of one function by its descriptors, off by about ``code_spread`` bytes. ``stack`` estimates the bytes that
     a function and all that it calls take; ``stack_margin`` is added where the networks that the model's common margin comes from
-    do not have the kernel. ``calls`` maps the routines that a function may need to the rule that tells whether it does.
+    do not have the kernel. ``calls`` maps the routines that a function may need to the rule that tells whether it does; those that
+    descriptors name (:func:`cost_models.descriptors.shared_functions`) it always needs. ``shared`` estimates the bytes of such a
+    one that was not measured, off by about ``shared_spread`` bytes.
     """
 
     cycles: Rate
@@ -77,21 +90,24 @@ class KernelCosts:
     stack: Trees
     stack_margin: int
     calls: Mapping[str, CallRule]
-
-    def predict(self, work: Mapping[str, float], described: Mapping[str, float], constants: int) -> LayerCosts:
-        """The costs of a spec with this work, these descriptors and this many bytes of constants."""
-        return self.prepare(work, described, constants).costs({})
+    shared: Trees
+    shared_spread: float
 
     def prepare(self, work: Mapping[str, float], described: Mapping[str, float], constants: int) -> Prepared:
-        """:meth:`predict` for specs that differ in a few descriptors only."""
+        """The costs of specs with this work, this many bytes of constants, and but for a few these descriptors."""
+        called = (name for name, rule in self.calls.items() if rule(described))
         return Prepared(
             kernel=self,
             cycles=self.cycles.loops(work),
             reads=self.reads.loops(work),
             row=[described.get(name, 0.0) for name in self.features],
             constants=constants,
-            calls=tuple(name for name, rule in self.calls.items() if rule(described)),
+            calls=tuple(dict.fromkeys((*called, *shared_functions(described)))),
         )
+
+    def shared_function(self, described: Mapping[str, float]) -> Routine:
+        """What a shared function with these descriptors of it alone is likely to take."""
+        return Routine(max(0.0, self.shared(described)), self.shared_spread)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -122,6 +138,8 @@ class KernelCosts:
             "stack": self.stack.to_json(),
             "stack_margin": self.stack_margin,
             "calls": {name: [list(rule.present), list(rule.absent)] for name, rule in self.calls.items()},
+            "shared": self.shared.to_json(),
+            "shared_spread": self.shared_spread,
         }
 
     @staticmethod
@@ -135,6 +153,8 @@ class KernelCosts:
             stack=Trees.from_json(content["stack"]),
             stack_margin=content["stack_margin"],
             calls={name: CallRule(tuple(present), tuple(absent)) for name, (present, absent) in content["calls"].items()},
+            shared=Trees.from_json(content["shared"]),
+            shared_spread=content["shared_spread"],
         )
 
 
@@ -169,15 +189,6 @@ class Prepared:
             stack=stack + kernel.stack_margin,
             calls=self.calls,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Routine:
-    """Code that functions share, a helper of the micro-kernels or a support routine of the compiler: ``code`` bytes, off by about
-    ``spread``, since compilers fit a helper to the calls that a program happens to hold."""
-
-    code: float
-    spread: float
 
 
 @dataclass(frozen=True, slots=True)

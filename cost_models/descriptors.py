@@ -11,6 +11,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+_NAMED = ".name="
+
 
 def descriptors(spec: Hashable, work: Mapping[str, float]) -> dict[str, float]:
     """Named numbers of a spec: its fields and integer properties (nested ones by dotted names), the rests of division by 4 of those
@@ -22,6 +24,20 @@ def descriptors(spec: Hashable, work: Mapping[str, float]) -> dict[str, float]:
         if _has_rest(value):
             values[name + " % 4"] = value % 4
     return values
+
+
+def shared_functions(described: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """The functions that layers share and that these descriptors name, each with the descriptors of it alone.
+
+    A spec's property with a ``name`` stands for one that every layer with this property calls: ``shared.name=planes_1_6`` beside
+    ``shared.width``.
+    """
+    found = {}
+    for sign in described:
+        if _NAMED in sign:
+            owner, _, name = sign.partition(_NAMED)
+            found[name] = {key: value for key, value in described.items() if key.startswith(owner + ".") and key != sign}
+    return found
 
 
 def zero_point_descriptors(zero_points: Iterable[tuple[str, int]]) -> dict[str, float]:

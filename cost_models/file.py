@@ -17,7 +17,7 @@ from cost_models.costs import Parts
 from cost_models.intervals import Conformal
 from cost_models.model import CostModel
 
-FORMAT = 1
+FORMAT = 2
 DEFAULT_OPTIMIZE = "balanced"
 
 

@@ -82,10 +82,12 @@ def _fit_parts(
     """Everything that is fitted, and for all operators the cycles that were predicted unseen and those that were measured."""
     layers = _layers_by_kernel([*networks, *bundles], avoid)
     in_networks = {layer.kernel for program in networks for layer in program.layers}
-    fits = {name: fit_kernel(found, in_networks=name in in_networks) for name, found in sorted(layers.items())}
+    routines = _routines(bundles, networks)
+    sizes = {name: routine.code for name, routine in routines.items()}
+    fits = {name: fit_kernel(found, sizes, in_networks=name in in_networks) for name, found in sorted(layers.items())}
     parts = Parts(
         kernels={name: found.costs for name, found in fits.items()},
-        routines=_routines(bundles, networks),
+        routines=routines,
         run=_run_costs(networks, _stack(networks, layers, fits)),
     )
     predicted = [float(value) for found in fits.values() for value in found.unseen_cycles]

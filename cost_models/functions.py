@@ -12,7 +12,7 @@ from codegen.errors import UserError
 from codegen.kernels._base import Kernel
 from codegen.optimize import Optimize
 from cost_models.costs import LayerCosts, Parts, Prepared
-from cost_models.descriptors import descriptors, zero_point_descriptors
+from cost_models.descriptors import descriptors, shared_functions, zero_point_descriptors
 from cost_models.totals import Summation
 
 MOST_LINKS = 1 << 17
@@ -90,4 +90,9 @@ class Functions:
         if known is None:
             raise UserError(f"the cost model for {self._core} knows no kernel {kernel.name!r}; {self._remedy}")
         work = kernel.work(spec)
-        return known.prepare(work, descriptors(spec, work), kernel.constant_bytes(spec))
+        described = descriptors(spec, work)
+        prepared = known.prepare(work, described, kernel.constant_bytes(spec))
+        for name in prepared.calls:
+            if name not in self._parts.routines:
+                self._summation.add_routine(name, known.shared_function(shared_functions(described)[name]))
+        return prepared

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cost_models.costs import CallRule, KernelCosts, Rate
+from cost_models.descriptors import shared_functions
 from cost_models.measured import MeasuredLayer
 from cost_models.regression import Features, Linear, cross_validated, fit
 from cost_models.trees import FEWEST_ROWS, Trees, fit_trees
@@ -33,8 +34,9 @@ class KernelFit:
     unseen_stack: NDArray[np.float64]
 
 
-def fit_kernel(layers: Sequence[MeasuredLayer], *, in_networks: bool) -> KernelFit:
-    """Fit one kernel's layers; ``in_networks`` says whether networks that are learnt from have it, so that they set its margin."""
+def fit_kernel(layers: Sequence[MeasuredLayer], routines: Mapping[str, float], *, in_networks: bool) -> KernelFit:
+    """Fit one kernel's layers; ``routines`` are the bytes of those that they call, ``in_networks`` says whether networks that are
+    learnt from have the kernel, so that they set its margin."""
     cycles, unseen = _fit_rate(layers, [layer.cycles for layer in layers], CYCLES_FLOOR)
     reads, _ = _fit_rate(layers, [float(layer.reads) for layer in layers], READS_FLOOR)
     described = [layer.descriptors for layer in layers]
@@ -42,6 +44,9 @@ def fit_kernel(layers: Sequence[MeasuredLayer], *, in_networks: bool) -> KernelF
     stack = np.array([float(layer.stack) for layer in layers])
     code_error = _unseen_trees(described, code) - code
     unseen_stack = _unseen_trees(described, stack)
+    named = {name: row for layer in layers for name, row in shared_functions(layer.descriptors).items() if name in routines}
+    shared_rows, shared_code = list(named.values()), np.array([routines[name] for name in named])
+    shared_error = _unseen_trees(shared_rows, shared_code) - shared_code
     costs = KernelCosts(
         cycles=cycles,
         reads=reads,
@@ -50,6 +55,8 @@ def fit_kernel(layers: Sequence[MeasuredLayer], *, in_networks: bool) -> KernelF
         stack=fit_trees(described, stack.tolist()),
         stack_margin=0 if in_networks else math.ceil(max(0.0, float((stack - unseen_stack).max()))),
         calls=_call_rules(layers),
+        shared=fit_trees(shared_rows, shared_code.tolist()),
+        shared_spread=_short(max(_doubt(named) * _spread(shared_error), LEAST_CODE_SPREAD)) if named else 0.0,
     )
     return KernelFit(costs, unseen, unseen_stack)
 
@@ -80,9 +87,9 @@ def _fit_rate(layers: Sequence[MeasuredLayer], measured: Sequence[float], floor:
     return Rate(*chosen, _short(spread)), unseen
 
 
-def _doubt(layers: Sequence[MeasuredLayer]) -> float:
-    """Of few layers, those left out may say little about those to come."""
-    return 1.0 if len(layers) >= FEWEST_ROWS else 2.0
+def _doubt(known: Sized) -> float:
+    """Of few layers or functions, those left out may say little about those to come."""
+    return 1.0 if len(known) >= FEWEST_ROWS else 2.0
 
 
 def _unseen_trees(rows: Sequence[Features], target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,12 +101,13 @@ def _unseen_trees(rows: Sequence[Features], target: NDArray[np.float64]) -> NDAr
 
 
 def _call_rules(layers: Sequence[MeasuredLayer]) -> dict[str, CallRule]:
-    """For each routine that some layer needs, the rule of up to two descriptors that tells it best."""
+    """For each routine that some layer needs and none names, the rule of up to two descriptors that tells it best."""
+    named = {name for layer in layers for name in shared_functions(layer.descriptors)}
     signs = sorted({name for layer in layers for name in layer.descriptors if name.startswith("has ") or "=" in name})
     signed = np.array([[bool(layer.descriptors.get(sign)) for sign in signs] for layer in layers], bool).reshape(len(layers), -1)
     either = np.concatenate([signed, ~signed], axis=1)  # columns: each sign present, then each absent
     rules = {}
-    for routine in sorted({name for layer in layers for name in layer.calls}):
+    for routine in sorted({name for layer in layers for name in layer.calls} - named):
         called = np.array([routine in layer.calls for layer in layers])
         rule, holds = CallRule(), np.ones(len(layers), bool)
         for _ in range(2):
