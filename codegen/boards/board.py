@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 
@@ -48,7 +49,7 @@ class Region:
         return self.address + self.bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Board:
     """A board of the catalogue or of a user's file; ``memory`` holds at least one RAM and one flash region.
 
@@ -62,12 +63,12 @@ class Board:
     source: str
     memory: tuple[Region, ...]
 
-    @property
+    @cached_property
     def ram(self) -> Region:
         """The RAM region that offers most: an arena cannot be split."""
         return self._largest("ram")
 
-    @property
+    @cached_property
     def flash(self) -> Region:
         """The flash region that offers most."""
         return self._largest("flash")
@@ -82,7 +83,7 @@ class Board:
         """Bytes of flash a network may use unless the user says otherwise: of :attr:`flash`, less what is reserved there."""
         return self.flash.available
 
-    @property
+    @cached_property
     def stall(self) -> Stall:
         """What the memory of code and constants adds to the core's cycles."""
         assert self.flash.stall is not None, "a board file gives every flash region its stall"
