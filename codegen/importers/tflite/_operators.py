@@ -14,6 +14,8 @@ from codegen.importers.tflite._schema import FileOperator
 from codegen.ir import Op, Tensor
 
 INT8 = ("int8",)
+_MOST_IMAGES = 16
+"""In a batch: each becomes operators of its own."""
 
 
 def convert(builder: GraphBuilder, op: FileOperator) -> Op:
@@ -40,6 +42,8 @@ def _unary(builder: GraphBuilder, op: FileOperator, most: int = 1) -> tuple[Tens
 def _image(x: Tensor) -> tuple[int, int]:
     if len(x.shape) != 4:
         raise UnsupportedError(f"tensor {x.name!r} has shape {list(x.shape)}, should have 4 axes")
+    if x.shape[0] > _MOST_IMAGES:
+        raise UnsupportedError(f"tensor {x.name!r} is a batch of {x.shape[0]} images, at most {_MOST_IMAGES} are supported")
     return x.shape[1], x.shape[2]
 
 

@@ -170,6 +170,17 @@ def test_sums_that_overflow_are_refused(tmp_path: Path, operator_models: list[Pa
     refused(tmp_path, patched(content, start, "i", 2**31 - 1), "FULLY_CONNECTED .*can exceed 32 bits")
 
 
+def test_large_batches_are_refused(tmp_path: Path, operator_models: list[Path]) -> None:
+    content = model_named(operator_models, "conv_42_3x3_no_bias")
+    _, subgraph = tables(bytes(content))
+    operator = subgraph.tables(3)[0]
+    for field in (1, 2):  # its first input and its output
+        tensor = subgraph.tables(0)[operator.numbers(field, "i4")[0]]
+        start, _ = tensor.buffer.vector(tensor._field(0), 4)
+        patched(content, start, "i", 100)
+    refused(tmp_path, bytes(content), "CONV_2D .*batch of 100 images, at most 16")
+
+
 def test_files_that_are_no_model(tmp_path: Path) -> None:
     for content in (b"", b"TFL3", b"PK\x03\x04 something else entirely"):
         refused(tmp_path, content, "not a TensorFlow Lite model")
