@@ -11,7 +11,8 @@ from codegen.cache import cache_dir
 from cost_models.card import EMULATOR
 from cost_models.measured import MeasuredProgram
 
-_SCHEMA = 3
+_SCHEMA = 4
+"""Of the entries and of what a program consists of beside its kernels, the run function above all."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def run_source(model: CompiledModel) -> str:
         m=model.name,
         M=model.name.upper(),
         accessors="\n".join(definition(b, model.name) for b in borders(model.graph, model.plan.offsets)),
-        layers="\n".join(_call(model, layer, symbols) for layer in model.layers),
+        layers=f"    {model.name.upper()}_NEXT_LAYER(arena);\n\n".join(_call(model, layer, symbols) for layer in model.layers),
     )
 
 
