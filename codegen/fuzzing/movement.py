@@ -18,7 +18,10 @@ def pad(s: Sketch) -> None:
     else:
         axes = range(len(x.shape))
         padded = (1, 2) if len(x.shape) == 4 and s.chance(0.6) else [a for a in axes if a and s.chance(0.5)]
-        amounts = tuple((s.choice((0, 1, 1, 3)), s.choice((0, 1, 1, 2))) if a in padded else (0, 0) for a in axes)
+        most = s.choice((1, 1, 3))
+        amounts = tuple(
+            (min(most, s.choice((0, 1, 1, 3))), min(most, s.choice((0, 1, 1, 2)))) if a in padded else (0, 0) for a in axes
+        )
     value = x.zero_point if s.chance(0.5) else s.integer(-128, 127)
     if value != x.zero_point:
         s.note("pad: another value than the zero point")

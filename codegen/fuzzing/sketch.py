@@ -253,6 +253,10 @@ class Sketch:
         """The graph's inputs so far."""
         return [self._tensors[name] for name in self._inputs]
 
+    def producer(self, name: str) -> Op | None:
+        """The operator that writes a tensor."""
+        return next((op for op in self._ops if op.output == name), None)
+
     def unread(self) -> list[str]:
         """Results that no operator reads."""
         read = {name for op in self._ops for name in op.inputs}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.fuzzing.sketch import CHANNELS, MOST_ELEMENTS, Sketch, Unsuitable, float32
-from codegen.ir import Conv2D, DepthwiseConv2D, FullyConnected, Padding, Quantization, Tensor, Weighted
+from codegen.ir import Conv2D, DepthwiseConv2D, FullyConnected, Pad, Padding, Quantization, Tensor, Weighted
 
 _SPREAD = 45.0  # aimed-at reach of an output, in quantization steps
 _MOST_MACS = 150_000
@@ -88,9 +88,10 @@ def window_strides(s: Sketch) -> tuple[int, int]:
 
 
 def window_padding(s: Sketch, x: Tensor, extent: tuple[int, int], strides: tuple[int, int], *, beyond: bool = False) -> Padding:
-    """Padding as TFLite has it, or any below the window's size; with ``beyond`` also so much that windows lie outside."""
+    """Padding as TFLite has it (often none behind an operator that pads), or any below the window's size; with ``beyond`` also so
+    much that windows lie outside."""
     style = s.integer(0, 9)
-    if style < 3:
+    if style < 3 or (isinstance(s.producer(x.name), Pad) and s.chance(0.5)):
         return Padding()
     if style < 7:
         sides: list[int] = []
@@ -180,7 +181,7 @@ def _weights(s: Sketch, shape: tuple[int, ...], axis: int) -> NDArray[np.int8]:
         weights = np.where(s.rng.random(shape) < 0.9, 0, weights)
     elif style == 2:
         weights = weights // 16
-    if s.chance(0.12):
+    if s.chance(0.2):
         s.note("weights: filters of zeros")
         keep = s.rng.random(shape[axis]) < 0.6
         weights = weights * keep.reshape([-1 if i == axis else 1 for i in range(len(shape))])
