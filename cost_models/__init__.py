@@ -3,7 +3,7 @@
 :mod:`cost_models.calibration` makes a model, :func:`load_cost_model` reads one, :meth:`CostModel.predict` asks it.
 """
 
-from cost_models.file import load_cost_model, save
+from cost_models.file import find_cost_model, load_cost_model, save
 from cost_models.limits import Limits, Violation, violations
 from cost_models.model import CostModel
 from cost_models.prediction import Interval, LayerPrediction, Prediction
@@ -15,6 +15,7 @@ __all__ = [
     "Limits",
     "Prediction",
     "Violation",
+    "find_cost_model",
     "load_cost_model",
     "save",
     "violations",

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from codegen.boards import Board
 from codegen.cores import CORES
 from codegen.errors import UserError
 from cost_models.card import Card
@@ -38,13 +39,28 @@ def save(model: CostModel, path: Path) -> Path:
     return path
 
 
+def find_cost_model(board: Board, optimize: str, file: Path | None = None) -> CostModel:
+    """The model for a board and level: the one in ``file``, or without it the shipped one of the board's core.
+
+    :raises UserError: as :func:`load_cost_model` does; and if the file's model is for another core or level.
+    """
+    if file is None:
+        return load_cost_model(board.core, optimize=optimize)
+    model = load_cost_model(file)
+    if model.core != board.core:
+        raise UserError(f"--model {file}: is for {model.core}, but {board.name} has a {board.core}")
+    if model.optimize != optimize:
+        raise UserError(f"--model {file}: was calibrated for --optimize {model.optimize}, not {optimize}")
+    return model
+
+
 def load_cost_model(source: str | Path, *, optimize: str = DEFAULT_OPTIMIZE) -> CostModel:
     """The shipped model of a core (``cortex-m4``), or the model in a file (a path).
 
     :raises UserError: if the core has no shipped model for ``optimize``, or the file cannot be read, is not a cost model, is of
         another format, was cut short or was edited.
     """
-    if str(source) in CORES:
+    if source in CORES:
         shipped = resources.files("cost_models").joinpath("data", f"{source}-{optimize}.json")
         if not shipped.is_file():
             raise UserError(

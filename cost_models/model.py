@@ -101,9 +101,7 @@ class CostModel:
     def predict_layout(self, layout: Layout, board: Board, *, confidence: float = DEFAULT_CONFIDENCE) -> Prediction:
         """:meth:`predict` for a graph whose layout is known."""
         plan = layout.plan
-        return self._prediction(
-            self.totals(layout), plan.io_bytes, plan.scratch_bytes, board, confidence, self._layer_by_layer(layout)
-        )
+        return self._prediction(self.totals(layout), plan.io_bytes, plan.scratch_bytes, board, confidence, self.layers(layout))
 
     def predict_chain(
         self, chain: Chain, board: Board, *, confidence: float = DEFAULT_CONFIDENCE, ram_limit: int | None = None
@@ -149,7 +147,8 @@ class CostModel:
             there[origin] = there.get(origin, 0) + own
             yield own
 
-    def _layer_by_layer(self, layout: Layout) -> Iterator[LayerPrediction]:
+    def layers(self, layout: Layout) -> Iterator[LayerPrediction]:
+        """The layers' shares of a network, in the order in which they run."""
         earlier: set[bytes] = set()
         for s, constants in zip(layout.selections, self._constants(layout), strict=True):
             costs, packed = self._functions.of(s.kernel, s.spec)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from nas.files import new_directory, read_json, read_toml, write_atomically
 
 SETTINGS = "search.toml"
 JOURNAL = "study.journal"
+MODEL = "cost_model.json"
 
 
 class RunDirectory:
@@ -37,14 +39,16 @@ class RunDirectory:
         return root / f"{name}-{number}"
 
     @classmethod
-    def create(cls, path: Path, settings: str) -> RunDirectory:
-        """A new run with its ``search.toml`` and an empty journal.
+    def create(cls, path: Path, settings: str, model: Path | None = None) -> RunDirectory:
+        """A new run with its ``search.toml``, an empty journal and a copy of the cost-model file, if there is one.
 
         :raises UserError: if ``path`` is not empty or not writable.
         """
         with new_directory(path, "--out") as temporary:
             write_atomically(temporary / SETTINGS, settings)
             (temporary / JOURNAL).touch()
+            if model is not None:
+                shutil.copyfile(model, temporary / MODEL)
             for name in ("trials", "finalists", "verification"):
                 (temporary / name).mkdir()
         return cls(path)
@@ -118,6 +122,16 @@ class RunDirectory:
     def finalist_file(self, architecture: str, ending: str) -> Path:
         """What was built of the architecture with this id: ``.safetensors`` is its int8 graph, ``.json`` its figures."""
         return self.path / "finalists" / f"{architecture}{ending}"
+
+    @property
+    def model(self) -> Path:
+        """The cost model that was given with ``--model``, as it was when the run began."""
+        return self.path / MODEL
+
+    @property
+    def refitted_model(self) -> Path:
+        """The cost model refitted to the finalists, where the one that was used had drifted."""
+        return self.path / "cost_model_refitted.json"
 
     @property
     def winner(self) -> Path:

@@ -50,6 +50,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         *_comparison(report),
         "",
         *(_study(name, study) for name, study in report["studies"].items()),
+        _cost_model(report["cost_model"]),
         f"took {format_duration(report['seconds'])}",
         "",
         f"C project   {run.winner}",
@@ -137,6 +138,15 @@ def _study(name: str, study: Mapping[str, Any]) -> str:
     failed = f", {study['failed']} failed" if study["failed"] else ""
     reasons = f" ({by_limit})" if by_limit else ""
     return f"{name}: {study['completed']} trials{failed}; rejected before training: {rejected['candidates']} candidates{reasons}"
+
+
+def _cost_model(truth: Mapping[str, Any]) -> str:
+    figures = truth["figures"]
+    errors = ", ".join(f"{name} off by {figures[name]['error']:.1%}" for name in ("cycles", "flash"))
+    broken = [f"{name} of {figure['outside']}" for name, figure in figures.items() if figure["outside"]]
+    verdict = f"outside of what was predicted: {', '.join(broken)}" if broken else "all as predicted"
+    refitted = f"; refitted in {truth['refitted']}" if truth["refitted"] else ""
+    return f"cost model: {figures['cycles']['networks']} networks built, {errors} on average; {verdict}{refitted}"
 
 
 def table(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:

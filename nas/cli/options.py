@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -82,6 +83,16 @@ def optimize_option(function: Function) -> Function:
         default="balanced",
         show_default=True,
         help="What the C compiler optimises the model for: -O3, -O2 or -Os.",
+    )(function)
+
+
+def model_option(function: Function) -> Function:
+    """``--model FILE``."""
+    return click.option(
+        "--model",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Cost model that 'nas calibrate' or an earlier search wrote. [default: what comes for the board's core]",
     )(function)
 
 

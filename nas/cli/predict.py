@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from nas.cli.options import board_option, debug_option, json_option, limit_options, optimize_option
+from nas.cli.options import board_option, debug_option, json_option, limit_options, model_option, optimize_option
 
 
 @click.command(
@@ -18,6 +20,7 @@ Examples:
 @board_option
 @limit_options
 @optimize_option
+@model_option
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--card", is_flag=True, help="Also show how good the cost model is.")
 @json_option
@@ -30,6 +33,7 @@ def command(
     latency: float | None,
     macs: int | None,
     optimize: str,
+    model: Path | None,
     confidence: float,
     card: bool,
     as_json: bool,
@@ -41,7 +45,7 @@ def command(
     import json
 
     from codegen.boards import load_board
-    from cost_models import load_cost_model, violations
+    from cost_models import find_cost_model, violations
     from cost_models.limits import Limits
     from nas.sources import find_source, shapes
     from nas.summary import prediction_text
@@ -49,15 +53,15 @@ def command(
     where = load_board(board)
     limits = Limits(ram=budget, flash=flash, latency_ms=None if latency is None else 1e3 * latency, macs=macs)
     found = find_source(source)
-    model = load_cost_model(where.core, optimize=optimize)
-    if model.warning is not None:
-        click.echo(f"nas: {model.warning}", err=True)
-    prediction = model.predict(shapes(found), where, confidence=confidence, ram_limit=limits.ram)
+    cost_model = find_cost_model(where, optimize, model)
+    if cost_model.warning is not None:
+        click.echo(f"nas: {cost_model.warning}", err=True)
+    prediction = cost_model.predict(shapes(found), where, confidence=confidence, ram_limit=limits.ram)
     content = prediction.to_json(limits)
     if as_json:
-        click.echo(json.dumps(content | ({"card": model.card.to_json()} if card else {}), indent=2))
+        click.echo(json.dumps(content | ({"card": cost_model.card.to_json()} if card else {}), indent=2))
     else:
         click.echo(prediction_text(content, limits.to_json()))
         if card:
-            click.echo("\n" + model.card.render())
+            click.echo("\n" + cost_model.card.render())
     return 1 if violations(prediction, limits) else 0

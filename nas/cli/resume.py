@@ -30,4 +30,4 @@ def command(run: Path) -> int:
         click.echo("this search has ended\n")
         click.echo(summary(directory, directory.read_report()))
         return 0
-    return drive(directory, settings, prepare(settings))
+    return drive(directory, settings, prepare(settings, directory.model if directory.model.is_file() else None))

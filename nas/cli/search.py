@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.options import DURATION, board_option, debug_option, limit_options, make_limits, optimize_option
+from nas.cli.options import DURATION, board_option, debug_option, limit_options, make_limits, model_option, optimize_option
 
 if TYPE_CHECKING:
     from nas.search.settings import SearchSettings
@@ -65,6 +65,7 @@ Examples:
 @click.option("--ray-address", metavar="ADDRESS", help="Train on this Ray cluster (host:port, or auto) instead of this machine.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Equal seeds give equal results.")
 @optimize_option
+@model_option
 @click.option(
     "--finalists",
     type=click.IntRange(1, 100),
@@ -103,7 +104,7 @@ def command(config: Path | None, out: Path | None, **options: Any) -> int:
     path = RunDirectory.next_free(Path("runs"), settings.data) if out is None else out
     check_new_directory(path, "--out")
     preparation = prepare(settings)
-    run = RunDirectory.create(path, settings.to_toml())
+    run = RunDirectory.create(path, settings.to_toml(), None if settings.model is None else Path(settings.model))
     return drive(run, settings, preparation)
 
 
@@ -140,6 +141,7 @@ def _settings(config: Path | None, options: dict[str, Any]) -> SearchSettings:
         ray_address=options["ray_address"],
         seed=options["seed"],
         optimize=options["optimize"],
+        model=None if options["model"] is None else os.path.abspath(options["model"]),
         finalists=options["finalists"],
         baselines=options["baselines"],
         screening=read_recipe(document, "screening", SCREENING, where),

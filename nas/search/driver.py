@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -20,6 +20,8 @@ from nas.progress import Progress, TrialLine
 from nas.run_directory import RunDirectory
 from nas.samplers import EvolutionSampler, FeasibleSampler, RandomFeasibleSampler
 from nas.search.compute import finishing_cost, training_cost
+from nas.search.feasibility import Feasibility
+from nas.search.feedback import Feedback
 from nas.search.finalists import Candidate, FinalistStage, best, ranked
 from nas.search.front import front_json
 from nas.search.largest import largest_feasible
@@ -69,8 +71,9 @@ def run_search(
         raise UserError(f"every trial failed; the first one: {search.study.trials[0].user_attrs.get('error', 'unknown reason')}")
     write_json(run.path / "front.json", front_json(search.completed()))
     stage = FinalistStage(run, settings, preparation, executor, data, progress)
-    chosen = _choose(settings, preparation, progress, sources, stage)
-    outcome = Outcome(run, settings, preparation, sources, chosen, stage.done)
+    feedback = Feedback(run, settings, preparation, progress)
+    chosen = _choose(settings, preparation, progress, sources, stage, feedback)
+    outcome = Outcome(run, settings, preparation, sources, chosen, stage.done, feedback.to_json())
     return conclude(outcome, executor, progress, began)
 
 
@@ -166,24 +169,32 @@ def network_text(architecture: Architecture) -> str:
 
 
 def _choose(
-    settings: SearchSettings, preparation: Preparation, progress: Progress, sources: list[StudySource], stage: FinalistStage
+    settings: SearchSettings,
+    preparation: Preparation,
+    progress: Progress,
+    sources: list[StudySource],
+    stage: FinalistStage,
+    feedback: Feedback,
 ) -> list[Chosen]:
     """Finish as many candidates of each strategy as there should be finalists; the winner and, beside it, each baseline's best.
 
-    Where none of a strategy's finalists keeps the limits as built, its next candidates follow.
+    Where none of a strategy's finalists keeps the limits as built, its next candidates follow that the cost model still lets pass
+    with what has been built so far.
     """
     pools = [_Pool(source.label, ranked(source), settings.finalists) for source in sources]
     if settings.baselines:
         pools.append(_Pool(LARGEST, _largest(settings, preparation, sources[0]), 1))
     stage.finish([candidate for pool in pools for candidate in pool.considered])  # all at once, to keep the workers busy
+    feedback.learn(stage.done)
     chosen = []
     for pool in pools:
-        while (candidate := best(pool.considered, stage.done, settings.limits)) is None and pool.more(stage):
+        while (candidate := best(pool.considered, stage.done, settings.limits)) is None and pool.more(stage, feedback.feasibility):
             stage.finish(pool.considered)
+            feedback.learn(stage.done)
         if candidate is not None:
             chosen.append(Chosen(pool.label, candidate))
         elif pool.label == SEARCH:
-            raise NothingFitsError(_why_none(pool.considered, stage, settings))
+            raise NothingFitsError(_why_none(pool.considered, stage, settings, feedback))
         else:
             progress.message(f"{pool.label}: no network that keeps the limits as built")
     return chosen
@@ -205,29 +216,32 @@ def _largest(settings: SearchSettings, preparation: Preparation, search: StudySo
 
 @dataclass
 class _Pool:
-    """A strategy's candidates in order, and how many at a time may become finalists."""
+    """A strategy's candidates in order, and how many at a time may become finalists; the ``considered`` ones wait no more."""
 
     label: str
-    candidates: list[Candidate]
+    waiting: list[Candidate]
     portion: int
+    considered: list[Candidate] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._taken = self.portion
+        self._take()
 
-    @property
-    def considered(self) -> list[Candidate]:
-        return self.candidates[: self._taken]
-
-    def more(self, stage: FinalistStage) -> bool:
-        """Take the next portion, if there is one and it is limits that the others failed by, not errors."""
-        if not stage.built(self.considered) or self._taken >= len(self.candidates):
+    def more(self, stage: FinalistStage, fits: Feasibility) -> bool:
+        """Take the next portion of those that fit, if there is one and it is limits that the others failed by, not errors."""
+        self.waiting = [candidate for candidate in self.waiting if not fits(candidate.architecture)]
+        if not stage.built(self.considered) or not self.waiting:
             return False
-        self._taken += self.portion
+        self._take()
         return True
 
+    def _take(self) -> None:
+        self.considered += self.waiting[: self.portion]
+        del self.waiting[: self.portion]
 
-def _why_none(considered: list[Candidate], stage: FinalistStage, settings: SearchSettings) -> str:
+
+def _why_none(considered: list[Candidate], stage: FinalistStage, settings: SearchSettings, feedback: Feedback) -> str:
     broken = sorted({name for c in considered if (f := stage.done.get(c.architecture.id)) for name in f.broken(settings.limits)})
     if broken:
-        return f"no winner: every finalist's built program breaks a limit ({', '.join(broken)}); loosen it or raise --trials"
+        remedy = f"search anew with --model {feedback.model_file}" if feedback.refitted else "loosen it or raise --trials"
+        return f"no winner: every finalist's built program breaks a limit ({', '.join(broken)}); {remedy}"
     return f"no winner: every finalist failed; the first one: {next(iter(stage.failed.values()), 'unknown reason')}"

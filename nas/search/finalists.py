@@ -41,6 +41,7 @@ class Finalist:
     """Figures of a finished network; accuracies (0..1) on the validation data, ``built`` as ``nas verify --json`` prints it."""
 
     architecture: str
+    params: Mapping[str, int | str]
     float_accuracy: float
     int8_accuracy: float
     built: Mapping[str, Any]
@@ -140,11 +141,11 @@ def c_name(data: str) -> str:
 def _store(run: RunDirectory, candidate: Candidate, result: Finished) -> Finalist:
     """Keep a finished network; its JSON file comes last and says that the others are whole."""
     key = candidate.architecture.id
-    finalist = Finalist(key, result.float_accuracy, result.int8_accuracy, result.built, round(result.seconds, 3))
+    params = dict(candidate.architecture.values)
+    finalist = Finalist(key, params, result.float_accuracy, result.int8_accuracy, result.built, round(result.seconds, 3))
     write_atomically(run.finalist_file(key, ".safetensors"), result.graph)
     write_atomically(run.finalist_file(key, ".float.safetensors"), result.checkpoint)
-    params = dict(candidate.architecture.values)
-    about = {"format": FORMAT, "params": params, "curve": list(result.curve), **dataclasses.asdict(finalist)}
+    about = {"format": FORMAT, "curve": list(result.curve), **dataclasses.asdict(finalist)}
     write_json(run.finalist_file(key, ".json"), about)
     return finalist
 

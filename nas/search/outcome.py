@@ -24,6 +24,7 @@ from nas.search.tasks import Tested, graph_from_bytes, test
 from search_spaces import Architecture
 
 FORMAT = 1
+FIGURES = ("ram", "flash", "cycles", "latency_ms", "macs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Everything that is decided when the test part is looked at; ``chosen`` begins with the winner."""
+    """Everything that is decided when the test part is looked at; ``chosen`` begins with the winner, ``cost_model``
+    says how good its promises were."""
 
     run: RunDirectory
     settings: SearchSettings
@@ -44,6 +46,7 @@ class Outcome:
     sources: Sequence[StudySource]
     chosen: Sequence[Chosen]
     finalists: Mapping[str, Finalist]
+    cost_model: Mapping[str, Any]
 
 
 def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: float) -> dict[str, Any]:
@@ -74,17 +77,26 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
             {
                 "architecture": finalist.architecture,
                 "validation": {"metric": "accuracy", "float": finalist.float_accuracy, "int8": finalist.int8_accuracy},
-                "built": {key: finalist.built[key] for key in ("ram", "flash", "cycles", "latency_ms", "macs")},
+                "predicted": _promise(outcome, finalist),
+                "built": {key: finalist.built[key] for key in FIGURES},
                 "broken": list(finalist.broken(outcome.settings.limits)),
             }
             for finalist in sorted(outcome.finalists.values(), key=lambda finalist: -finalist.int8_accuracy)
         ],
+        "cost_model": dict(outcome.cost_model),
         "test_uses": uses.entries,
         "seconds": round(time.monotonic() - began, 1),
         "versions": versions(),
     }
     write_json(outcome.run.report, report)
     return report
+
+
+def _promise(outcome: Outcome, finalist: Finalist) -> dict[str, Any]:
+    """What was predicted of a finalist before it was trained."""
+    preparation = outcome.preparation
+    prediction = preparation.feasibility.predict(preparation.space.from_params(finalist.params)).to_json()
+    return {key: prediction[key] for key in FIGURES}
 
 
 class _TestUses:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from codegen.boards import Board, load_board
-from cost_models import load_cost_model
+from cost_models import find_cost_model
 from nas.datasets import Dataset, load_train, split_validation
 from nas.search.feasibility import Feasibility
 from nas.search.settings import SearchSettings
@@ -30,13 +31,14 @@ def space_for(dataset: Dataset) -> SearchSpace:
     return ImageSpace(dataset.input_shape, len(dataset.classes))
 
 
-def prepare(settings: SearchSettings) -> Preparation:
-    """Load and check.
+def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:
+    """Load and check; the cost model is the one in the file ``model``, or the one that the settings name.
 
     :raises UserError: for an unknown board, a core without a cost model, or limits that no network of the space meets.
     """
     board = load_board(settings.board)
-    cost_model = load_cost_model(board.core, optimize=settings.optimize)
+    file = model or (None if settings.model is None else Path(settings.model))
+    cost_model = find_cost_model(board, settings.optimize, file)
     data = load_train(settings.data)
     space = space_for(data)
     feasibility = Feasibility(space, cost_model, board, settings.limits, settings.confidence)

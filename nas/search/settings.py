@@ -31,6 +31,7 @@ OPTIONS = (
     "ray_address",
     "seed",
     "optimize",
+    "model",
     "finalists",
     "baselines",
 )
@@ -43,7 +44,7 @@ class SearchSettings:
 
     ``limits`` in bytes, milliseconds and MACs; ``time`` in seconds (None: no limit); ``screening`` is how each trial is trained,
     ``finishing`` how the finalists are (small ones longer, see :mod:`nas.search.compute`), ``quantization`` their
-    quantisation-aware fine-tuning.
+    quantisation-aware fine-tuning. ``model`` is the cost-model file (None: the one that comes for the board's core).
     """
 
     data: str
@@ -57,6 +58,7 @@ class SearchSettings:
     ray_address: str | None
     seed: int
     optimize: Optimize
+    model: str | None
     finalists: int
     baselines: bool
     screening: Recipe
@@ -170,6 +172,7 @@ def read_settings(document: Mapping[str, Any], where: str) -> SearchSettings:
             ray_address=options.get("ray_address"),
             seed=int(options["seed"]),
             optimize=_optimize(options["optimize"]),
+            model=None if "model" not in options else str(options["model"]),
             finalists=int(options["finalists"]),
             baselines=bool(options["baselines"]),
             screening=read_recipe(document, "screening", Recipe(), where),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +18,8 @@ import pytest
 from click.testing import CliRunner
 
 import nas as package
+from cost_models import load_cost_model, save
+from cost_models.regression import Linear
 from nas.cli import cli
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
@@ -257,3 +260,35 @@ def test_limits_that_nothing_meets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 2
     assert re.fullmatch(rf"nas: {option}: no network fits .*smallest network of the space needs .*{unit}.*\n", result.stderr)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_cost_model_that_is_off_is_noticed_and_refitted(tmp_path: Path) -> None:
+    """The best trial takes more cycles than a model says that is 20 % too low; the next one that fits by what was built wins."""
+    model = load_cost_model("cortex-m4")
+    kernels = {}
+    for name, costs in model.parts.kernels.items():
+        loops = Linear({feature: 0.8 * value for feature, value in costs.cycles.loops.coefficients.items()})
+        kernels[name] = dataclasses.replace(costs, cycles=dataclasses.replace(costs.cycles, loops=loops))
+    save(dataclasses.replace(model, parts=dataclasses.replace(model.parts, kernels=kernels)), tmp_path / "low.json")
+    (tmp_path / "small.toml").write_text(CONFIG.replace("finalists = 2", "finalists = 1").replace("trials = 5", "trials = 8"))
+    done = nas(
+        *("search", "--config", "small.toml", "--model", "low.json", "--latency", "0.44ms", "--no-baselines", "--out", "run"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    report = read(tmp_path / "run" / "report.json")
+    assert report["cost_model"]["figures"]["cycles"]["drifted"]
+    assert report["cost_model"]["refitted"] == "cost_model_refitted.json"
+    assert report["winner"]["built"]["latency_ms"] <= 0.44
+    assert any("latency" in finalist["broken"] for finalist in report["finalists"])
+    predict = ("predict", "run", "--json", "--model")
+    built = report["winner"]["built"]["cycles"]
+    assert json.loads(nas(*predict, "low.json", cwd=tmp_path).stdout)["cycles"]["high"] < built
+    refitted = json.loads(nas(*predict, "run/cost_model_refitted.json", cwd=tmp_path).stdout)["cycles"]
+    assert refitted["low"] <= built <= refitted["high"]
+    (tmp_path / "low.json").unlink()
+    assert nas("resume", "run", cwd=tmp_path).returncode == 0
+    other = nas("predict", "run", "--model", "run/cost_model.json", "--board", "nucleo-g0b1re", cwd=tmp_path)
+    assert (other.returncode, other.stderr.count("\n")) == (2, 1)
+    assert "is for cortex-m4, but nucleo-g0b1re has a cortex-m0plus" in other.stderr
