@@ -9,6 +9,8 @@ import numpy as np
 
 from codegen.errors import UserError
 from codegen.ir import Graph, total_macs
+from cost_models import CostModel
+from cost_models.calibration import sample_bundles
 from nas.executor import Executor
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 
@@ -27,6 +29,11 @@ SPACES: tuple[SearchSpace, ...] = (
 """What calibration draws networks from: every family."""
 MOST_MACS = 5_000_000
 """Larger networks are left out: they take long to emulate and tell nothing new of the operators."""
+NETWORKS, HELD_OUT = 120, 100
+"""Networks whose layers calibration takes operators from, and networks that the fit does not see: the card and the intervals come
+from them."""
+HELD_OUT_SEED = 1_000_000
+"""Added to a calibration's seed, so that the networks to judge by are others."""
 MOST_REFUSED = 100
 """Networks that may be too large for each one that is not."""
 
@@ -51,6 +58,13 @@ def sample_networks(number: int, seed: int, *, fits: Callable[[Graph], bool] | N
             if refused > MOST_REFUSED * number:
                 raise UserError("--serial: hardly any network fits into the RAM that the board offers, code and constants included")
     return graphs
+
+
+def calibrated_graphs(model: CostModel) -> Iterator[Graph]:
+    """Every shape-only graph that a calibration in the emulator with this model's settings builds."""
+    yield from (job.graph for job in sample_bundles(model.core, model.optimize, model.samples, model.seed))
+    yield from sample_networks(NETWORKS, model.seed)
+    yield from sample_networks(HELD_OUT, model.seed + HELD_OUT_SEED)
 
 
 def unordered_map(executor: Executor) -> Callable[[Callable[..., Any], Sequence[Any]], Iterator[tuple[int, Any]]]:

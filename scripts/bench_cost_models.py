@@ -1,32 +1,24 @@
-"""How fast and how good the cost models are: candidates per second, and predictions against builds of fresh random networks.
+"""How fast the cost models are: candidates per second, from parameters to verdict.
 
-Run it as ``python scripts/bench_cost_models.py [--networks N] [--json]``. The networks are drawn from all
-spaces of the calibration in turn, with a seed that it does not use; each one is compiled with random weights, run in the emulator
-and compared with what was predicted from its shapes.
+Run it as ``python scripts/bench_cost_models.py [--json]``. How good they are is for ``scripts/judge_cost_models.py`` to say.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 
-from codegen.boards import Board, load_board
-from codegen.ir import Graph, total_macs
+from codegen.boards import load_board
 from codegen.optimize import OPTIMIZE, Optimize
-from cost_models import CostModel, Interval, Limits, load_cost_model
-from cost_models.calibration import Job, run_job
-from cost_models.card import Accuracy
+from cost_models import Interval, Limits, load_cost_model
 from cost_models.model import DEFAULT_CONFIDENCE
-from cost_models.process_map import ProcessMap
 from nas.calibration import SPACES
 from nas.search.feasibility import Feasibility
 from search_spaces import Choice, SearchSpace
@@ -116,43 +108,6 @@ def _equal(a: Interval, b: Interval) -> bool:
     return np.allclose((a.value, a.low, a.high), (b.value, b.low, b.high), rtol=1e-12, atol=0)
 
 
-def fresh_networks(count: int, seed: int, most_macs: int) -> list[Graph]:
-    """Random networks of every space in turn."""
-    rng = np.random.default_rng(seed)
-    graphs: list[Graph] = []
-    while len(graphs) < count:
-        space = SPACES[len(graphs) % len(SPACES)]
-        graph = space.graph(space.sample(rng))
-        if total_macs(graph) <= most_macs:
-            graphs.append(graph)
-    return graphs
-
-
-def accuracy(model: CostModel, board: Board, graphs: list[Graph], workers: int, seed: int) -> dict[str, Any]:
-    """Builds and runs every network and compares."""
-    jobs = [Job(graph, model.core, model.optimize, seed + i) for i, graph in enumerate(graphs)]
-    built = dict(ProcessMap(workers)(run_job, jobs))
-    predictions = [model.predict(graph, board) for graph in graphs]
-    measured = [built[i] for i in range(len(graphs))]
-    pairs = list(zip(predictions, measured, strict=True))
-    flash = [m.code + m.constants for m in measured]
-    return {
-        "cycles": Accuracy.of(
-            [p.cycles.value for p in predictions],
-            [m.cycles for m in measured],
-            float(np.mean([m.cycles in p.cycles for p, m in pairs])),
-        ),
-        "flash": Accuracy.of(
-            [p.flash.value for p in predictions],
-            flash,
-            float(np.mean([size in p.flash for p, size in zip(predictions, flash, strict=True)])),
-        ),
-        "flash_error_bytes": sorted(round(p.flash.value - size) for p, size in zip(predictions, flash, strict=True)),
-        "arena_errors": sum(p.ram.arena != m.arena for p, m in pairs),
-        "stack_gap": [min(p.ram.stack - m.stack for p, m in pairs), max(p.ram.stack - m.stack for p, m in pairs)],
-    }
-
-
 def _speed_text(name: str, figures: Mapping[str, float]) -> str:
     differences = ", ".join(f"{figure} of {figures[figure + '_differences']}" for figure in ("ram", "flash", "latency", "macs"))
     return (
@@ -172,12 +127,9 @@ def main() -> None:
     parser.add_argument("--board", default="nucleo-l4r5zi")
     parser.add_argument("--optimize", choices=OPTIMIZE, default="balanced")
     parser.add_argument("--model", help="a cost-model file; default: the one that is shipped for the board's core")
-    parser.add_argument("--networks", type=int, default=40, help="networks to build and run (0: speed only)")
-    parser.add_argument("--most-macs", type=int, default=3_000_000, help="leave out networks with more")
     parser.add_argument("--timed", type=int, default=10_000, help="candidates to time on each space, and the first 1,000 beside")
     parser.add_argument("--families", action="store_true", help="time candidates of one space of each family only")
     parser.add_argument("--warm", type=int, default=50_000, help="candidates that are judged in between")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=20_000)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
@@ -188,18 +140,12 @@ def main() -> None:
         run = SpeedRun(source, options.optimize, options.board, space, 1_000, options.warm, options.timed, options.seed)
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
             speed[space.name] = process.submit(measure_speed, run).result()
-    result: dict[str, Any] = {"board": board.name, "speed": speed}
-    if options.networks:
-        model = load_cost_model(source, optimize=options.optimize)
-        graphs = fresh_networks(options.networks, options.seed, options.most_macs)
-        result["accuracy"] = accuracy(model, board, graphs, options.workers, options.seed)
+    result = {"board": board.name, "speed": speed}
     if options.json:
-        print(json.dumps(result, default=lambda figure: {name: getattr(figure, name) for name in Accuracy.__slots__}, indent=2))
+        print(json.dumps(result, indent=2))
         return
     for name, figures in speed.items():
         print(_speed_text(name, figures))
-    for name, value in result.get("accuracy", {}).items():
-        print(f"{name:20} {value}")
 
 
 if __name__ == "__main__":

@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.optimize import Optimize
 
-NETWORKS = 120
-"""Networks whose layers calibration takes operators from."""
-HELD_OUT = 100
-"""Whole networks that the fit does not see; the card and the intervals come from them."""
-
 
 @click.command(
     epilog="""\b
@@ -71,7 +66,7 @@ def command(
     from codegen.harness import Device, write_firmware
     from cost_models import save
     from cost_models.calibration import calibrate, program_bytes
-    from nas.calibration import sample_networks, unordered_map
+    from nas.calibration import HELD_OUT, HELD_OUT_SEED, NETWORKS, sample_networks, unordered_map
     from nas.progress import make_progress
     from nas.ray_executor import RayExecutor
 
@@ -97,7 +92,7 @@ def command(
                 model = calibrate(
                     where,
                     networks=sample_networks(NETWORKS, seed),
-                    held_out=sample_networks(HELD_OUT, seed + 1_000_000),
+                    held_out=sample_networks(HELD_OUT, seed + HELD_OUT_SEED),
                     map=unordered_map(executor),
                     progress=progress.counter("programs to build and run"),
                     **settings,
@@ -111,7 +106,7 @@ def command(
                 model = calibrate(
                     where,
                     networks=sample_networks(NETWORKS, seed, fits=fits),
-                    held_out=sample_networks(HELD_OUT, seed + 1_000_000, fits=fits),
+                    held_out=sample_networks(HELD_OUT, seed + HELD_OUT_SEED, fits=fits),
                     progress=progress.counter("programs to build and run on the board"),
                     device=device,
                     **settings,
