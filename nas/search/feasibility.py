@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from codegen.boards import Board
 from codegen.errors import UserError
 from cost_models import CostModel
@@ -10,6 +14,8 @@ from cost_models.prediction import Prediction
 from nas.units import format_count, format_duration, format_size
 from search_spaces import Architecture, SearchSpace
 
+DESCENT = 300
+"""Steps to look for a network that fits where the smallest one does not."""
 OPTION = {"ram": "--budget", "flash": "--flash", "latency": "--latency", "macs": "--macs"}
 
 
@@ -52,16 +58,37 @@ class Feasibility:
             self._known[architecture] = prediction
         return tuple(violation.limit for violation in broken)
 
-    def check_possible(self) -> None:
-        """Check that the smallest network of the space fits.
+    def modest(self) -> Architecture:
+        """A network that fits if the smallest one does or a descent from it finds one, else the closest that it found.
 
-        :raises UserError: naming the option and what the smallest network needs.
+        The network with the fewest weights does not need the least of everything.
         """
-        smallest = self.predict(self.space.smallest())
-        for violation in violations(smallest, self.limits):
-            needs = f"the smallest network of the space needs {describe(violation.limit, violation.value)}"
-            given = describe(violation.limit, violation.bound)
-            raise UserError(f"{OPTION[violation.limit]}: no network fits into {given}; {needs} on {self.board.name}")
+        rng = np.random.default_rng(0)
+        closest = self.space.smallest()
+        excess = self._excess(closest)
+        for _ in range(DESCENT):
+            if excess <= 0:
+                break
+            step = self.space.mutate(closest, rng)
+            if self._excess(step) < excess:
+                closest, excess = step, self._excess(step)
+        return closest
+
+    def check_possible(self) -> None:
+        """Check that a :meth:`modest` network fits.
+
+        :raises UserError: naming the option and what that network needs.
+        """
+        broken = violations(self._predict(self.modest()), self.limits)
+        for worst in sorted(broken, key=lambda v: -v.value / v.bound if v.bound else -math.inf):
+            needs = f"the smallest network of the space needs {describe(worst.limit, worst.value)}"
+            given = describe(worst.limit, worst.bound)
+            raise UserError(f"{OPTION[worst.limit]}: no network fits into {given}; {needs} on {self.board.name}")
+
+    def _excess(self, architecture: Architecture) -> float:
+        """By how much the limit is exceeded that is exceeded most, relative to it; 0 where none is."""
+        broken = violations(self._predict(architecture), self.limits)
+        return max((v.value / v.bound - 1 if v.bound else math.inf for v in broken), default=0.0)
 
     def margins(self, architecture: Architecture) -> dict[str, float]:
         """For each limit that is set, predicted upper end over the limit less one: Optuna's constraints (feasible up to 0)."""

@@ -23,7 +23,7 @@ def largest_feasible(feasibility: Feasibility, seed: int) -> list[Architecture]:
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM])))
     space = feasibility.space
-    found = [space.smallest()]
+    found = [feasibility.modest()]
     if feasibility(found[0]):
         raise NoFeasibleArchitectureError("not even the smallest network of the space fits")
 
