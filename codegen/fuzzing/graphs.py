@@ -52,11 +52,11 @@ GENERATORS: Mapping[str, Callable[[Sketch], None]] = {
 }
 """What draws each operator, by the operator's name."""
 
-_WEIGHT = {"Conv2D": 6, "DepthwiseConv2D": 4, "FullyConnected": 3, "Pad": 3, "Add": 2, "AveragePool2D": 2, "MaxPool2D": 2}
+_WEIGHT = {"Conv2D": 6, "DepthwiseConv2D": 4, "FullyConnected": 3, "Pad": 5, "Add": 2, "AveragePool2D": 2, "MaxPool2D": 2}
 """How often an operator is drawn where it is not once."""
 _FOLLOWERS = {
     "Pad": ("Conv2D", "DepthwiseConv2D", "MaxPool2D"),
-    "Conv2D": ("Conv2D", "Relu", "Relu6"),
+    "Conv2D": ("Conv2D", "Conv2D", "Relu", "Relu6"),
     "DepthwiseConv2D": ("Conv2D",),
     "Add": ("Relu", "Relu6"),
 }
@@ -86,7 +86,7 @@ def random_sample(seed: int, number: int, kinds: Sequence[str] = tuple(GENERATOR
             break
         kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
         followers = [k for k in _FOLLOWERS.get(s.ops[-1].kind if s.ops else "", ()) if k in kinds]
-        if followers and s.chance(0.6):
+        if followers and s.chance(0.75):
             kind = s.choice(followers)
         try:
             GENERATORS[kind](s)

@@ -25,8 +25,11 @@ def conv2d(s: Sketch) -> None:
 
 
 def depthwise_conv2d(s: Sketch) -> None:
-    """Depthwise convolution with a channel multiplier."""
+    """Depthwise convolution: half of them as networks have it, 3x3 with strides of 1 or 2, the others with all that there is."""
     x = s.operand(4)
+    if s.chance(0.5):
+        _windowed(s, DepthwiseConv2D, x, (1, 3, 3, x.shape[3]), x.shape[3], usual=True)
+        return
     multiplier = s.choice((1, 1, 1, 2, 3, 4, 7))
     if multiplier > 1:
         s.note("depthwise: channel multiplier")
@@ -59,11 +62,17 @@ def _kernel(s: Sketch, x: Tensor) -> tuple[int, int]:
 
 
 def _windowed(
-    s: Sketch, kind: type[Conv2D] | type[DepthwiseConv2D], x: Tensor, weight_shape: tuple[int, ...], channels: int
+    s: Sketch,
+    kind: type[Conv2D] | type[DepthwiseConv2D],
+    x: Tensor,
+    weight_shape: tuple[int, ...],
+    channels: int,
+    *,
+    usual: bool = False,
 ) -> None:
     kernel = (weight_shape[1], weight_shape[2])
-    strides = window_strides(s)
-    dilation = (s.integer(1, 3), s.integer(1, 3)) if s.chance(0.15) else (1, 1)
+    strides = s.choice(((1, 1), (1, 1), (2, 2))) if usual else window_strides(s)
+    dilation = (s.integer(1, 3), s.integer(1, 3)) if not usual and s.chance(0.15) else (1, 1)
     if dilation != (1, 1) and kernel != (1, 1):
         s.note("window: dilation")
     extent = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
@@ -181,7 +190,7 @@ def _weights(s: Sketch, shape: tuple[int, ...], axis: int) -> NDArray[np.int8]:
         weights = np.where(s.rng.random(shape) < 0.9, 0, weights)
     elif style == 2:
         weights = weights // 16
-    if s.chance(0.2):
+    if s.chance(0.3):
         s.note("weights: filters of zeros")
         keep = s.rng.random(shape[axis]) < 0.6
         weights = weights * keep.reshape([-1 if i == axis else 1 for i in range(len(shape))])
