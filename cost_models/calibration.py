@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from codegen.cores import CORES
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
 from codegen.harness import Device
-from codegen.ir import Graph
+from codegen.ir import Graph, Weighted
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
 from codegen.schedules import RandomSchedules
@@ -32,6 +33,8 @@ from cost_models.result_cache import ResultCache
 
 BUNDLE = 24
 """Operators in one build: TVM and the compiler start once for all of them."""
+LONG_FORM = 10
+"""Operators for each one that is sampled once more with the long form of requantisation."""
 FEWEST_NETWORKS = 10
 MOST_CODE = 4096
 """Bytes of code and alignment that a layer is taken to need at most."""
@@ -44,7 +47,8 @@ MOST_REFUSED = 30
 class Job:
     """One program to build and measure: shape-only ``graph``, filled with random weights drawn from ``seed``.
 
-    ``any_schedule`` gives layers schedules at random instead of those that the compiler would pick.
+    ``any_schedule`` gives layers schedules at random instead of those that the compiler would pick; unless ``bounded`` layers need
+    the long form of requantisation.
     """
 
     graph: Graph
@@ -52,13 +56,15 @@ class Job:
     optimize: Optimize
     seed: int
     any_schedule: bool = False
+    bounded: bool = True
 
     @property
     def key(self) -> str:
         """Identifies the program: equal keys give equal C."""
         shapes = [shape_key(op, self.graph) for op in self.graph.ops]
         wiring = [(op.inputs, op.output) for op in self.graph.ops]
-        return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule)).encode()).hexdigest()[:24]
+        form = () if self.bounded else ("long form",)
+        return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule, *form)).encode()).hexdigest()[:24]
 
 
 class ExecutorMap(Protocol):
@@ -91,7 +97,7 @@ def run_job(job: Job, device: Device | None = None) -> MeasuredProgram:
     core = CORES[job.core]
     choose = RandomSchedules(core, job.seed) if job.any_schedule else None
     try:
-        return measure(fill(job.graph, rng), core, job.optimize, rng, choose=choose, device=device)
+        return measure(fill(job.graph, rng, bounded=job.bounded), core, job.optimize, rng, choose=choose, device=device)
     except (CompileError, ExecutionFault) as error:
         raise RuntimeError(f"program {job.key}: {error}") from None
 
@@ -100,35 +106,56 @@ def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int, *, mo
     """Bundles of ``samples`` random operators of different shapes.
 
     The first bundles do not depend on ``samples``, so a longer calibration reuses the results of a shorter one. Every second bundle
-    has schedules at random: networks may be tuned. With ``most_bytes`` no program is larger (see :func:`program_bytes`): larger
-    operators are left out, and bundles hold fewer.
+    has schedules at random: networks may be tuned. One in :data:`LONG_FORM` operators more has weights that need the long form of
+    requantisation: trained networks have such layers now and then, and they take other schedules. With ``most_bytes``
+    no program is larger (see :func:`program_bytes`): larger operators are left out, and bundles hold fewer.
 
     :raises UserError: if hardly any operator is small enough.
     """
-    rng = np.random.default_rng(seed)
+
+    def size(graph: Graph) -> int:
+        return 0 if most_bytes is None else program_bytes(graph, core, optimize)
+
+    room = math.inf if most_bytes is None else most_bytes
+    short = _bundles(_different_operators(np.random.default_rng(seed), samples, size, room), size, room)
+    weighted = _different_operators(np.random.default_rng([seed, 1]), samples // LONG_FORM, size, room, weighted=True)
+    jobs = [(part, True) for part in short] + [(part, False) for part in _bundles(weighted, size, room)]
+    return [
+        Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + i, i % 2 == 1, bounded)
+        for i, (part, bounded) in enumerate(jobs)
+    ]
+
+
+def _different_operators(
+    rng: np.random.Generator, count: int, size: Callable[[Graph], int], room: float, *, weighted: bool = False
+) -> list[Graph]:
+    """So many operators of different shapes that fit into ``room``; only such with weights, if asked."""
     chosen: dict[str, Graph] = {}
-    sizes: list[int] = []
     refused = 0
-    while len(chosen) < samples:
+    while len(chosen) < count:
         graph = sample_operator(rng)
-        key = shape_key(graph.ops[0], graph)
-        size = 0 if most_bytes is None else program_bytes(graph, core, optimize)
-        if most_bytes is not None and size > most_bytes:
+        if weighted and not isinstance(graph.ops[0], Weighted):
+            continue
+        if size(graph) > room:
             refused += 1
-            if refused > MOST_REFUSED * samples:
-                raise UserError(f"hardly any operator fits into {most_bytes:,} bytes of RAM, code and constants included")
-        elif key not in chosen:
-            chosen[key] = graph
-            sizes.append(size)
+            if refused > MOST_REFUSED * count:
+                raise UserError(f"hardly any operator fits into {room:,} bytes of RAM, code and constants included")
+        else:
+            chosen.setdefault(shape_key(graph.ops[0], graph), graph)
+    return list(chosen.values())
+
+
+def _bundles(graphs: Sequence[Graph], size: Callable[[Graph], int], room: float) -> list[list[Graph]]:
+    """The operators in order, at most :data:`BUNDLE` and no more than ``room`` has room for at a time."""
     bundles: list[list[Graph]] = []
-    room = 0
-    for graph, size in zip(chosen.values(), sizes, strict=True):
-        if not bundles or len(bundles[-1]) == BUNDLE or size > room:
+    left = 0.0
+    for graph in graphs:
+        if not bundles or len(bundles[-1]) == BUNDLE or size(graph) > left:
             bundles.append([])
-            room = 0 if most_bytes is None else most_bytes
+            left = room
         bundles[-1].append(graph)
-        room -= size
-    return [Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + i, i % 2 == 1) for i, part in enumerate(bundles)]
+        left -= size(graph)
+    return bundles
 
 
 def program_bytes(graph: Graph, core: str, optimize: Optimize) -> int:
@@ -175,7 +202,7 @@ def calibrate(
     results = ResultCache.open(
         core=board.core, optimize=optimize, compiler=compiler, kernel_library=library_hash(), measured_by=measured_by
     )
-    measured = _measure_all(jobs, partial(run_job, device=device) if device else run_job, results, map, progress or _silent)
+    measured = measure_all(jobs, partial(run_job, device=device) if device else run_job, results, map, progress or _silent)
     return fit_model(
         board=board,
         optimize=optimize,
@@ -189,9 +216,10 @@ def calibrate(
     )
 
 
-def _measure_all(
+def measure_all(
     jobs: Sequence[Job], run_one: Callable[[Job], MeasuredProgram], results: ResultCache, run: ExecutorMap, progress: Progress
 ) -> list[MeasuredProgram]:
+    """What ``run_one`` gives for every job, in their order: from ``results`` where it is known, else by ``run``, and kept there."""
     known = {job.key: results.get(job.key) for job in jobs}
     missing = [job for job in jobs if known[job.key] is None]
     done = len(jobs) - len(missing)

@@ -39,15 +39,18 @@ from codegen.ir import (
 )
 
 ACTIVATION_SCALE = 0.05
+LARGE_SCALE = 4.0
+"""Of the weights of a channel: above the ratio of any two activations' scales."""
 LEAST_LARGEST = 64
 """Every channel has a weight of this or more."""
 
 
-def fill(graph: Graph, rng: np.random.Generator) -> Graph:
+def fill(graph: Graph, rng: np.random.Generator, *, bounded: bool = True) -> Graph:
     """``graph`` with random int8 weights, int32 biases and quantization of the magnitudes that trained networks have.
 
     Zero points that the graph already names are kept; else outputs of weighted operators get -128 (as after a ReLU) in half of the
-    cases. Requantisation multipliers are such that most outputs fall inside the int8 range.
+    cases. Requantisation multipliers are such that most outputs fall inside the int8 range; unless ``bounded`` each weighted
+    operator has a channel whose multiplier is above 1, which the short form of requantisation does not serve.
     """
     tensors = dict(graph.tensors)
     for name in graph.inputs:
@@ -58,7 +61,7 @@ def fill(graph: Graph, rng: np.random.Generator) -> Graph:
                 data = rng.integers(-128, 128, tensors[name].shape, dtype=np.int8)
                 tensors[name] = replace(tensors[name], data=data, quantization=_activation(rng, 0.0, tensors[name]))
         if isinstance(op, Weighted):
-            _fill_weights(op, tensors, rng)
+            _fill_weights(op, tensors, rng, bounded)
         tensors[op.output] = replace(tensors[op.output], quantization=_output(op, tensors, rng))
     return replace(graph, tensors=tensors).validate()
 
@@ -91,13 +94,15 @@ def _terms(op: Op, weight: Tensor) -> int:
             return 1
 
 
-def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Generator) -> None:
+def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Generator, bounded: bool) -> None:
     weight = tensors[op.weight]
     axis = 3 if isinstance(op, DepthwiseConv2D) else 0
     channels = weight.shape[axis]
     # Output values spread with the square root of the number of terms; this keeps them inside int8 at the output's scale.
     typical = 1.0 / (60.0 * np.sqrt(_terms(op, weight)))
     scales = tuple(float(s) for s in (typical * rng.uniform(0.4, 1.0, channels)).astype(np.float32))
+    if not bounded:
+        scales = (LARGE_SCALE, *scales[1:])
     data = _alive(rng.integers(-127, 128, weight.shape, dtype=np.int8), axis)
     tensors[op.weight] = replace(weight, data=data, quantization=Quantization(scales, 0, axis))
     if op.bias is not None:

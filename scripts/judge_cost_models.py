@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,13 +23,16 @@ from codegen.boards import Board, load_board
 from codegen.compile import lay_out
 from codegen.cores import CORES
 from codegen.ir import Graph, total_macs
+from codegen.kernels import library_hash
 from codegen.optimize import OPTIMIZE
+from codegen.toolchain import ZigCompiler
 from cost_models import CostModel, Prediction, find_cost_model
-from cost_models.calibration import Job, run_job
+from cost_models.calibration import Job, measure_all, run_job
 from cost_models.card import Accuracy
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import shape_key
 from cost_models.process_map import ProcessMap
+from cost_models.result_cache import ResultCache
 from cost_models.scatter import scatter_svg
 from nas.calibration import calibrated_graphs
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
@@ -74,10 +78,17 @@ def unseen_networks(
 
 
 def judge(model: CostModel, board: Board, graphs: Sequence[Graph], workers: int) -> list[Judged]:
-    """Builds and runs every network."""
+    """Builds and runs every network that was not measured before (results are kept with those of calibrations)."""
     jobs = [Job(graph, model.core, model.optimize, SEED + i) for i, graph in enumerate(graphs)]
-    built = dict(ProcessMap(workers)(run_job, jobs))
-    return [Judged(model.predict(graph, board), built[i]) for i, graph in enumerate(graphs)]
+    results = ResultCache.open(
+        core=model.core, optimize=model.optimize, compiler=ZigCompiler().identity, kernel_library=library_hash()
+    )
+
+    def progress(done: int, total: int) -> None:
+        print(f"\r{done}/{total} networks built and run", end="" if done < total else "\n", file=sys.stderr, flush=True)
+
+    measured = measure_all(jobs, run_job, results, ProcessMap(workers), progress)
+    return [Judged(model.predict(graph, board), program) for graph, program in zip(graphs, measured, strict=True)]
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, Any]:

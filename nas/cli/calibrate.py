@@ -66,7 +66,7 @@ def command(
     from codegen.harness import Device, write_firmware
     from cost_models import save
     from cost_models.calibration import calibrate, program_bytes
-    from nas.calibration import HELD_OUT, HELD_OUT_SEED, NETWORKS, sample_networks, unordered_map
+    from nas.calibration import HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks, unordered_map
     from nas.progress import make_progress
     from nas.ray_executor import RayExecutor
 
@@ -92,7 +92,7 @@ def command(
                 model = calibrate(
                     where,
                     networks=sample_networks(NETWORKS, seed),
-                    held_out=sample_networks(HELD_OUT, seed + HELD_OUT_SEED),
+                    held_out=sample_networks(HELD_OUT, seed, HELD_OUT_SPACES),
                     map=unordered_map(executor),
                     progress=progress.counter("programs to build and run"),
                     **settings,
@@ -106,7 +106,7 @@ def command(
                 model = calibrate(
                     where,
                     networks=sample_networks(NETWORKS, seed, fits=fits),
-                    held_out=sample_networks(HELD_OUT, seed + HELD_OUT_SEED, fits=fits),
+                    held_out=sample_networks(HELD_OUT, seed, HELD_OUT_SPACES, fits=fits),
                     progress=progress.counter("programs to build and run on the board"),
                     device=device,
                     **settings,

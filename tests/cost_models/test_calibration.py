@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from harness_board import TICKS_PER_INSTRUCTION, board, firmware, running
 
 from codegen import elf
 from codegen.boards import load_board
+from codegen.compile import lay_out
 from codegen.cores import CORES
 from codegen.errors import UserError
 from codegen.harness import Device
@@ -53,7 +55,7 @@ def test_calibration_goes_on_where_it_stopped_and_gives_one_file(tmp_path: Path,
     with pytest.raises(KeyboardInterrupt):
         calibrate(board, samples=BUNDLE, networks=learn, held_out=judge, map=stopping)
     model = calibrate(board, samples=BUNDLE, networks=learn, held_out=judge, progress=progress)
-    assert steps == [(done, 21) for done in range(4, 22)]
+    assert steps == [(done, 22) for done in range(4, 23)]
     again = calibrate(board, samples=BUNDLE, networks=learn, held_out=judge, map=refuse)
     first, second = save(model, tmp_path / "first.json"), save(again, tmp_path / "second.json")
     assert first.read_bytes() == second.read_bytes()
@@ -66,17 +68,28 @@ def test_calibration_goes_on_where_it_stopped_and_gives_one_file(tmp_path: Path,
 
 
 def test_more_samples_begin_with_the_same_bundles() -> None:
-    few, many = sample_bundles("cortex-m4", "balanced", 2 * BUNDLE, 0), sample_bundles("cortex-m4", "balanced", 4 * BUNDLE, 0)
+    few, many = ([job for job in sample_bundles("cortex-m4", "balanced", n * BUNDLE, 0) if job.bounded] for n in (2, 4))
     assert [job.key for job in many[:2]] == [job.key for job in few]
     assert sample_bundles("cortex-m4", "balanced", BUNDLE, 1)[0].key != few[0].key
     shapes = [shape_key(op, job.graph) for job in many for op in job.graph.ops]
     assert len(set(shapes)) == len(shapes) == 4 * BUNDLE
 
 
+def test_every_tenth_operator_is_there_in_the_long_form_of_requantisation() -> None:
+    jobs = [job for job in sample_bundles("cortex-m4", "balanced", 5 * BUNDLE, 0) if not job.bounded]
+    (job,) = jobs
+    assert len(job.graph.ops) == 12
+    rng = np.random.default_rng(job.seed)
+    filled = fill(job.graph, rng, bounded=False)
+    for selection in lay_out(filled, CORES["cortex-m4"], "balanced").selections:
+        assert not selection.spec.requantization.bounded  # type: ignore[attr-defined]
+    assert job.key != replace(job, bounded=True).key
+
+
 @pytest.mark.parametrize("most_bytes", [20_000, 120_000])
 def test_bundles_for_a_board_fit_into_its_ram(most_bytes: int) -> None:
     jobs = sample_bundles("cortex-m4", "balanced", 2 * BUNDLE, 0, most_bytes=most_bytes)
-    assert sum(len(job.graph.ops) for job in jobs) == 2 * BUNDLE
+    assert sum(len(job.graph.ops) for job in jobs if job.bounded) == 2 * BUNDLE
     assert len(jobs) > 2
     assert max(program_bytes(job.graph, "cortex-m4", "balanced") for job in jobs) <= most_bytes
 
