@@ -14,7 +14,7 @@ class MeasuredLayer:
     ``shape`` identifies the operator with its shapes, whatever its weights and quantization; ``work`` and ``descriptors`` are
     what the models see of it. ``cycles`` and ``instructions`` are means per call, ``reads`` the bytes of constants that a call
     reads from flash, ``code`` the bytes of its function alone, ``stack`` the bytes that function and all that it called take,
-    ``calls`` the routines outside of the function that it needs.
+    with those of its arguments that are passed there, ``calls`` the routines outside of the function that it needs.
     """
 
     shape: str

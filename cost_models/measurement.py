@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 
 from codegen import elf
 from codegen.cache import cache_dir
-from codegen.compile import CompiledModel, compile_graph
+from codegen.compile import CompiledLayer, CompiledModel, compile_graph
 from codegen.cores import Core
 from codegen.emulator import Execution, ModelInterface, execute
 from codegen.harness import Device, measure_on_board, pseudo_random
@@ -164,7 +165,7 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
                 instructions=profile.instructions,
                 reads=profile.flash_bytes,
                 code=calls.functions[symbol].size,
-                stack=calls.depth(symbol, profile.functions),
+                stack=calls.depth(symbol, profile.functions) + _passed_on_stack(model, layer),
                 scratch=selection.kernel.scratch_bytes(selection.spec),
                 calls=tuple(name.removeprefix("m_") for name in reached),
             )
@@ -188,3 +189,12 @@ def _take_apart(built: Built, execution: Execution) -> MeasuredProgram:
         reads=execution.flash_bytes,
         macs=sum(layer.macs for layer in layers),
     )
+
+
+def _passed_on_stack(model: CompiledModel, layer: CompiledLayer) -> int:
+    """Bytes of the caller's frame that hold arguments of the layer's function: the first four are in registers, and the stack
+    pointer stays a multiple of 8 (Procedure Call Standard for the Arm Architecture, IHI 0042, 6.4 and 6.2.1.2)."""
+    graph, plan = model.layout.graph, model.plan
+    activations = sum(not graph[name].constant for name in layer.op.inputs) + 1
+    arguments = activations + len(layer.constants) + (layer.op.name in plan.scratch)
+    return 8 * math.ceil(max(0, arguments - 4) / 2)
