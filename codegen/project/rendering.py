@@ -1,4 +1,4 @@
-"""Fill in the templates of ``codegen/project/templates``: ``@name@`` is replaced by a value, everything else stays as it is."""
+"""Fill in templates: ``@name@`` is replaced by a value, everything else stays as it is."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _PLACEHOLDER = re.compile(r"@([A-Za-z_0-9]+)@")
 
 
 @cache
-def _template(name: str) -> str:
-    return resources.files("codegen.project.templates").joinpath(f"{name}.in").read_text(encoding="utf-8")
+def _template(package: str, name: str) -> str:
+    return resources.files(package).joinpath(f"{name}.in").read_text(encoding="utf-8")
 
 
-def render(template: str, **values: object) -> str:
-    """The text of ``templates/<template>.in`` with its placeholders replaced.
+def render(template: str, *, package: str = "codegen.project.templates", **values: object) -> str:
+    """The text of ``<template>.in`` in ``package`` with its placeholders replaced.
 
     :raises KeyError: for a placeholder without a value.
     """
-    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), _template(template))
+    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), _template(package, template))
 
 
 def prefixed(text: str, name: str) -> str:

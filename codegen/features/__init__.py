@@ -1,0 +1,1 @@
+"""Spectrograms of sound in exact integers, once in numpy and once in C."""

@@ -1,0 +1,111 @@
+"""The C sources of a spectrogram, as files of an exported project."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.features.settings import SpectrogramSettings
+from codegen.features.tables import Tables, tables
+from codegen.project.c_text import C_TYPES, float_literal, initializer, shape_text
+from codegen.project.rendering import prefixed, render
+
+TEMPLATES = "codegen.features.templates"
+
+
+def c_sources(settings: SpectrogramSettings, name: str) -> dict[str, str]:
+    """Path → text of ``include/<name>_features.h`` and what it needs under ``src``; every symbol has the prefix ``<name>_``.
+
+    :param name: of the model: a C identifier in lower case.
+    """
+    table = tables(settings)
+    arrays = _arrays(settings, table)
+    header = render("features.h", package=TEMPLATES, m=name, description=_description(settings), **_interface(settings))
+    constants = render(
+        "features_tables.h",
+        package=TEMPLATES,
+        m=name,
+        constants="\n".join(f"#define NN_FEATURES_{key} {value}" for key, value in _constants(settings, table).items()),
+        declarations="\n".join(f"extern {_declaration(key, array)};" for key, (_, array) in arrays.items()),
+    )
+    definitions = [
+        f"/* {text}: {shape_text(array.shape)} */\nNN_FEATURES_SECTION\n{_declaration(key, array)} = {initializer(array)};\n"
+        for key, (text, array) in arrays.items()
+    ]
+    definition = render(
+        "features_tables.c",
+        package=TEMPLATES,
+        m=name,
+        bytes=sum(array.nbytes for _, array in arrays.values()),
+        definitions="\n".join(definitions),
+    )
+    code = resources.files(TEMPLATES).joinpath("features.c").read_text(encoding="utf-8")
+    files = {
+        f"include/{name}_features.h": header,
+        f"src/{name}_features.c": code,
+        f"src/{name}_features_tables.h": constants,
+        f"src/{name}_features_tables.c": definition,
+    }
+    return {path: prefixed(text, name) for path, text in files.items()}
+
+
+def _description(settings: SpectrogramSettings) -> str:
+    kind = f"the first {settings.coefficients} MFCC of {settings.bands} mel bands" if settings.coefficients else f"{settings.bands} mel bands"
+    every = f"{1000 * settings.hop / settings.rate:g} ms"
+    return (
+        f" * A column is {kind} from {settings.low:g} to {settings.high:g} Hz, of {1000 * settings.frame / settings.rate:g} ms of "
+        f"sound\n * sampled at {settings.rate} Hz. There is one each {every}."
+    )
+
+
+def _interface(settings: SpectrogramSettings) -> dict[str, object]:
+    return {
+        "rate": settings.rate,
+        "frame": settings.frame,
+        "hop": settings.hop,
+        "fft": settings.fft,
+        "columns": settings.columns,
+        "scale": float_literal(settings.scale),
+        "zero_point": f"({settings.zero_point})" if settings.zero_point < 0 else settings.zero_point,
+    }
+
+
+def _constants(settings: SpectrogramSettings, table: Tables) -> dict[str, int]:
+    return {
+        "BANDS": settings.bands,
+        "COEFFICIENTS": settings.coefficients,
+        "FIRST_STEP": 4 if (settings.fft.bit_length() - 1) % 2 else 2,
+        "FIRST_BIN": int(table.edges[0]),
+        "LAST_BIN": int(table.edges[-1]) - 1,
+        "WINDOW_SHIFT": table.window_shift,
+        "DCT_BITS": table.dct_bits,
+        "SHIFT": table.shift,
+    }
+
+
+def _arrays(settings: SpectrogramSettings, table: Tables) -> dict[str, tuple[str, NDArray[np.generic]]]:
+    """Each table in the width that C keeps it in, with a word on what it is."""
+    arrays: dict[str, tuple[str, NDArray[np.generic]]] = {
+        "window": ("the window's rising half, Q15", table.window.astype(np.int16)),
+        "twiddles": ("minus cosine (lower half) and minus sine of multiples of 4 pi / FFT, Q15", _packed(table.twiddles)),
+        "split_twiddles": ("the same of multiples of 2 pi / FFT", _packed(table.split_twiddles)),
+        "edges": ("first bin behind each corner of a triangle", table.edges.astype(np.uint16)),
+        "weights": ("of each bin, in the triangle that rises there, Q15", table.weights.astype(np.uint16)),
+        "log": ("log2(1 + i / 32), Q15", table.log.astype(np.uint16)),
+        "multipliers": ("from a logarithm to steps of the output", table.multipliers.astype(np.int32)),
+        "biases": ("what is added then", table.biases.astype(np.int32)),
+    }
+    if settings.coefficients:
+        arrays["dct"] = (f"rows of the DCT-II, Q{table.dct_bits}", table.dct.astype(np.int16))
+    return arrays
+
+
+def _packed(roots: NDArray[np.int64]) -> NDArray[np.generic]:
+    """Two numbers of 16 bits in each word, the first one below."""
+    return ((roots[:, 0] & 0xFFFF) | (roots[:, 1] & 0xFFFF) << 16).astype(np.uint32)
+
+
+def _declaration(key: str, array: NDArray[np.generic]) -> str:
+    return f"const {C_TYPES[array.dtype.name]} NN_features_{key}[{array.size}]"

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From samples to bytes of a spectrogram, in integers throughout. Generated, do not edit.
+ *
+ * Shifts of negative numbers to the right are arithmetic, as with every compiler for these cores. `Qn` has n fraction bits. */
+#include "NN_features.h"
+#include "NN_features_tables.h"
+
+#define NN_SIZE (NN_FEATURES_FFT / 2) /* of the complex transform, whose values are pairs of samples */
+
+typedef struct {
+    int32_t re, im;
+} NN_complex;
+
+/* x times the lower or upper half of root, rounded down to multiples of 2^16. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+static inline int32_t NN_times_lower(int32_t x, uint32_t root)
+{
+    int32_t product;
+    __asm__("smulwb %0, %1, %2" : "=r"(product) : "r"(x), "r"(root));
+    return product;
+}
+
+static inline int32_t NN_times_upper(int32_t x, uint32_t root)
+{
+    int32_t product;
+    __asm__("smulwt %0, %1, %2" : "=r"(product) : "r"(x), "r"(root));
+    return product;
+}
+
+static inline int32_t NN_add_times_upper(int32_t sum, int32_t x, uint32_t root)
+{
+    __asm__("smlawt %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(root));
+    return sum;
+}
+#else
+static inline int32_t NN_scaled(int32_t x, int32_t factor)
+{
+    return (x >> 16) * factor + (((int32_t)(x & 0xffff) * factor) >> 16);
+}
+
+static inline int32_t NN_times_lower(int32_t x, uint32_t root)
+{
+    return NN_scaled(x, (int16_t)(root & 0xffffu));
+}
+
+static inline int32_t NN_times_upper(int32_t x, uint32_t root)
+{
+    return NN_scaled(x, (int32_t)root >> 16);
+}
+
+static inline int32_t NN_add_times_upper(int32_t sum, int32_t x, uint32_t root)
+{
+    return sum + NN_times_upper(x, root);
+}
+#endif
+
+/* Half of z times (cos - i sin), which are the lower and the upper half of root in Q15; each product is rounded for itself. */
+static inline NN_complex NN_half_product(NN_complex z, uint32_t root)
+{
+    NN_complex half;
+    half.re = NN_add_times_upper(NN_times_lower(z.re, root), z.im, root);
+    half.im = NN_times_lower(z.im, root) - NN_times_upper(z.re, root);
+    return half;
+}
+
+/* Sample i of the frame under the window; zero behind its end. */
+static inline int32_t NN_windowed(const int16_t *frame, uint32_t i)
+{
+    if (NN_FEATURES_FRAME < NN_FEATURES_FFT && i >= NN_FEATURES_FRAME) {
+        return 0;
+    }
+    return (frame[i] * NN_features_window[i < NN_FEATURES_FRAME / 2 ? i : NN_FEATURES_FRAME - i]) >> NN_FEATURES_WINDOW_SHIFT;
+}
+
+static inline NN_complex NN_pair(const int16_t *frame, uint32_t n)
+{
+    NN_complex z;
+    z.re = NN_windowed(frame, 2 * n);
+    z.im = NN_windowed(frame, 2 * n + 1);
+    return z;
+}
+
+static inline NN_complex NN_load(const int32_t *bins)
+{
+    NN_complex z;
+    z.re = bins[0];
+    z.im = bins[1];
+    return z;
+}
+
+static inline void NN_store(int32_t *bins, int32_t re, int32_t im)
+{
+    bins[0] = re;
+    bins[1] = im;
+}
+
+/* The window, and the first step of the transform: its values, in bit-reversed order, in groups of four or two. */
+static void NN_first_step(const int16_t *frame, int32_t *bins)
+{
+    uint32_t n = 0; /* the group's number, its bits reversed */
+    int32_t *const end = bins + NN_FEATURES_FFT;
+    while (bins < end) {
+        uint32_t bit = NN_SIZE / NN_FEATURES_FIRST_STEP / 2;
+#if NN_FEATURES_FIRST_STEP == 4
+        const NN_complex a = NN_pair(frame, n), b = NN_pair(frame, n + NN_SIZE / 2);
+        const NN_complex c = NN_pair(frame, n + NN_SIZE / 4), d = NN_pair(frame, n + 3 * NN_SIZE / 4);
+        const int32_t even_re = a.re + b.re, even_im = a.im + b.im, odd_re = a.re - b.re, odd_im = a.im - b.im;
+        NN_store(bins, even_re + (c.re + d.re), even_im + (c.im + d.im));
+        NN_store(bins + 2, odd_re + (c.im - d.im), odd_im - (c.re - d.re));
+        NN_store(bins + 4, even_re - (c.re + d.re), even_im - (c.im + d.im));
+        NN_store(bins + 6, odd_re - (c.im - d.im), odd_im + (c.re - d.re));
+#else
+        const NN_complex a = NN_pair(frame, n), b = NN_pair(frame, n + NN_SIZE / 2);
+        NN_store(bins, a.re + b.re, a.im + b.im);
+        NN_store(bins + 2, a.re - b.re, a.im - b.im);
+#endif
+        bins += 2 * NN_FEATURES_FIRST_STEP;
+        while (n & bit) {
+            n ^= bit;
+            bit >>= 1;
+        }
+        n |= bit;
+    }
+}
+
+/* A step of four, in place: groups of 4 * done values become transforms of that size. The tables hold minus the roots and products
+ * are halves, hence minus twice. */
+static void NN_step(int32_t *bins, uint32_t done, uint32_t stride)
+{
+    for (uint32_t j = 0; j < done; ++j) {
+        const uint32_t once = NN_features_twiddles[j * stride];
+        const uint32_t twice = NN_features_twiddles[2 * j * stride];
+        const uint32_t thrice = NN_features_twiddles[3 * j * stride];
+        for (int32_t *z = bins + 2 * j; z < bins + NN_FEATURES_FFT; z += 8 * done) {
+            const NN_complex a = NN_load(z);
+            const NN_complex b = NN_half_product(NN_load(z + 2 * done), twice);
+            const NN_complex c = NN_half_product(NN_load(z + 4 * done), once);
+            const NN_complex d = NN_half_product(NN_load(z + 6 * done), thrice);
+            const int32_t even_re = a.re - 2 * b.re, even_im = a.im - 2 * b.im;
+            const int32_t odd_re = a.re + 2 * b.re, odd_im = a.im + 2 * b.im;
+            const int32_t sum_re = c.re + d.re, sum_im = c.im + d.im, less_re = c.re - d.re, less_im = c.im - d.im;
+            NN_store(z, even_re - 2 * sum_re, even_im - 2 * sum_im);
+            NN_store(z + 2 * done, odd_re - 2 * less_im, odd_im + 2 * less_re);
+            NN_store(z + 4 * done, even_re + 2 * sum_re, even_im + 2 * sum_im);
+            NN_store(z + 6 * done, odd_re + 2 * less_im, odd_im - 2 * less_re);
+        }
+    }
+}
+
+/* All bits that a bin's components have, signs aside, if the bin has a weight. */
+static inline uint32_t NN_bits(uint32_t bin, int32_t re, int32_t im)
+{
+    if (bin < NN_FEATURES_FIRST_BIN || bin > NN_FEATURES_LAST_BIN) {
+        return 0;
+    }
+    return (uint32_t)((re ^ (re >> 31)) | (im ^ (im >> 31)));
+}
+
+/* From the transform of pairs to that of the real samples, but for the bins of no frequency and of half the rate, and with the upper
+ * half conjugated. Returns all bits that components have. */
+static uint32_t NN_split(int32_t *bins)
+{
+    uint32_t bits = NN_bits(NN_SIZE / 2, bins[NN_SIZE], bins[NN_SIZE + 1]); /* this one has its power already */
+    for (uint32_t bin = 1; bin < NN_SIZE / 2; ++bin) {
+        int32_t *const low = bins + 2 * bin, *const high = bins + 2 * (NN_SIZE - bin);
+        const NN_complex a = NN_load(low), b = NN_load(high);
+        const int32_t even_re = (a.re + b.re) >> 1, even_im = (a.im - b.im) >> 1;
+        NN_complex odd;
+        odd.re = a.re - b.re;
+        odd.im = a.im + b.im;
+        odd = NN_half_product(odd, NN_features_split_twiddles[bin]);
+        NN_store(low, even_re - odd.im, even_im + odd.re);
+        NN_store(high, even_re + odd.im, even_im - odd.re);
+        bits |= NN_bits(bin, even_re - odd.im, even_im + odd.re);
+        bits |= NN_bits(NN_SIZE - bin, even_re + odd.im, even_im - odd.re);
+    }
+    return bits;
+}
+
+/* Logarithm to base two in Q9 of the larger of value and one, by a table with straight lines between its values. */
+static int32_t NN_log2(uint64_t value)
+{
+    uint32_t top = (uint32_t)(value >> 32), below = (uint32_t)value;
+    int32_t whole = 63, between, from;
+    if (top == 0) {
+        top = below;
+        below = 0;
+        whole = 31;
+    }
+    if (top == 0) {
+        return 0;
+    }
+    for (int32_t step = 16; step > 0; step >>= 1) {
+        if (top >> (32 - step) == 0) {
+            top = (top << step) | (below >> (32 - step));
+            below <<= step;
+            whole -= step;
+        }
+    }
+    from = NN_features_log[(top >> 26) & 31u];
+    between = (int32_t)NN_features_log[((top >> 26) & 31u) + 1] - from;
+    between = from + ((between * (int32_t)((top >> 10) & 0xffffu)) >> 16);
+    return (whole << 9) + ((between + 32) >> 6);
+}
+
+/* sum + power * weight; powers have 32 bits, weights Q15. */
+static inline uint64_t NN_add_weighted(uint64_t sum, uint32_t power, uint32_t weight)
+{
+#if defined(__thumb__) && !defined(__thumb2__) /* no product of 64 bits */
+    return sum + ((uint64_t)((power >> 16) * weight) << 16) + (power & 0xffffu) * weight;
+#else
+    return sum + (uint64_t)power * weight;
+#endif
+}
+
+/* The logarithms of the triangles' sums, Q9 less 44. They are put where bins have been read. A triangle's falling side is one minus
+ * the next one's rising side. */
+static void NN_bands(int32_t *bins, int32_t shift)
+{
+    const uint16_t *weight = NN_features_weights;
+    const int32_t *z = bins + 2 * NN_FEATURES_FIRST_BIN;
+    int32_t *log = bins;
+    uint64_t before = 0;
+    for (uint32_t segment = 0; segment <= NN_FEATURES_BANDS; ++segment) {
+        const int32_t *const end = bins + 2 * NN_features_edges[segment + 1];
+        uint64_t rising = 0, whole = 0;
+        for (; z < end; z += 2) {
+            const int32_t re = z[0] >> shift, im = z[1] >> shift;
+            const uint32_t power = (uint32_t)(re * re) + (uint32_t)(im * im);
+            rising = NN_add_weighted(rising, power, *weight++);
+            whole += power;
+        }
+        if (segment > 0) {
+            *log++ = NN_log2(before + (whole << 15) - rising) + (shift << 10) - (44 << 9);
+        }
+        before = rising;
+    }
+}
+
+/* What goes through the DCT, or as it is, to the output: value c of the column. */
+static inline int32_t NN_value(const int32_t *logs, uint32_t c)
+{
+#if NN_FEATURES_COEFFICIENTS > 0
+    const int16_t *const row = NN_features_dct + c * NN_FEATURES_BANDS;
+    int32_t sum = 0;
+    for (uint32_t band = 0; band < NN_FEATURES_BANDS; ++band) {
+        sum += row[band] * logs[band];
+    }
+    return sum >> NN_FEATURES_DCT_BITS;
+#else
+    return logs[c];
+#endif
+}
+
+void NN_features_column(const int16_t *frame, NN_features_scratch *scratch, int8_t *column)
+{
+    int32_t *const bins = scratch->bins;
+    uint32_t bits, stride = NN_SIZE / NN_FEATURES_FIRST_STEP / 4;
+    int32_t shift = 0;
+
+    NN_first_step(frame, bins);
+    for (uint32_t done = NN_FEATURES_FIRST_STEP; done < NN_SIZE; done *= 4) {
+        NN_step(bins, done, stride);
+        stride /= 4;
+    }
+    for (bits = NN_split(bins) >> 15; bits != 0; bits >>= 1) {
+        ++shift;
+    }
+    NN_bands(bins, shift);
+    for (uint32_t c = 0; c < NN_FEATURES_COLUMNS; ++c) {
+        const int32_t value = NN_value(bins, c);
+        const int32_t steps = (value * NN_features_multipliers[c] + NN_features_biases[c]) >> NN_FEATURES_SHIFT;
+        column[c] = (int8_t)(steps < -128 ? -128 : steps > 127 ? 127 : steps);
+    }
+}
+
+void NN_features_start(NN_features_state *state)
+{
+    state->held = 0;
+}
+
+size_t NN_features_push(
+    NN_features_state *state, NN_features_scratch *scratch, const int16_t *samples, size_t n, int8_t *columns)
+{
+    int32_t held = state->held;
+    size_t count = 0;
+
+    while (n > 0) {
+        size_t taken = (size_t)(held < 0 ? -held : NN_FEATURES_FRAME - held);
+        taken = taken < n ? taken : n;
+        if (held >= 0) {
+            for (size_t i = 0; i < taken; ++i) {
+                state->samples[(size_t)held + i] = samples[i];
+            }
+        }
+        samples += taken;
+        n -= taken;
+        held += (int32_t)taken;
+        if (held == NN_FEATURES_FRAME) {
+            NN_features_column(state->samples, scratch, columns + count * NN_FEATURES_COLUMNS);
+            ++count;
+            held = NN_FEATURES_FRAME - NN_FEATURES_HOP;
+            for (int32_t i = 0; i < held; ++i) {
+                state->samples[i] = state->samples[i + NN_FEATURES_HOP];
+            }
+        }
+    }
+    state->held = held;
+    return count;
+}
+
+size_t NN_features(const int16_t *samples, size_t n, NN_features_scratch *scratch, int8_t *columns)
+{
+    size_t count = 0;
+    for (; n >= NN_FEATURES_FRAME; n -= NN_FEATURES_HOP) {
+        NN_features_column(samples, scratch, columns);
+        ++count;
+        if (n - NN_FEATURES_FRAME < NN_FEATURES_HOP) {
+            break;
+        }
+        samples += NN_FEATURES_HOP;
+        columns += NN_FEATURES_COLUMNS;
+    }
+    return count;
+}
