@@ -1,1 +1,29 @@
-"""Spectrograms of sound in exact integers, once in numpy and once in C."""
+"""Spectrograms of sound that exist twice with the same bits: as numpy functions and as C for the device.
+
+:func:`log_mel` and :func:`mfcc` make settings, :func:`normalized` fits them to recordings, :func:`features` computes int8 arrays,
+:func:`c_sources` gives the C files of an exported project and :func:`costs` what they need on a core.
+"""
+
+from codegen.features.c_source import c_sources
+from codegen.features.costs import FeatureCosts, costs, emulate
+from codegen.features.float_spectrogram import float_values
+from codegen.features.normalization import dequantized, ends, normalized
+from codegen.features.reference import features, values
+from codegen.features.settings import SpectrogramSettings, from_json, log_mel, mfcc
+
+__all__ = [
+    "FeatureCosts",
+    "SpectrogramSettings",
+    "c_sources",
+    "costs",
+    "dequantized",
+    "emulate",
+    "ends",
+    "features",
+    "float_values",
+    "from_json",
+    "log_mel",
+    "mfcc",
+    "normalized",
+    "values",
+]

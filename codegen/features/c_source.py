@@ -52,7 +52,8 @@ def c_sources(settings: SpectrogramSettings, name: str) -> dict[str, str]:
 
 
 def _description(settings: SpectrogramSettings) -> str:
-    kind = f"the first {settings.coefficients} MFCC of {settings.bands} mel bands" if settings.coefficients else f"{settings.bands} mel bands"
+    bands = f"{settings.bands} mel band{'s' if settings.bands > 1 else ''}"
+    kind = f"the first {settings.coefficients} MFCC of {bands}" if settings.coefficients else bands
     every = f"{1000 * settings.hop / settings.rate:g} ms"
     return (
         f" * A column is {kind} from {settings.low:g} to {settings.high:g} Hz, of {1000 * settings.frame / settings.rate:g} ms of "

@@ -50,9 +50,7 @@ def costs(settings: SpectrogramSettings, core: Core, optimize: Optimize = "balan
     :raises codegen.toolchain.CompileError: if the compiler is missing.
     """
     noise = np.random.default_rng(0).normal(0, 1000, settings.frame + _COLUMNS * settings.hop).astype(np.int16)
-    few, many = (
-        _execute(settings, core, noise[None, :n], optimize, settings.hop) for n in (settings.frame, len(noise))
-    )
+    few, many = (_execute(settings, core, noise[None, :n], optimize, settings.hop) for n in (settings.frame, len(noise)))
     with tempfile.TemporaryDirectory(prefix="features-") as scratch:
         roots = [f"{_NAME}_features_start", f"{_NAME}_features_push"]
         program = elf.read(_link(settings, core, optimize, roots, Path(scratch)))
@@ -89,9 +87,7 @@ def scratch_bytes(settings: SpectrogramSettings) -> int:
     return 4 * settings.fft
 
 
-def _execute(
-    settings: SpectrogramSettings, core: Core, clips: NDArray[np.int16], optimize: Optimize, piece: int
-) -> Execution:
+def _execute(settings: SpectrogramSettings, core: Core, clips: NDArray[np.int16], optimize: Optimize, piece: int) -> Execution:
     samples = clips.shape[1]
     output = settings.frames(samples) * settings.columns
     harness = render("harness.c", package=TEMPLATES, samples=samples, piece=piece)

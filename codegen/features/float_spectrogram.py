@@ -32,4 +32,5 @@ def triangles(settings: SpectrogramSettings) -> NDArray[np.float64]:
     """The triangles, float64 ``(bands, fft / 2 + 1)``."""
     bins, corners = np.arange(settings.fft // 2 + 1), np.array(settings.corners)[:, None]
     left, middle, right = corners[:-2], corners[1:-1], corners[2:]
-    return np.maximum(0, np.minimum((bins - left) / (middle - left), (right - bins) / (right - middle)))
+    result: NDArray[np.float64] = np.maximum(0, np.minimum((bins - left) / (middle - left), (right - bins) / (right - middle)))
+    return result

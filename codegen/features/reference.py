@@ -1,10 +1,11 @@
-"""Spectrograms in exact integers: the specification that the C code equals to the bit. int64 arrays that hold what C holds in 32 bits.
+"""Spectrograms in exact integers: the specification that the C code equals to the bit.
 
-Shifts to the right round towards minus infinity, of negative numbers too.
+Arrays are int64; what they hold fits the 32 bits that C has for it, but for sums of powers. Shifts to the right round towards minus infinity, of negative numbers too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def features(settings: SpectrogramSettings, clips: NDArray[np.int16]) -> NDArray
         steps = (values * table.multipliers + table.biases) >> table.shift
         return np.clip(steps, -128, 127).astype(np.int8)
 
-    return _of_frames(settings, clips, np.int8, quantized)[..., None]
+    columns: NDArray[np.int8] = _of_frames(settings, clips, np.int8, quantized)[..., None]
+    return columns
 
 
 def values(settings: SpectrogramSettings, clips: NDArray[np.int16]) -> NDArray[np.float64]:
@@ -43,7 +45,9 @@ def values(settings: SpectrogramSettings, clips: NDArray[np.int16]) -> NDArray[n
     return _of_frames(settings, clips, np.float64, lambda values: table.octaves(settings, values))
 
 
-def _of_frames(settings: SpectrogramSettings, clips: NDArray[np.int16], dtype: Any, finish: Any) -> NDArray[Any]:
+def _of_frames(
+    settings: SpectrogramSettings, clips: NDArray[np.int16], dtype: Any, finish: Callable[[Int64], NDArray[Any]]
+) -> NDArray[Any]:
     given = np.asarray(clips)
     if given.ndim != 2 or given.dtype != np.int16:
         raise UserError(f"features: clips are {given.dtype} {given.shape}; int16 (clips, samples) are needed")
@@ -127,7 +131,7 @@ def _bit_reversed(size: int) -> NDArray[np.intp]:
 
 
 def _spectrum(table: Tables, z: Int64) -> tuple[Int64, Int64]:
-    """Power of the bins that have a weight, ``(n, bins)``, and by how many bits each frame's components were shifted for it, ``(n,)``.
+    """Powers of the bins that have a weight, ``(n, bins)``, and by how many bits each frame was shifted for it, ``(n,)``.
 
     The transform of the real samples is put together from that of the pairs. Bin ``size / 2`` is its own partner and has its power
     already.
@@ -175,4 +179,5 @@ def _log2(table: Tables, values: Int64) -> Int64:
     fraction = np.where(whole > 31, positive >> np.maximum(whole - 31, 0), positive << up) & 0x7FFF_FFFF
     index, rest = fraction >> 26, (fraction >> 10) & 0xFFFF
     between = table.log[index] + ((table.log[index + 1] - table.log[index]) * rest >> 16)
-    return (whole << LOG_BITS) + ((between + 32) >> 6)
+    result: Int64 = (whole << LOG_BITS) + ((between + 32) >> 6)
+    return result

@@ -25,8 +25,8 @@ class SpectrogramSettings:
     those of natural logarithms are these times ln 2).
 
     Values are normalised per column with ``mean`` and ``deviation`` (one each, or one for each column, in octaves), and stored as
-    int8: ``q = clamp(zero_point + (value - mean) / deviation / scale)``. So ``(q - zero_point) * scale`` is the normalised value that
-    a network is trained on, and ``scale`` and ``zero_point`` are those of its input.
+    int8: ``q = clamp(zero_point + (value - mean) / deviation / scale)``. So ``(q - zero_point) * scale`` is the normalised value
+    that a network is trained on, and ``scale`` and ``zero_point`` are those of its input.
 
     In the audio search space ``SpectrogramInput(bands, hop, frames)`` means by ``bands`` the :attr:`columns` (bands, or
     coefficients), by ``hop`` and ``spectrograms(..., frame=)`` milliseconds, which :func:`log_mel` and :func:`mfcc` take under the
@@ -55,13 +55,15 @@ class SpectrogramSettings:
         if self.fft & (self.fft - 1) or not LEAST_FFT <= self.fft <= MOST_FFT:
             raise UserError(f"features: fft is {self.fft}; it must be a power of two from {LEAST_FFT} to {MOST_FFT}")
         if not 2 <= self.frame <= self.fft:
-            raise UserError(f"features: frame is {self.frame} samples; it must be 2 to {self.fft}, the length of the transform (fft)")
+            raise UserError(
+                f"features: frame is {self.frame} samples; it must be 2 to {self.fft}, the length of the transform (fft)"
+            )
         if not self.hop < 2**24:
             raise UserError(f"features: hop is {self.hop} samples; it must be less than {2**24}")
         if not 0 <= self.low < self.high <= self.rate / 2:
             raise UserError(
-                f"features: frequencies from {self.low:g} to {self.high:g} Hz; they must rise and lie in 0 to {self.rate / 2:g} Hz, "
-                "half the rate"
+                f"features: frequencies from {self.low:g} to {self.high:g} Hz; they must rise and lie in 0 to {self.rate / 2:g} Hz, half "
+                "the rate"
             )
         if not 0 <= self.coefficients <= self.bands:
             raise UserError(f"features: coefficients is {self.coefficients}; it must be 0 (log-mel) to {self.bands}, the bands")
@@ -82,9 +84,11 @@ class SpectrogramSettings:
         for name in ("mean", "deviation"):
             given = getattr(self, name)
             if len(given) not in (1, self.columns) or not all(math.isfinite(v) for v in given):
-                raise UserError(f"features: {name} has {len(given)} values; it must be one finite number, or {self.columns} of them")
+                raise UserError(f"features: {name} has {len(given)} values; it must have one, or {self.columns}, all finite")
         if not (math.isfinite(self.scale) and self.scale > 0 and -128 <= self.zero_point <= 127):
-            raise UserError(f"features: scale {self.scale:g}, zero point {self.zero_point}; a positive number and -128 to 127 are needed")
+            raise UserError(
+                f"features: scale is {self.scale:g} and zero_point {self.zero_point}; they must be a positive number and -128 to 127"
+            )
         if not all(2.0**-9 <= d * self.scale <= 2.0**9 for d in self.deviation):
             worst = min(self.deviation, key=lambda d: min(d, 1 / d) if d > 0 else d)
             raise UserError(
@@ -150,7 +154,8 @@ def _checked(name: str, kind: Any, content: Any) -> Any:
         return float(content)
     if kind.startswith("tuple") and isinstance(content, list) and all(number(v) for v in content):
         return tuple(float(v) for v in content)
-    raise UserError(f"features: the setting {name!r} is {content!r}; {'a list of numbers' if kind.startswith('tuple') else kind} is needed")
+    wanted = {"int": "a whole number", "float": "a number"}.get(kind, "a list of numbers")
+    raise UserError(f"features: the setting {name!r} is {content!r}; it must be {wanted}")
 
 
 def log_mel(
@@ -163,7 +168,16 @@ def log_mel(
 
     :raises UserError: where a hop or frame is no whole number of samples, or as :class:`SpectrogramSettings` does.
     """
-    return SpectrogramSettings(**_lengths(rate, hop, frame), bands=bands, low=low, high=rate / 2 if high is None else high)
+    length = _samples("frame", frame, rate)
+    return SpectrogramSettings(
+        rate=rate,
+        frame=length,
+        hop=_samples("hop", hop, rate),
+        fft=_transform(length),
+        bands=bands,
+        low=low,
+        high=rate / 2 if high is None else high,
+    )
 
 
 def mfcc(
@@ -180,28 +194,28 @@ def mfcc(
 
     :raises UserError: as :func:`log_mel` does.
     """
+    of_bands = log_mel(rate, bands=bands, hop=hop, frame=frame, low=low, high=high)
+    if coefficients < 1:
+        raise UserError(f"features: coefficients is {coefficients}; MFCC need 1 to {bands}, the bands")
     root = math.sqrt(bands)
-    return SpectrogramSettings(
-        **_lengths(rate, hop, frame),
-        bands=bands,
-        low=low,
-        high=rate / 2 if high is None else high,
+    return dataclasses.replace(
+        of_bands,
         coefficients=coefficients,
         mean=(24.0 * root, *(0.0,) * (coefficients - 1)),
         deviation=(8.0 * root, *(8.0,) * (coefficients - 1)),
     )
 
 
-def _lengths(rate: int, hop: int, frame: int) -> dict[str, int]:
-    samples = {}
-    for name, milliseconds in (("frame", frame), ("hop", hop)):
-        samples[name], rest = divmod(rate * milliseconds, 1000)
-        if rest:
-            raise UserError(
-                f"features: a {name} of {milliseconds} ms is no whole number of samples at {rate} Hz; "
-                "take another length, or resample the sound to 8000 or 16000 Hz"
-            )
-    fft = LEAST_FFT
-    while fft < samples["frame"]:
-        fft *= 2
-    return {"rate": rate, **samples, "fft": fft}
+def _samples(name: str, milliseconds: int, rate: int) -> int:
+    samples, rest = divmod(rate * milliseconds, 1000)
+    if rest:
+        raise UserError(
+            f"features: a {name} of {milliseconds} ms is no whole number of samples at {rate} Hz; "
+            "take another length, or resample the sound to 8000 or 16000 Hz"
+        )
+    return samples
+
+
+def _transform(frame: int) -> int:
+    """The shortest transform that holds a frame."""
+    return max(LEAST_FFT, 1 << max(frame - 1, 0).bit_length())

@@ -34,13 +34,16 @@ _MOST_SHIFT = 22
 class Tables:
     """Tables of integers; int64 arrays whatever the width that C keeps them in.
 
-    ``window``: Q15, the rising half of the window, ``frame // 2 + 1`` values. ``window_shift``: bits that a windowed sample in Q15 loses;
-    what it keeps are the fraction bits of the transform. ``twiddles`` ``(3/4 * fft / 2, 2)`` and ``split_twiddles`` ``(fft / 4, 2)``:
-    minus cosine and minus sine of multiples of 2 pi / (fft / 2) and 2 pi / fft, in Q15, of which minus one is the one that
-    16 bits can hold. ``edges``, ``bands + 2`` bins: segment ``s`` from ``edges[s]`` to before ``edges[s + 1]`` lies between corners ``s`` and
-    ``s + 1``; ``weights``: Q15, of each of these bins, rising within its segment. ``log``: Q15, ``log2(1 + i / 32)``. ``dct``
-    ``(coefficients, bands)``: Q ``dct_bits``. Column ``c`` of a frame becomes
-    ``(value * multipliers[c] + biases[c]) >> shift``.
+    - ``window``: Q15, the window's rising half, ``frame // 2 + 1`` values.
+    - ``window_shift``: bits that a windowed sample in Q15 loses; what it keeps are the fraction bits of the transform.
+    - ``twiddles`` ``(3 * fft / 8, 2)``, ``split_twiddles`` ``(fft / 4, 2)``: minus cosine and minus sine of multiples of 4 pi / fft
+      and of 2 pi / fft, Q15, of which minus one is the one that 16 bits hold.
+    - ``edges``: ``bands + 2`` bins; segment ``s``, from ``edges[s]`` to before ``edges[s + 1]``, lies between corners ``s`` and
+      ``s + 1``.
+    - ``weights``: Q15, of each of these bins, rising within its segment.
+    - ``log``: Q15, ``log2(1 + i / 32)``.
+    - ``dct`` ``(coefficients, bands)``: with ``dct_bits`` fraction bits.
+    - ``multipliers``, ``biases``, ``shift``: a column's byte is ``(value * multiplier + bias) >> shift``, clamped.
     """
 
     window: Int64

@@ -5,6 +5,28 @@
 #include "NN_features.h"
 #include "NN_features_tables.h"
 
+#if defined(__GNUC__)
+#define NN_INLINE static inline __attribute__((always_inline))
+#else
+#define NN_INLINE static inline
+#endif
+
+/* In front of a loop: unrolled where speed counts. */
+#if defined(__OPTIMIZE_SIZE__) || !defined(__GNUC__)
+#define NN_REPEATED
+#elif defined(__clang__)
+#define NN_REPEATED _Pragma("clang loop unroll_count(4)")
+#else
+#define NN_REPEATED _Pragma("GCC unroll 4")
+#endif
+
+/* Where speed counts, each step of the transform has a body of its own, which saves registers. Armv6-M has too few in any case. */
+#if defined(__OPTIMIZE_SIZE__) || (defined(__thumb__) && !defined(__thumb2__))
+#define NN_STEP static
+#else
+#define NN_STEP NN_INLINE
+#endif
+
 #define NN_SIZE (NN_FEATURES_FFT / 2) /* of the complex transform, whose values are pairs of samples */
 
 typedef struct {
@@ -13,49 +35,49 @@ typedef struct {
 
 /* x times the lower or upper half of root, rounded down to multiples of 2^16. */
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
-static inline int32_t NN_times_lower(int32_t x, uint32_t root)
+NN_INLINE int32_t NN_times_lower(int32_t x, uint32_t root)
 {
     int32_t product;
     __asm__("smulwb %0, %1, %2" : "=r"(product) : "r"(x), "r"(root));
     return product;
 }
 
-static inline int32_t NN_times_upper(int32_t x, uint32_t root)
+NN_INLINE int32_t NN_times_upper(int32_t x, uint32_t root)
 {
     int32_t product;
     __asm__("smulwt %0, %1, %2" : "=r"(product) : "r"(x), "r"(root));
     return product;
 }
 
-static inline int32_t NN_add_times_upper(int32_t sum, int32_t x, uint32_t root)
+NN_INLINE int32_t NN_add_times_upper(int32_t sum, int32_t x, uint32_t root)
 {
     __asm__("smlawt %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(root));
     return sum;
 }
 #else
-static inline int32_t NN_scaled(int32_t x, int32_t factor)
+NN_INLINE int32_t NN_scaled(int32_t x, int32_t factor)
 {
     return (x >> 16) * factor + (((int32_t)(x & 0xffff) * factor) >> 16);
 }
 
-static inline int32_t NN_times_lower(int32_t x, uint32_t root)
+NN_INLINE int32_t NN_times_lower(int32_t x, uint32_t root)
 {
     return NN_scaled(x, (int16_t)(root & 0xffffu));
 }
 
-static inline int32_t NN_times_upper(int32_t x, uint32_t root)
+NN_INLINE int32_t NN_times_upper(int32_t x, uint32_t root)
 {
     return NN_scaled(x, (int32_t)root >> 16);
 }
 
-static inline int32_t NN_add_times_upper(int32_t sum, int32_t x, uint32_t root)
+NN_INLINE int32_t NN_add_times_upper(int32_t sum, int32_t x, uint32_t root)
 {
     return sum + NN_times_upper(x, root);
 }
 #endif
 
 /* Half of z times (cos - i sin), which are the lower and the upper half of root in Q15; each product is rounded for itself. */
-static inline NN_complex NN_half_product(NN_complex z, uint32_t root)
+NN_INLINE NN_complex NN_half_product(NN_complex z, uint32_t root)
 {
     NN_complex half;
     half.re = NN_add_times_upper(NN_times_lower(z.re, root), z.im, root);
@@ -63,24 +85,28 @@ static inline NN_complex NN_half_product(NN_complex z, uint32_t root)
     return half;
 }
 
-/* Sample i of the frame under the window; zero behind its end. */
-static inline int32_t NN_windowed(const int16_t *frame, uint32_t i)
+/* Sample base + i of the frame under the window, zero behind its end; i is less than width. On which side of the window that is
+ * follows from the two constants where a frame is as long as the transform. */
+NN_INLINE int32_t NN_windowed(const int16_t *frame, uint32_t base, uint32_t width, uint32_t i)
 {
-    if (NN_FEATURES_FRAME < NN_FEATURES_FFT && i >= NN_FEATURES_FRAME) {
+    const int rises = base + width <= NN_FEATURES_FRAME / 2 || (base < NN_FEATURES_FRAME / 2 && base + i < NN_FEATURES_FRAME / 2);
+    if (base + width > NN_FEATURES_FRAME && base + i >= NN_FEATURES_FRAME) {
         return 0;
     }
-    return (frame[i] * NN_features_window[i < NN_FEATURES_FRAME / 2 ? i : NN_FEATURES_FRAME - i]) >> NN_FEATURES_WINDOW_SHIFT;
+    return (frame[base + i] * NN_features_window[rises ? base + i : NN_FEATURES_FRAME - base - i]) >> NN_FEATURES_WINDOW_SHIFT;
 }
 
-static inline NN_complex NN_pair(const int16_t *frame, uint32_t n)
+/* Value n of one of the parts that the first step brings together. */
+NN_INLINE NN_complex NN_pair(const int16_t *frame, uint32_t part, uint32_t n)
 {
+    const uint32_t width = NN_FEATURES_FFT / NN_FEATURES_FIRST_STEP;
     NN_complex z;
-    z.re = NN_windowed(frame, 2 * n);
-    z.im = NN_windowed(frame, 2 * n + 1);
+    z.re = NN_windowed(frame, part * width, width, 2 * n);
+    z.im = NN_windowed(frame, part * width, width, 2 * n + 1);
     return z;
 }
 
-static inline NN_complex NN_load(const int32_t *bins)
+NN_INLINE NN_complex NN_load(const int32_t *bins)
 {
     NN_complex z;
     z.re = bins[0];
@@ -88,7 +114,7 @@ static inline NN_complex NN_load(const int32_t *bins)
     return z;
 }
 
-static inline void NN_store(int32_t *bins, int32_t re, int32_t im)
+NN_INLINE void NN_store(int32_t *bins, int32_t re, int32_t im)
 {
     bins[0] = re;
     bins[1] = im;
@@ -102,15 +128,14 @@ static void NN_first_step(const int16_t *frame, int32_t *bins)
     while (bins < end) {
         uint32_t bit = NN_SIZE / NN_FEATURES_FIRST_STEP / 2;
 #if NN_FEATURES_FIRST_STEP == 4
-        const NN_complex a = NN_pair(frame, n), b = NN_pair(frame, n + NN_SIZE / 2);
-        const NN_complex c = NN_pair(frame, n + NN_SIZE / 4), d = NN_pair(frame, n + 3 * NN_SIZE / 4);
+        const NN_complex a = NN_pair(frame, 0, n), b = NN_pair(frame, 2, n), c = NN_pair(frame, 1, n), d = NN_pair(frame, 3, n);
         const int32_t even_re = a.re + b.re, even_im = a.im + b.im, odd_re = a.re - b.re, odd_im = a.im - b.im;
         NN_store(bins, even_re + (c.re + d.re), even_im + (c.im + d.im));
         NN_store(bins + 2, odd_re + (c.im - d.im), odd_im - (c.re - d.re));
         NN_store(bins + 4, even_re - (c.re + d.re), even_im - (c.im + d.im));
         NN_store(bins + 6, odd_re - (c.im - d.im), odd_im + (c.re - d.re));
 #else
-        const NN_complex a = NN_pair(frame, n), b = NN_pair(frame, n + NN_SIZE / 2);
+        const NN_complex a = NN_pair(frame, 0, n), b = NN_pair(frame, 1, n);
         NN_store(bins, a.re + b.re, a.im + b.im);
         NN_store(bins + 2, a.re - b.re, a.im - b.im);
 #endif
@@ -125,8 +150,9 @@ static void NN_first_step(const int16_t *frame, int32_t *bins)
 
 /* A step of four, in place: groups of 4 * done values become transforms of that size. The tables hold minus the roots and products
  * are halves, hence minus twice. */
-static void NN_step(int32_t *bins, uint32_t done, uint32_t stride)
+NN_STEP void NN_step(int32_t *bins, uint32_t done)
 {
+    const uint32_t stride = NN_SIZE / done / 4;
     for (uint32_t j = 0; j < done; ++j) {
         const uint32_t once = NN_features_twiddles[j * stride];
         const uint32_t twice = NN_features_twiddles[2 * j * stride];
@@ -147,8 +173,26 @@ static void NN_step(int32_t *bins, uint32_t done, uint32_t stride)
     }
 }
 
+static void NN_transform(const int16_t *frame, int32_t *bins)
+{
+    NN_first_step(frame, bins);
+    NN_step(bins, NN_FEATURES_FIRST_STEP);
+#if NN_SIZE > 4 * NN_FEATURES_FIRST_STEP
+    NN_step(bins, 4 * NN_FEATURES_FIRST_STEP);
+#endif
+#if NN_SIZE > 16 * NN_FEATURES_FIRST_STEP
+    NN_step(bins, 16 * NN_FEATURES_FIRST_STEP);
+#endif
+#if NN_SIZE > 64 * NN_FEATURES_FIRST_STEP
+    NN_step(bins, 64 * NN_FEATURES_FIRST_STEP);
+#endif
+#if NN_SIZE > 256 * NN_FEATURES_FIRST_STEP
+    NN_step(bins, 256 * NN_FEATURES_FIRST_STEP);
+#endif
+}
+
 /* All bits that a bin's components have, signs aside, if the bin has a weight. */
-static inline uint32_t NN_bits(uint32_t bin, int32_t re, int32_t im)
+NN_INLINE uint32_t NN_bits(uint32_t bin, int32_t re, int32_t im)
 {
     if (bin < NN_FEATURES_FIRST_BIN || bin > NN_FEATURES_LAST_BIN) {
         return 0;
@@ -190,6 +234,13 @@ static int32_t NN_log2(uint64_t value)
     if (top == 0) {
         return 0;
     }
+#if defined(__ARM_FEATURE_CLZ)
+    if (top >> 31 == 0) {
+        const int32_t zeros = __builtin_clz(top);
+        top = (top << zeros) | (below >> (32 - zeros));
+        whole -= zeros;
+    }
+#else
     for (int32_t step = 16; step > 0; step >>= 1) {
         if (top >> (32 - step) == 0) {
             top = (top << step) | (below >> (32 - step));
@@ -197,6 +248,7 @@ static int32_t NN_log2(uint64_t value)
             whole -= step;
         }
     }
+#endif
     from = NN_features_log[(top >> 26) & 31u];
     between = (int32_t)NN_features_log[((top >> 26) & 31u) + 1] - from;
     between = from + ((between * (int32_t)((top >> 10) & 0xffffu)) >> 16);
@@ -204,7 +256,7 @@ static int32_t NN_log2(uint64_t value)
 }
 
 /* sum + power * weight; powers have 32 bits, weights Q15. */
-static inline uint64_t NN_add_weighted(uint64_t sum, uint32_t power, uint32_t weight)
+NN_INLINE uint64_t NN_add_weighted(uint64_t sum, uint32_t power, uint32_t weight)
 {
 #if defined(__thumb__) && !defined(__thumb2__) /* no product of 64 bits */
     return sum + ((uint64_t)((power >> 16) * weight) << 16) + (power & 0xffffu) * weight;
@@ -238,11 +290,12 @@ static void NN_bands(int32_t *bins, int32_t shift)
 }
 
 /* What goes through the DCT, or as it is, to the output: value c of the column. */
-static inline int32_t NN_value(const int32_t *logs, uint32_t c)
+NN_INLINE int32_t NN_value(const int32_t *logs, uint32_t c)
 {
 #if NN_FEATURES_COEFFICIENTS > 0
     const int16_t *const row = NN_features_dct + c * NN_FEATURES_BANDS;
     int32_t sum = 0;
+    NN_REPEATED
     for (uint32_t band = 0; band < NN_FEATURES_BANDS; ++band) {
         sum += row[band] * logs[band];
     }
@@ -255,15 +308,10 @@ static inline int32_t NN_value(const int32_t *logs, uint32_t c)
 void NN_features_column(const int16_t *frame, NN_features_scratch *scratch, int8_t *column)
 {
     int32_t *const bins = scratch->bins;
-    uint32_t bits, stride = NN_SIZE / NN_FEATURES_FIRST_STEP / 4;
     int32_t shift = 0;
 
-    NN_first_step(frame, bins);
-    for (uint32_t done = NN_FEATURES_FIRST_STEP; done < NN_SIZE; done *= 4) {
-        NN_step(bins, done, stride);
-        stride /= 4;
-    }
-    for (bits = NN_split(bins) >> 15; bits != 0; bits >>= 1) {
+    NN_transform(frame, bins);
+    for (uint32_t bits = NN_split(bins) >> 15; bits != 0; bits >>= 1) {
         ++shift;
     }
     NN_bands(bins, shift);
@@ -279,6 +327,15 @@ void NN_features_start(NN_features_state *state)
     state->held = 0;
 }
 
+/* Samples towards the start of memory, which may overlap. */
+NN_INLINE void NN_copy(int16_t *to, const int16_t *from, size_t n)
+{
+    NN_REPEATED
+    for (size_t i = 0; i < n; ++i) {
+        to[i] = from[i];
+    }
+}
+
 size_t NN_features_push(
     NN_features_state *state, NN_features_scratch *scratch, const int16_t *samples, size_t n, int8_t *columns)
 {
@@ -289,9 +346,7 @@ size_t NN_features_push(
         size_t taken = (size_t)(held < 0 ? -held : NN_FEATURES_FRAME - held);
         taken = taken < n ? taken : n;
         if (held >= 0) {
-            for (size_t i = 0; i < taken; ++i) {
-                state->samples[(size_t)held + i] = samples[i];
-            }
+            NN_copy(state->samples + held, samples, taken);
         }
         samples += taken;
         n -= taken;
@@ -300,9 +355,9 @@ size_t NN_features_push(
             NN_features_column(state->samples, scratch, columns + count * NN_FEATURES_COLUMNS);
             ++count;
             held = NN_FEATURES_FRAME - NN_FEATURES_HOP;
-            for (int32_t i = 0; i < held; ++i) {
-                state->samples[i] = state->samples[i + NN_FEATURES_HOP];
-            }
+#if NN_FEATURES_HOP < NN_FEATURES_FRAME
+            NN_copy(state->samples, state->samples + NN_FEATURES_HOP, NN_FEATURES_FRAME - NN_FEATURES_HOP);
+#endif
         }
     }
     state->held = held;
