@@ -79,7 +79,6 @@ def _constants(settings: SpectrogramSettings, table: Tables) -> dict[str, int]:
         "COEFFICIENTS": settings.coefficients,
         "FIRST_STEP": 4 if (settings.fft.bit_length() - 1) % 2 else 2,
         "FIRST_BIN": int(table.edges[0]),
-        "LAST_BIN": int(table.edges[-1]) - 1,
         "WINDOW_SHIFT": table.window_shift,
         "DCT_BITS": table.dct_bits,
         "SHIFT": table.shift,

@@ -1,6 +1,7 @@
 """Spectrograms in exact integers: the specification that the C code equals to the bit.
 
-Arrays are int64; what they hold fits the 32 bits that C has for it, but for sums of powers. Shifts to the right round towards minus infinity, of negative numbers too.
+Arrays are int64; what they hold fits the 32 bits that C has for it, but for sums of powers. Shifts to the right round towards minus
+infinity, of negative numbers too.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def features(settings: SpectrogramSettings, clips: NDArray[np.int16]) -> NDArray
 
     def quantized(values: Int64) -> NDArray[np.int8]:
         steps = (values * table.multipliers + table.biases) >> table.shift
-        return np.clip(steps, -128, 127).astype(np.int8)
+        clamped: NDArray[np.int8] = np.clip(steps, -128, 127).astype(np.int8)
+        return clamped
 
     columns: NDArray[np.int8] = _of_frames(settings, clips, np.int8, quantized)[..., None]
     return columns
@@ -66,14 +68,14 @@ def _of_frames(
 def _columns(settings: SpectrogramSettings, frames: NDArray[np.int16]) -> Int64:
     """Log-mel values or coefficients in Q9, ``(n, columns)``, of ``(n, frame)`` samples."""
     table = tables(settings)
-    logs = _log_mel(table, *_spectrum(table, _transform(table, _windowed(settings, table, frames))))
+    logs = _log_mel(table, _spectrum(table, _transform(table, _windowed(settings, table, frames))))
     return (logs @ table.dct.T) >> table.dct_bits if settings.coefficients else logs
 
 
 def _windowed(settings: SpectrogramSettings, table: Tables, frames: NDArray[np.int16]) -> Int64:
     """Samples times the window, filled up with zeros, as the pairs that are the transform's complex input: ``(n, 2, fft / 2)``."""
     at = np.arange(settings.frame)
-    window = table.window[np.where(at < settings.frame // 2, at, settings.frame - at)]
+    window = table.window[np.where(at < (settings.frame + 1) // 2, at, settings.frame - at)]
     padded = np.zeros((len(frames), settings.fft), np.int64)
     padded[:, : settings.frame] = (frames * window) >> table.window_shift
     return padded.reshape(len(frames), -1, 2).transpose(0, 2, 1)
@@ -130,12 +132,8 @@ def _bit_reversed(size: int) -> NDArray[np.intp]:
     return order
 
 
-def _spectrum(table: Tables, z: Int64) -> tuple[Int64, Int64]:
-    """Powers of the bins that have a weight, ``(n, bins)``, and by how many bits each frame was shifted for it, ``(n,)``.
-
-    The transform of the real samples is put together from that of the pairs. Bin ``size / 2`` is its own partner and has its power
-    already.
-    """
+def _spectrum(table: Tables, z: Int64) -> Int64:
+    """The transform of the real samples from that of their pairs, for all bins but those of no frequency and of half the rate."""
     size = z.shape[2]
     low, high = z[:, :, 1 : size // 2], z[:, :, : size // 2 : -1]
     conjugate = high * np.array([1, -1])[:, None]
@@ -144,30 +142,34 @@ def _spectrum(table: Tables, z: Int64) -> tuple[Int64, Int64]:
     x = z.copy()
     x[:, :, 1 : size // 2] = half + turned
     x[:, :, : size // 2 : -1] = half - turned  # conjugated, which powers do not show
-    x = x[:, :, table.edges[0] : table.edges[-1]]
-    magnitude = np.bitwise_or.reduce(x ^ (x >> 63), axis=(1, 2))
-    shift = np.maximum(_bit_length(magnitude) - COMPONENT_BITS, 0)
-    x >>= shift[:, None, None]
-    return (x * x).sum(axis=1), shift
+    return x  # bin size / 2 is its own partner and has its power already
 
 
 def _bit_length(values: Int64) -> Int64:
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)
 
 
-def _log_mel(table: Tables, power: Int64, shift: Int64) -> Int64:
-    """Logarithms of the triangles' sums, Q9, less 44."""
-    weighted = power * table.weights
-    starts = table.edges[:-1] - table.edges[0]
-    empty = np.diff(table.edges) == 0
+def _log_mel(table: Tables, x: Int64) -> Int64:
+    """Logarithms of the triangles' sums, Q9, less 44.
 
-    def per_segment(values: Int64) -> Int64:
+    What lies between two corners has a shift of its own, so that quiet bands keep their bits.
+    """
+    x = x[:, :, table.edges[0] : table.edges[-1]]
+    starts, lengths = table.edges[:-1] - table.edges[0], np.diff(table.edges)
+
+    def per_segment(reduce: np.ufunc, values: Int64) -> Int64:
         padded = np.concatenate([values, np.zeros((len(values), 1), np.int64)], axis=1)
-        return np.where(empty, 0, np.add.reduceat(padded, starts, axis=1))
+        return np.where(lengths == 0, 0, reduce.reduceat(padded, starts, axis=1))
 
-    rising, whole = per_segment(weighted), per_segment(power)
-    sums = rising[:, :-1] + (whole[:, 1:] << 15) - rising[:, 1:]
-    return _log2(table, sums) + (shift[:, None] << (LOG_BITS + 1)) - (LOG_MIDDLE << LOG_BITS)
+    bits = per_segment(np.bitwise_or, np.bitwise_or.reduce(x ^ (x >> 63), axis=1))
+    shift = np.maximum(_bit_length(bits) - COMPONENT_BITS, 0)
+    x = x >> np.repeat(shift, lengths, axis=1)[:, None]
+    power = (x * x).sum(axis=1)
+    rising = per_segment(np.add, power * table.weights)
+    falling = (per_segment(np.add, power) << 15) - rising
+    common = np.maximum(shift[:, :-1], shift[:, 1:])
+    sums = (rising[:, :-1] >> 2 * (common - shift[:, :-1])) + (falling[:, 1:] >> 2 * (common - shift[:, 1:]))
+    return _log2(table, sums) + (common << (LOG_BITS + 1)) - (LOG_MIDDLE << LOG_BITS)
 
 
 def _log2(table: Tables, values: Int64) -> Int64:

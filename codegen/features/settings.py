@@ -62,8 +62,8 @@ class SpectrogramSettings:
             raise UserError(f"features: hop is {self.hop} samples; it must be less than {2**24}")
         if not 0 <= self.low < self.high <= self.rate / 2:
             raise UserError(
-                f"features: frequencies from {self.low:g} to {self.high:g} Hz; they must rise and lie in 0 to {self.rate / 2:g} Hz, half "
-                "the rate"
+                f"features: low is {self.low:g} and high {self.high:g} Hz; they must rise and lie in 0 to {self.rate / 2:g} Hz, "
+                "half the rate"
             )
         if not 0 <= self.coefficients <= self.bands:
             raise UserError(f"features: coefficients is {self.coefficients}; it must be 0 (log-mel) to {self.bands}, the bands")
@@ -87,7 +87,7 @@ class SpectrogramSettings:
                 raise UserError(f"features: {name} has {len(given)} values; it must have one, or {self.columns}, all finite")
         if not (math.isfinite(self.scale) and self.scale > 0 and -128 <= self.zero_point <= 127):
             raise UserError(
-                f"features: scale is {self.scale:g} and zero_point {self.zero_point}; they must be a positive number and -128 to 127"
+                f"features: scale is {self.scale:g} and zero_point {self.zero_point}; they must be above 0 and in -128 to 127"
             )
         if not all(2.0**-9 <= d * self.scale <= 2.0**9 for d in self.deviation):
             worst = min(self.deviation, key=lambda d: min(d, 1 / d) if d > 0 else d)

@@ -24,7 +24,7 @@ LOG_MIDDLE = 44
 """Taken off every log power, which lie in 0 to 89 octaves before, so that they fit 16 bits."""
 LOG_SEGMENTS = 32
 COMPONENT_BITS = 15
-"""A frame's spectrum is shifted right until its components have this many bits beside the sign."""
+"""Between two corners, components are shifted right until they have this many bits beside the sign."""
 _LOG_LIMIT = (89 - LOG_MIDDLE) << LOG_BITS
 _LIMIT = 2**31 - 1
 _MOST_SHIFT = 22

@@ -89,7 +89,8 @@ NN_INLINE NN_complex NN_half_product(NN_complex z, uint32_t root)
  * follows from the two constants where a frame is as long as the transform. */
 NN_INLINE int32_t NN_windowed(const int16_t *frame, uint32_t base, uint32_t width, uint32_t i)
 {
-    const int rises = base + width <= NN_FEATURES_FRAME / 2 || (base < NN_FEATURES_FRAME / 2 && base + i < NN_FEATURES_FRAME / 2);
+    const uint32_t middle = (NN_FEATURES_FRAME + 1) / 2;
+    const int rises = base + width <= middle || (base < middle && base + i < middle);
     if (base + width > NN_FEATURES_FRAME && base + i >= NN_FEATURES_FRAME) {
         return 0;
     }
@@ -191,20 +192,10 @@ static void NN_transform(const int16_t *frame, int32_t *bins)
 #endif
 }
 
-/* All bits that a bin's components have, signs aside, if the bin has a weight. */
-NN_INLINE uint32_t NN_bits(uint32_t bin, int32_t re, int32_t im)
-{
-    if (bin < NN_FEATURES_FIRST_BIN || bin > NN_FEATURES_LAST_BIN) {
-        return 0;
-    }
-    return (uint32_t)((re ^ (re >> 31)) | (im ^ (im >> 31)));
-}
-
 /* From the transform of pairs to that of the real samples, but for the bins of no frequency and of half the rate, and with the upper
- * half conjugated. Returns all bits that components have. */
-static uint32_t NN_split(int32_t *bins)
+ * half conjugated, which powers do not show. The bin in the middle is its own partner and has its power already. */
+static void NN_split(int32_t *bins)
 {
-    uint32_t bits = NN_bits(NN_SIZE / 2, bins[NN_SIZE], bins[NN_SIZE + 1]); /* this one has its power already */
     for (uint32_t bin = 1; bin < NN_SIZE / 2; ++bin) {
         int32_t *const low = bins + 2 * bin, *const high = bins + 2 * (NN_SIZE - bin);
         const NN_complex a = NN_load(low), b = NN_load(high);
@@ -215,10 +206,25 @@ static uint32_t NN_split(int32_t *bins)
         odd = NN_half_product(odd, NN_features_split_twiddles[bin]);
         NN_store(low, even_re - odd.im, even_im + odd.re);
         NN_store(high, even_re + odd.im, even_im - odd.re);
-        bits |= NN_bits(bin, even_re - odd.im, even_im + odd.re);
-        bits |= NN_bits(NN_SIZE - bin, even_re + odd.im, even_im - odd.re);
     }
-    return bits;
+}
+
+/* By how many bits components must be shifted to have 15 beside the sign. */
+NN_INLINE int32_t NN_excess(const int32_t *z, const int32_t *end)
+{
+    uint32_t bits = 0x7fff;
+    for (; z < end; z += 2) {
+        bits |= (uint32_t)((z[0] ^ (z[0] >> 31)) | (z[1] ^ (z[1] >> 31)));
+    }
+#if defined(__ARM_FEATURE_CLZ)
+    return 17 - __builtin_clz(bits);
+#else
+    int32_t excess = 0;
+    while (bits >>= 1, bits > 0x3fff) {
+        ++excess;
+    }
+    return excess;
+#endif
 }
 
 /* Logarithm to base two in Q9 of the larger of value and one, by a table with straight lines between its values. */
@@ -266,15 +272,16 @@ NN_INLINE uint64_t NN_add_weighted(uint64_t sum, uint32_t power, uint32_t weight
 }
 
 /* The logarithms of the triangles' sums, Q9 less 44. They are put where bins have been read. A triangle's falling side is one minus
- * the next one's rising side. */
-static void NN_bands(int32_t *bins, int32_t shift)
+ * the next one's rising side. What lies between two corners has a shift of its own, so that quiet bands keep their bits. */
+static void NN_bands(int32_t *bins)
 {
     const uint16_t *weight = NN_features_weights;
     const int32_t *z = bins + 2 * NN_FEATURES_FIRST_BIN;
-    int32_t *log = bins;
+    int32_t *log = bins, before_shift = 0;
     uint64_t before = 0;
     for (uint32_t segment = 0; segment <= NN_FEATURES_BANDS; ++segment) {
         const int32_t *const end = bins + 2 * NN_features_edges[segment + 1];
+        const int32_t shift = NN_excess(z, end);
         uint64_t rising = 0, whole = 0;
         for (; z < end; z += 2) {
             const int32_t re = z[0] >> shift, im = z[1] >> shift;
@@ -283,9 +290,17 @@ static void NN_bands(int32_t *bins, int32_t shift)
             whole += power;
         }
         if (segment > 0) {
-            *log++ = NN_log2(before + (whole << 15) - rising) + (shift << 10) - (44 << 9);
+            uint64_t falling = (whole << 15) - rising;
+            if (shift > before_shift) {
+                before >>= 2 * (shift - before_shift);
+                before_shift = shift;
+            } else {
+                falling >>= 2 * (before_shift - shift);
+            }
+            *log++ = NN_log2(before + falling) + (before_shift << 10) - (44 << 9);
         }
         before = rising;
+        before_shift = shift;
     }
 }
 
@@ -308,13 +323,10 @@ NN_INLINE int32_t NN_value(const int32_t *logs, uint32_t c)
 void NN_features_column(const int16_t *frame, NN_features_scratch *scratch, int8_t *column)
 {
     int32_t *const bins = scratch->bins;
-    int32_t shift = 0;
 
     NN_transform(frame, bins);
-    for (uint32_t bits = NN_split(bins) >> 15; bits != 0; bits >>= 1) {
-        ++shift;
-    }
-    NN_bands(bins, shift);
+    NN_split(bins);
+    NN_bands(bins);
     for (uint32_t c = 0; c < NN_FEATURES_COLUMNS; ++c) {
         const int32_t value = NN_value(bins, c);
         const int32_t steps = (value * NN_features_multipliers[c] + NN_features_biases[c]) >> NN_FEATURES_SHIFT;
