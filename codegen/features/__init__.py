@@ -5,7 +5,7 @@
 """
 
 from codegen.features.c_source import c_sources
-from codegen.features.costs import FeatureCosts, costs, emulate
+from codegen.features.emulated import FeatureCosts, costs, emulate
 from codegen.features.float_spectrogram import float_values
 from codegen.features.normalization import dequantized, ends, normalized
 from codegen.features.reference import features, values

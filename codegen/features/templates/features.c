@@ -151,9 +151,8 @@ static void NN_first_step(const int16_t *frame, int32_t *bins)
 
 /* A step of four, in place: groups of 4 * done values become transforms of that size. The tables hold minus the roots and products
  * are halves, hence minus twice. */
-NN_STEP void NN_step(int32_t *bins, uint32_t done)
+NN_STEP void NN_step(int32_t *bins, uint32_t done, uint32_t stride)
 {
-    const uint32_t stride = NN_SIZE / done / 4;
     for (uint32_t j = 0; j < done; ++j) {
         const uint32_t once = NN_features_twiddles[j * stride];
         const uint32_t twice = NN_features_twiddles[2 * j * stride];
@@ -177,18 +176,18 @@ NN_STEP void NN_step(int32_t *bins, uint32_t done)
 static void NN_transform(const int16_t *frame, int32_t *bins)
 {
     NN_first_step(frame, bins);
-    NN_step(bins, NN_FEATURES_FIRST_STEP);
+    NN_step(bins, NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 4);
 #if NN_SIZE > 4 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 4 * NN_FEATURES_FIRST_STEP);
+    NN_step(bins, 4 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 16);
 #endif
 #if NN_SIZE > 16 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 16 * NN_FEATURES_FIRST_STEP);
+    NN_step(bins, 16 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 64);
 #endif
 #if NN_SIZE > 64 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 64 * NN_FEATURES_FIRST_STEP);
+    NN_step(bins, 64 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 256);
 #endif
 #if NN_SIZE > 256 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 256 * NN_FEATURES_FIRST_STEP);
+    NN_step(bins, 256 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 1024);
 #endif
 }
 
@@ -220,7 +219,7 @@ NN_INLINE int32_t NN_excess(const int32_t *z, const int32_t *end)
     return 17 - __builtin_clz(bits);
 #else
     int32_t excess = 0;
-    while (bits >>= 1, bits > 0x3fff) {
+    for (uint32_t most = 0x7fff; bits > most; most = 2 * most + 1) {
         ++excess;
     }
     return excess;

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from codegen.cores import CORES
+from codegen.elf import read
 from codegen.errors import UserError
 from codegen.features import SpectrogramSettings, costs, emulate, features, log_mel, mfcc, normalized
-from codegen.features.costs import scratch_bytes, state_bytes
+from codegen.features.emulated import scratch_bytes, state_bytes
 from codegen.optimize import Optimize
 from codegen.toolchain import ZigCompiler
 
@@ -175,6 +176,23 @@ def test_costs_are_those_of_one_frame_not_of_a_second() -> None:
         assert 10_000 < found.cycles < {"cortex-m4": 40_000, "cortex-m0plus": 125_000}[core]
     fewer = costs(log_mel(16000, bands=10), CORES["cortex-m4"])
     assert fewer.cycles < costs(log_mel(16000, bands=40), CORES["cortex-m4"]).cycles
+
+
+@pytest.mark.parametrize(("core", "routines"), [("cortex-m4", set()), ("cortex-m0plus", {"__aeabi_llsr"})])
+def test_streaming_needs_no_variables_and_no_library(core: str, routines: set[str], tmp_path: Path) -> None:
+    write_sources(ODD["mfcc 16 kHz"], "kws", tmp_path)
+    program = read(
+        ZigCompiler().link(
+            sorted((tmp_path / "src").glob("*.c")),
+            include_dirs=[tmp_path / "include", tmp_path / "src"],
+            core=CORES[core],
+            optimize="balanced",
+            roots=["kws_features_start", "kws_features_push"],
+            output=tmp_path / "features.elf",
+        )
+    )
+    assert program.static == 0
+    assert {f.name.rpartition(".")[2] for f in program.functions if not f.name.startswith("kws_")} == routines
 
 
 def test_sizes_are_the_compiler_s(tmp_path: Path) -> None:

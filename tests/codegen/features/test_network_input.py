@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,7 @@ from nas.quantization import quantize_input
 def test_bytes_of_features_are_the_input_of_the_exported_network(shared_dir: Path) -> None:
     clips = as_clips([sound for _, sound in recordings(shared_dir / "data/fsdd/fsdd.tar.xz", every=100)], 4000)
     for scale, zero_point in ((1 / 32, 0), (0.0271, -13)):
-        chosen = log_mel(8000, bands=10)
-        chosen = normalized(chosen.__class__(**{**fields(chosen), "scale": scale, "zero_point": zero_point}), clips)
+        chosen = normalized(replace(log_mel(8000, bands=10), scale=scale, zero_point=zero_point), clips)
         columns = features(chosen, clips)
         real = torch.from_numpy(dequantized(chosen, columns)).permute(0, 3, 1, 2)
         network = prepare(
@@ -35,7 +35,3 @@ def test_bytes_of_features_are_the_input_of_the_exported_network(shared_dir: Pat
         assert np.isclose(taken.scale, scale, rtol=1e-6)
         assert taken.zero_point == zero_point
         assert (quantize_input(graph, dequantized(chosen, columns)) == columns).all()
-
-
-def fields(settings: object) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}  # type: ignore[attr-defined]
