@@ -29,7 +29,7 @@ def observe_ranges(module: nn.Module, train_set: Dataset) -> QuantizedNetwork:
     network = prepare(module, train_set.input_shape).to(x.device).eval()
     network.observe()
     with torch.no_grad():
-        for batch in torch.split(x, OBSERVATION_BATCH):
+        for batch in x.batches(OBSERVATION_BATCH):
             network(batch)
     network.quantize()
     return network

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
+from nas.datasets import name_of
 from nas.run_directory import SETTINGS, RunDirectory
 from nas.search.finalists import c_name
 from nas.search.settings import SearchSettings, read_settings
@@ -34,7 +35,7 @@ class Source:
         if self.path is not None:
             return c_name(self.path.stem)
         assert self.run is not None
-        return c_name(_settings(self.run).data)
+        return c_name(name_of(_settings(self.run).data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def shapes(source: Source) -> Graph:
     from nas.datasets import load_train
     from nas.search.preparation import space_for
 
-    space = space_for(load_train(_settings(source.run).data))
+    settings = _settings(source.run)
+    space = space_for(load_train(settings.data, settings.reading))
     return space.graph(space.from_params(read_trial(source.run, source.number).params))
 
 
@@ -94,7 +96,7 @@ def trained(source: Source) -> Trained:
     from nas.search.preparation import VALIDATION_FRACTION, space_for
 
     settings = _settings(source.run)
-    data = load_train(settings.data)
+    data = load_train(settings.data, settings.reading)
     train_set, validation = split_validation(data, VALIDATION_FRACTION, settings.seed)
     if source.number is None:
         report = source.run.read_report()["winner"]

@@ -28,6 +28,7 @@ def opening(run: RunDirectory, settings: SearchSettings, preparation: Preparatio
     return "\n".join(
         (
             f"data     {settings.data}: {parts}; the test part stays untouched until the end",
+            *([f"split    {settings.split}"] if settings.split else []),
             f"board    {board.name} ({board.core}, {board.clock_hz / 1e6:.0f} MHz)",
             f"limits   {', '.join(bounds)}",
             f"run      {run.path}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -54,9 +54,41 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def tensors(dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """Inputs as ``(N, C, H, W)`` and labels, on the :func:`device`."""
-    return torch.from_numpy(dataset.x).permute(0, 3, 1, 2).contiguous().to(device()), torch.from_numpy(dataset.y).to(device())
+class Inputs:
+    """A data set's inputs on the :func:`device`, kept as stored and turned into float32 ``(N, C, H, W)`` batch by batch."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._stored = torch.from_numpy(dataset.stored).permute(0, 3, 1, 2).contiguous().to(device())
+        self._affine: tuple[Tensor, Tensor] | None = None
+        if (norm := dataset.normalization) is not None:
+            offset, scale = (torch.from_numpy(v).reshape(1, -1, 1, 1).to(device()) for v in (norm.offset, norm.scale))
+            self._affine = offset, scale
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are."""
+        return self._stored.device
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __getitem__(self, indices: Tensor | slice) -> Tensor:
+        """The examples at ``indices``, the same numbers as ``dataset.x`` has for them."""
+        batch = self._stored[indices]
+        if self._affine is None:
+            return batch
+        offset, scale = self._affine
+        return (batch.to(torch.float32) - offset) * scale
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """All examples in order, ``size`` at a time."""
+        for begin in range(0, len(self), size):
+            yield self[begin : begin + size]
+
+
+def tensors(dataset: Dataset) -> tuple[Inputs, Tensor]:
+    """Inputs and labels, on the :func:`device`."""
+    return Inputs(dataset), torch.from_numpy(dataset.y).to(device())
 
 
 def train(
@@ -114,5 +146,5 @@ def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> floa
     x, y = tensors(dataset)
     module.to(x.device).eval()
     with torch.no_grad():
-        logits = torch.cat([module(batch) for batch in torch.split(x, batch_size)])
+        logits = torch.cat([module(batch) for batch in x.batches(batch_size)])
     return float((logits.argmax(1) == y).double().mean())

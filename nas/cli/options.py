@@ -96,6 +96,25 @@ def model_option(function: Function) -> Function:
     )(function)
 
 
+def reading_options(function: Function) -> Function:
+    """``--format``, ``--kind``, ``--window``, ``--step`` and ``--size``: how data is read where its path does not say it."""
+    for option in reversed(
+        (
+            click.option("--format", metavar="F", help="Form of the data: images, audio, recordings, table, npz or ucr."),
+            click.option("--kind", metavar="K", help="What the arrays of an .npz are: image, series, audio or vector."),
+            click.option(
+                "--window", type=click.IntRange(1), metavar="N", help="Samples of recordings that a network sees at once."
+            ),
+            click.option("--step", type=click.IntRange(1), metavar="N", help="Samples between windows. [default: half a window]"),
+            click.option(
+                "--size", metavar="HxW", help="Pixels that images are brought to. [default: the commonest size, 96 at most]"
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
 def debug_option(function: Function) -> Function:
     """``--debug``, which :class:`nas.cli.group.Commands` acts on."""
     return click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where something goes wrong.")(function)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.options import DURATION, board_option, debug_option, limit_options, make_limits, model_option, optimize_option
+from nas.cli.options import (
+    DURATION,
+    board_option,
+    debug_option,
+    limit_options,
+    make_limits,
+    model_option,
+    optimize_option,
+    reading_options,
+)
 
 if TYPE_CHECKING:
     from nas.search.settings import SearchSettings
@@ -37,10 +46,18 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     epilog="""\b
 Examples:
   nas search --budget 256KB
+  nas search --data recordings/ --budget 64KB
   nas search --budget 3KB --flash 16KB --latency 2ms
   nas search --config runs/digits-1/search.toml --seed 1
 """
 )
+@click.option(
+    "--data",
+    default=DATA,
+    metavar="PATH",
+    help="Folder or file to learn ('nas data PATH' describes it). [default: scikit-learn's digits]",
+)
+@reading_options
 @board_option
 @limit_options
 @click.option(
@@ -96,14 +113,16 @@ def command(config: Path | None, out: Path | None, **options: Any) -> int:
     measured; the winner is the most accurate whose built program keeps every limit.
     """
     from nas.cli.running import drive
+    from nas.datasets import name_of
     from nas.files import check_new_directory
     from nas.run_directory import RunDirectory
     from nas.search.preparation import prepare
 
     settings = _settings(config, options)
-    path = RunDirectory.next_free(Path("runs"), settings.data) if out is None else out
+    path = RunDirectory.next_free(Path("runs"), name_of(settings.data)) if out is None else out
     check_new_directory(path, "--out")
     preparation = prepare(settings)
+    settings = settings.of_data(preparation.train_set)
     run = RunDirectory.create(path, settings.to_toml(), None if settings.model is None else Path(settings.model))
     return drive(run, settings, preparation)
 
@@ -118,10 +137,12 @@ def _all_cores(address: str | None) -> int:
 
 def _settings(config: Path | None, options: dict[str, Any]) -> SearchSettings:
     from codegen.boards import load_board
+    from nas.datasets import Reading, check_data, is_path
     from nas.files import read_toml
-    from nas.search.settings import SearchSettings, read_recipe
+    from nas.search.settings import READING, SearchSettings, read_recipe
 
     document = {} if config is None else read_toml(config)
+    check_data(options["data"])
     board = load_board(options["board"])
     # A board file is found again from any directory.
     board_name = os.path.abspath(options["board"]) if options["board"].endswith(".toml") else options["board"]
@@ -130,7 +151,9 @@ def _settings(config: Path | None, options: dict[str, Any]) -> SearchSettings:
 
     where = f"--config {config}"
     return SearchSettings(
-        data=document.get("search", {}).get("data", DATA),
+        data=os.path.abspath(options["data"]) if is_path(options["data"]) else options["data"],
+        reading=Reading(**{key: options[key] for key in READING}),
+        split="",
         board=board_name,
         limits=limits,
         trials=options["trials"] or (TRIALS if options["time"] is None else UNLIMITED),

@@ -1,46 +1,89 @@
-"""A labelled data set in memory and its stratified splits."""
+"""A labelled data set in memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.errors import UserError
+Kind = Literal["image", "series", "audio", "vector"]
+Task = Literal["classification", "anomaly detection"]
 
-Kind = Literal["image"]
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """How stored numbers become a network's input, channel by channel: ``(stored - offset) * scale`` in float32.
+
+    ``offset`` and ``scale`` are float32 ``(C,)``, or ``(1,)`` where they are the same for all channels.
+    """
+
+    offset: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    def __call__(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """``stored`` ``(..., C)`` → float32 of the same shape."""
+        x: NDArray[np.float32] = (stored.astype(np.float32) - self.offset) * self.scale
+        return x
+
+    def to_json(self) -> dict[str, list[float]]:
+        """``offset`` and ``scale`` as lists."""
+        return {"offset": [float(value) for value in self.offset], "scale": [float(value) for value in self.scale]}
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """What examples must not be torn apart by a split, such as the speaker: ``names[of[i]]`` is the group of example ``i``."""
+
+    kind: str
+    names: tuple[str, ...]
+    of: NDArray[np.int64]
+
+    def subset(self, indices: NDArray[np.intp]) -> Groups:
+        """The groups of the examples at ``indices``."""
+        return replace(self, of=self.of[indices])
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """``x`` float32 ``(N, H, W, C)``, images in 0..1; ``y`` int64 ``(N,)``, indices into ``classes``."""
+    """Examples with their classes.
+
+    ``stored`` ``(N, H, W, C)`` holds uint8, int16 or float32 numbers that ``normalization`` turns into the network's input (None:
+    they are it already). A series or a sound lies along W, ``(N, 1, samples, channels)``; a vector along C, ``(N, 1, 1, values)``.
+    ``y`` int64 ``(N,)``, indices into ``classes``. ``rate`` in samples a second. ``validation`` marks the examples that a given
+    split sets aside for validation; ``split`` says in words how the data was divided. ``hash`` identifies the content of the files.
+    """
 
     name: str
     kind: Kind
     input_shape: tuple[int, int, int]
     classes: tuple[str, ...]
-    x: NDArray[np.float32]
+    stored: NDArray[Any]
     y: NDArray[np.int64]
+    normalization: Normalization | None = None
+    groups: Groups | None = None
+    validation: NDArray[np.bool_] | None = None
+    channels: tuple[str, ...] = ()
+    rate: float | None = None
+    task: Task = "classification"
+    split: str = ""
+    hash: str | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def x(self) -> NDArray[np.float32]:
+        """The network's inputs, float32 ``(N, H, W, C)``; images in 0..1. Computed anew at each access."""
+        return self.stored if self.normalization is None else self.normalization(self.stored)
+
     def subset(self, indices: NDArray[np.intp]) -> Dataset:
         """The examples at ``indices``, in that order."""
-        return replace(self, x=self.x[indices], y=self.y[indices])
-
-
-def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Stratified random split into (train, validation); ``fraction`` of the examples go into the second.
-
-    :raises UserError: where a class is too small to be in both parts.
-    """
-    from sklearn.model_selection import train_test_split
-
-    try:
-        train, validation = train_test_split(np.arange(len(dataset)), test_size=fraction, stratify=dataset.y, random_state=seed)
-    except ValueError as error:
-        raise UserError(f"data set {dataset.name}: cannot set {fraction:.0%} aside for validation: {error}") from error
-    return dataset.subset(np.sort(train)), dataset.subset(np.sort(validation))
+        return replace(
+            self,
+            stored=self.stored[indices],
+            y=self.y[indices],
+            groups=None if self.groups is None else self.groups.subset(indices),
+            validation=None if self.validation is None else self.validation[indices],
+        )

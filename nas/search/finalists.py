@@ -9,6 +9,7 @@ from typing import Any
 
 from cost_models.limits import Limits
 from nas.build import excesses
+from nas.datasets import name_of
 from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
@@ -126,7 +127,7 @@ class FinalistStage:
             shortened(finishing, candidate.effort),
             shortened(settings.quantization, candidate.effort),
             training_seed(settings.seed, architecture.id),
-            c_name(settings.data),
+            c_name(name_of(settings.data)),
             preparation.board,
             settings.optimize,
         )

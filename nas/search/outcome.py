@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nas.build import build_project
-from nas.datasets import Dataset, load_test
+from nas.datasets import Dataset, is_path, load_test, name_of
 from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
@@ -54,7 +54,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
 
     :raises RuntimeError: if the winner's program does not give the reference's outputs on the whole test part.
     """
-    test_set = load_test(outcome.settings.data)
+    test_set = load_test(outcome.settings.data, outcome.settings.reading)
     uses = _TestUses(outcome.run)
     progress.phase("final test", len(outcome.chosen) + 1)
     tested = _test_all(outcome, executor, test_set, uses, progress)
@@ -187,7 +187,7 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
     build = build_project(
         graph,
         outcome.preparation.board,
-        name=c_name(settings.data),
+        name=c_name(name_of(settings.data)),
         optimize=settings.optimize,
         report=report,
         directory=run.winner,
@@ -213,15 +213,21 @@ def npy_bytes(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def _data(outcome: Outcome, examples: int) -> dict[str, Any]:
-    preparation = outcome.preparation
-    return {
-        "name": outcome.settings.data,
-        "train": len(preparation.train_set),
+    preparation, settings = outcome.preparation, outcome.settings
+    data = preparation.train_set
+    about: dict[str, Any] = {
+        "name": name_of(settings.data),
+        "train": len(data),
         "validation": len(preparation.validation),
         "test": examples,
-        "input_shape": list(preparation.train_set.input_shape),
-        "classes": list(preparation.train_set.classes),
+        "input_shape": list(data.input_shape),
+        "classes": list(data.classes),
     }
+    if is_path(settings.data):
+        about |= {"path": settings.data, "kind": data.kind, "hash": data.hash, "split": data.split}
+        about |= {"rate": data.rate, "channels": list(data.channels)}
+        about["normalization"] = None if data.normalization is None else data.normalization.to_json()
+    return about
 
 
 def _study(source: StudySource) -> dict[str, Any]:

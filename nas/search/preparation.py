@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.boards import Board, load_board
+from codegen.errors import UserError
 from cost_models import find_cost_model
 from nas.datasets import Dataset, load_train, split_validation
 from nas.search.feasibility import Feasibility
 from nas.search.settings import SearchSettings
-from search_spaces import ImageSpace, SearchSpace
+from search_spaces import DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 VALIDATION_FRACTION = 0.2
 
@@ -27,19 +28,34 @@ class Preparation:
 
 
 def space_for(dataset: Dataset) -> SearchSpace:
-    """The search space that suits the data."""
-    return ImageSpace(dataset.input_shape, len(dataset.classes))
+    """The search space that suits the data.
+
+    :raises UserError: for data that searches do not take yet, or of a shape that no network of the space takes.
+    """
+    if dataset.task == "anomaly detection":
+        only = dataset.classes[dataset.y[0]]
+        raise UserError(f"data set {dataset.name}: trains on {only!r} alone; searches for anomaly detectors are not supported yet")
+    if dataset.kind == "audio":
+        raise UserError(f"data set {dataset.name}: searches over sounds are not supported yet; 'nas data' describes them")
+    classes = len(dataset.classes)
+    if dataset.kind == "series":
+        _, length, channels = dataset.input_shape
+        return TimeSeriesSpace(length, channels, classes)
+    if dataset.kind == "vector":
+        return DenseSpace(dataset.input_shape, classes)
+    return ImageSpace(dataset.input_shape, classes)
 
 
 def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:
     """Load and check; the cost model is the one in the file ``model``, or the one that the settings name.
 
-    :raises UserError: for an unknown board, a core without a cost model, or limits that no network of the space meets.
+    :raises UserError: for an unknown board, data that cannot be read or changed, a core without a cost model, or limits that no
+        network of the space meets.
     """
     board = load_board(settings.board)
     file = model or (None if settings.model is None else Path(settings.model))
     cost_model = find_cost_model(board, settings.optimize, file)
-    data = load_train(settings.data)
+    data = load_train(settings.data, settings.reading)
     space = space_for(data)
     feasibility = Feasibility(space, cost_model, board, settings.limits, settings.confidence)
     feasibility.check_possible()

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from codegen.errors import UserError
 from cost_models.limits import Limits
+from nas.datasets.reading import Reading
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
+    from nas.datasets import Dataset
     from nas.training import Recipe
 
 FORMAT = 1
 
+READING = ("format", "kind", "window", "step", "size")
+"""Options that say how the data is read."""
 OPTIONS = (
     "data",
+    *READING,
     "board",
     "budget",
     "flash",
@@ -42,12 +47,15 @@ OPTIONS = (
 class SearchSettings:
     """The options of ``nas search``, all explicit.
 
-    ``limits`` in bytes, milliseconds and MACs; ``time`` in seconds (None: no limit); ``screening`` is how each trial is trained,
-    ``finishing`` how the finalists are (small ones longer, see :mod:`nas.search.compute`), ``quantization`` their
+    ``data`` is a name or an absolute path, ``reading`` how what is there is read, with the hash of its content, ``split`` how it is
+    divided, in words. ``limits`` in bytes, milliseconds and MACs; ``time`` in seconds (None: no limit); ``screening`` is how each
+    trial is trained, ``finishing`` how the finalists are (small ones longer, see :mod:`nas.search.compute`), ``quantization`` their
     quantisation-aware fine-tuning. ``model`` is the cost-model file (None: the one that comes for the board's core).
     """
 
     data: str
+    reading: Reading
+    split: str
     board: str
     limits: Limits
     trials: int
@@ -70,11 +78,16 @@ class SearchSettings:
         """Size of the evolution's population: a third of the trials, within reason."""
         return max(3, min(50, self.trials // 3))
 
+    def of_data(self, dataset: Dataset) -> SearchSettings:
+        """The same with the content and the split of ``dataset``, which :attr:`data` was found to be."""
+        return dataclasses.replace(self, reading=dataclasses.replace(self.reading, hash=dataset.hash), split=dataset.split)
+
     def to_toml(self) -> str:
         """The content of ``search.toml``: what ``nas search --config`` reads, and the versions that it ran with."""
         import tomli_w
 
         search: dict[str, Any] = {key: getattr(self, key) for key in OPTIONS if hasattr(self, key)}
+        search |= {key: getattr(self.reading, key) for key in READING}
         limits = self.limits
         search |= {"budget": limits.ram, "flash": limits.flash, "macs": limits.macs}
         search["latency"] = None if limits.latency_ms is None else f"{limits.latency_ms!r}ms"
@@ -87,6 +100,8 @@ class SearchSettings:
             "quantization": dataclasses.asdict(self.quantization),
             "versions": versions(),
         }
+        if self.reading.hash is not None:
+            document["data"] = {"hash": self.reading.hash, "split": self.split}
         header = "# Reproduces this run: nas search --config search.toml\n\n"
         return header + tomli_w.dumps(document)
 
@@ -117,7 +132,7 @@ def read_options(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     """
     if document.get("format") != FORMAT:
         raise UserError(f"{where}: format is {document.get('format')!r}, this version reads format = {FORMAT}")
-    unknown = sorted(set(document) - {"format", "search", "screening", "finishing", "quantization", "versions"})
+    unknown = sorted(set(document) - {"format", "search", "data", "screening", "finishing", "quantization", "versions"})
     if unknown:
         raise UserError(f"{where}: unknown table or key {unknown[0]!r}")
     options = document.get("search", {})
@@ -158,10 +173,13 @@ def read_settings(document: Mapping[str, Any], where: str) -> SearchSettings:
     from nas.units import parse_duration
 
     options = read_options(document, where)
+    origin = document.get("data", {})
     try:
         latency = None if "latency" not in options else 1e3 * parse_duration(options["latency"])
         return SearchSettings(
             data=str(options["data"]),
+            reading=Reading(**{key: options.get(key) for key in READING}, hash=origin.get("hash")),
+            split=str(origin.get("split", "")),
             board=str(options["board"]),
             limits=Limits(options.get("budget"), options.get("flash"), latency, options.get("macs")),
             trials=int(options["trials"]),
@@ -181,5 +199,5 @@ def read_settings(document: Mapping[str, Any], where: str) -> SearchSettings:
         )
     except KeyError as error:
         raise UserError(f"{where}: [search] lacks {error}") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{where}: [search] is damaged: {error}") from None
