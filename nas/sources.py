@@ -92,8 +92,8 @@ def trained(source: Source) -> Trained:
     if source.path is not None:
         return Trained(_imported(source))
     assert source.run is not None
-    from nas.datasets import load_train, split_validation
-    from nas.search.preparation import VALIDATION_FRACTION, space_for
+    from nas.datasets import VALIDATION_FRACTION, load_train, split_validation
+    from nas.search.preparation import space_for
 
     settings = _settings(source.run)
     data = load_train(settings.data, settings.reading)

@@ -11,7 +11,7 @@ from codegen.errors import UserError
 from nas.datasets import digits
 from nas.datasets._base import Dataset, Groups, Kind, Normalization
 from nas.datasets.reading import Reading
-from nas.datasets.splits import split_validation
+from nas.datasets.splits import VALIDATION_FRACTION, split_validation
 
 _LOADERS: dict[str, Callable[[], tuple[Dataset, Dataset]]] = {"digits": digits.load}
 
@@ -66,6 +66,7 @@ def load_test(data: str, reading: Reading | None = None) -> Dataset:
 
 
 __all__ = [
+    "VALIDATION_FRACTION",
     "Dataset",
     "Groups",
     "Kind",

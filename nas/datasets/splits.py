@@ -14,6 +14,7 @@ from nas.datasets._base import Dataset, Groups
 SEED = 0
 """Of the test part: it is the same for every seed of a search."""
 TEST_FRACTION = 0.2
+VALIDATION_FRACTION = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ def _stratified(y: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.
 
 
 def _hold_out_groups(y: NDArray[np.int64], groups: Groups, fraction: float, seed: int) -> HeldOut | None:
-    """The fold of whole groups that comes nearest to ``fraction``, among those with every class on both sides."""
+    """The fold of whole groups that comes nearest to ``fraction``, of all examples and of each class, among those with every class
+    on both sides."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     present = np.unique(groups.of)
@@ -63,15 +65,18 @@ def _hold_out_groups(y: NDArray[np.int64], groups: Groups, fraction: float, seed
         return HeldOut(mask, f"{mask.mean():.0%}, stratified by class, seed {seed}; every {groups.kind} is one example")
     fewest = min(len(np.unique(groups.of[y == label])) for label in np.unique(y))
     folds = StratifiedGroupKFold(min(round(1 / fraction), fewest), shuffle=True, random_state=seed)
+    labels = np.unique(y)
     best: NDArray[np.bool_] | None = None
+    least = np.inf
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of small classes; both sides are checked here
         for _, held in folds.split(y, y, groups.of):
             mask = np.zeros(len(y), bool)
             mask[held] = True
-            whole = all(0 < mask[y == label].sum() < (y == label).sum() for label in np.unique(y))
-            if whole and (best is None or abs(mask.mean() - fraction) < abs(best.mean() - fraction)):
-                best = mask
+            shares = np.array([mask[y == label].mean() for label in labels])
+            distance = abs(mask.mean() - fraction) + np.abs(shares - fraction).mean()
+            if 0 < shares.min() and shares.max() < 1 and distance < least:
+                best, least = mask, distance
     if best is None:
         return None
     held_groups = [groups.names[i] for i in np.unique(groups.of[best])]

@@ -8,12 +8,10 @@ from pathlib import Path
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
 from cost_models import find_cost_model
-from nas.datasets import Dataset, load_train, split_validation
+from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
 from nas.search.feasibility import Feasibility
 from nas.search.settings import SearchSettings
 from search_spaces import DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
-
-VALIDATION_FRACTION = 0.2
 
 
 @dataclass(frozen=True, slots=True)

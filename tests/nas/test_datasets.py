@@ -55,5 +55,5 @@ def test_a_class_too_small_to_split_is_reported() -> None:
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(UserError, match="--data digitz: no such file or folder.*did you mean 'digits'"):
+    with pytest.raises(UserError, match=r"--data digitz: no such file or folder.*did you mean 'digits'"):
         load_train("digitz")
