@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+Unpack = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,29 @@ def shared_dir() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="session")
+def data_dir(request: pytest.FixtureRequest) -> Path:
+    """Folder with real data sets (``NAS_DATA_DIR``, or ``data`` in :func:`shared_dir`)."""
+    chosen = os.environ.get("NAS_DATA_DIR")
+    path = Path(chosen) if chosen else request.getfixturevalue("shared_dir") / "data"
+    assert path.is_dir(), f"no data sets at {path} (set NAS_DATA_DIR)"
+    return path
+
+
+@pytest.fixture(scope="session")
+def unpacked(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Unpack:
+    """Unpacks the archive of a folder of :func:`data_dir`, once, and gives the folder that is in it."""
+    done: dict[str, Path] = {}
+
+    def unpack(name: str) -> Path:
+        if name not in done:
+            (archive,) = (data_dir / name).glob("*.tar*")
+            target = tmp_path_factory.mktemp(name)
+            with tarfile.open(archive) as file:
+                file.extractall(target, filter="data")
+            (done[name],) = target.iterdir()
+        return done[name]
+
+    return unpack

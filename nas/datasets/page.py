@@ -19,7 +19,8 @@ MOST_CLASSES = 60
 WIDTH, HEIGHT = 220, 80
 COLOURS = ("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#b07aa1", "#9c755f", "#d4a72c")
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c1c1e; --faint: #6e6e73; --paper: #fff; --card: #f4f4f6; --line: #d8d8dc; --alarm: #c2410c; }
+:root { color-scheme: light dark; }
+:root { --ink: #1c1c1e; --faint: #6e6e73; --paper: #fff; --card: #f4f4f6; --line: #d8d8dc; --alarm: #c2410c; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #ececee; --faint: #9a9aa0; --paper: #151517; --card: #222226; --line: #3a3a40; --alarm: #fb923c; }
 }

@@ -75,7 +75,7 @@ def _hold_out_groups(y: NDArray[np.int64], groups: Groups, fraction: float, seed
             mask[held] = True
             shares = np.array([mask[y == label].mean() for label in labels])
             distance = abs(mask.mean() - fraction) + np.abs(shares - fraction).mean()
-            if 0 < shares.min() and shares.max() < 1 and distance < least:
+            if shares.min() > 0 and shares.max() < 1 and distance < least:
                 best, least = mask, distance
     if best is None:
         return None
