@@ -55,9 +55,9 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
     path.write_text("\n".join(separator.join(map(str, row)) for row in [header, *rows]) + "\n", encoding="utf-8")
 
 
-def random_images(folder: Path, classes: Sequence[str], count: int = 6, size: tuple[int, int] = (8, 8)) -> None:
+def random_images(folder: Path, classes: Sequence[str], count: int = 6, size: tuple[int, int] = (8, 8), seed: int = 0) -> None:
     """``count`` different grey images in a folder for each class."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for name in classes:
         for i in range(count):
             write_image(folder / name / f"{i:03}.png", rng.integers(0, 256, size, np.uint8))

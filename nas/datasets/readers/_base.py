@@ -136,7 +136,7 @@ class ClassFolderReader(Reader):
                 found.append(example)
         given: Mapping[str, str] = FOLDERS if in_parts else {}
         if not in_parts:
-            found, given = self._by_lists(found)
+            found, given = self._by_lists(found, writer)
         self._say_empty_classes(found, in_parts, writer)
         found = self._without_copies(found, bool(given), writer)
         named = groups_in_names([e.inside for e in found], [e.label for e in found]) if found else None
@@ -145,7 +145,7 @@ class ClassFolderReader(Reader):
         facts = Facts("series", group_kind=named.kind if named else None, given=given)
         return found, facts
 
-    def _by_lists(self, found: list[Example]) -> tuple[list[Example], Mapping[str, str]]:
+    def _by_lists(self, found: list[Example], writer: Writer) -> tuple[list[Example], Mapping[str, str]]:
         """Parts by ``testing_list.txt`` and ``validation_list.txt``, where they are there."""
         parts: dict[str, int] = {}
         used: dict[str, str] = {}
@@ -160,6 +160,9 @@ class ClassFolderReader(Reader):
                 raise UserError(
                     f"{file.path}: names none of the files; its lines should be like {min(names, default='class/file')}"
                 )
+            unknown = len(set(listed) - names)
+            if unknown:
+                writer.note(f"{unknown} lines of {file.name} name no file")
             parts |= dict.fromkeys(listed, LISTS[file.name])
             used[PARTS[LISTS[file.name]]] = file.name
         if not used:
