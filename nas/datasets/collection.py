@@ -91,9 +91,7 @@ class Collection:
     @property
     def groups(self) -> Groups | None:
         """The groups of the windows."""
-        if self.data.groups is None or self.data.facts.group_kind is None:
-            return None
-        return Groups(self.data.facts.group_kind, self.data.group_names, self.data.groups[self.windows.of])
+        return _groups(self.data, self.windows)
 
     def check_trainable(self) -> None:
         """Check that there is something to learn.
@@ -171,19 +169,25 @@ def _open(path: str, reading: Reading) -> Collection:
     return Collection(root, reader.name, data, windows, parts, words)
 
 
+def _groups(data: Decoded, windows: Windows) -> Groups | None:
+    """The group of each window; several windows of a recording are one, where nothing else is known."""
+    if data.groups is not None and data.facts.group_kind is not None:
+        return Groups(data.facts.group_kind, data.group_names, data.groups[windows.of])
+    if len(windows.of) > len(np.unique(windows.of)):
+        return Groups("recording", data.names, windows.of)
+    return None
+
+
 def _divide(data: Decoded, windows: Windows) -> tuple[NDArray[np.uint8], str]:
     """The part of each window, and in words where it comes from."""
     parts = data.parts[windows.of].copy()
     y = data.labels[windows.of]
-    given = data.facts.given
+    given, groups = data.facts.given, _groups(data, windows)
     assigned = bool((parts != NO_PART).any())
     parts[parts == NO_PART] = TRAIN
     if (parts == TEST).any():
         words = f"test part as given by {given['test']}"
     else:
-        groups = None
-        if data.groups is not None and data.facts.group_kind is not None:
-            groups = Groups(data.facts.group_kind, data.group_names, data.groups[windows.of])
         try:
             held = hold_out(y, groups, TEST_FRACTION, SEED)
         except ValueError:
@@ -193,8 +197,8 @@ def _divide(data: Decoded, windows: Windows) -> tuple[NDArray[np.uint8], str]:
         words = f"test part {held.words}"
     if (parts == VALIDATION).any():
         words += f"; validation as given by {given['validation']}"
-    elif data.groups is not None and data.facts.group_kind is not None:
-        words += f"; validation cut from the rest by {data.facts.group_kind}"
+    elif groups is not None:
+        words += f"; validation cut from the rest by {groups.kind}"
     else:
         words += "; validation cut from the rest, stratified by class"
     return parts, words

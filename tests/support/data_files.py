@@ -63,13 +63,15 @@ def random_images(folder: Path, classes: Sequence[str], count: int = 6, size: tu
             write_image(folder / name / f"{i:03}.png", rng.integers(0, 256, size, np.uint8))
 
 
-def random_recordings(folder: Path, classes: Sequence[str], count: int = 5, samples: int = 300, channels: int = 3) -> None:
+def random_recordings(
+    folder: Path, classes: Sequence[str], count: int = 5, samples: int = 300, channels: int = 3, seed: int = 0
+) -> None:
     """``count`` recordings of 50 Hz in a folder for each class, whose level tells the class."""
-    rng = np.random.default_rng(0)
-    header = ["time_s", *(f"acc_{'xyz'[i]}" for i in range(channels))]
+    rng = np.random.default_rng(seed)
+    header = ["time_s", "acc_x", "acc_y", "acc_z"]
     for level, name in enumerate(classes):
         for i in range(count):
-            values = rng.normal(level, 1.0, (samples, channels)).round(4)
+            values = rng.normal(level, 1.0, (samples, 3)).round(4)
             write_csv(folder / name / f"{i}.csv", header, [[f"{j / 50:.2f}", *row] for j, row in enumerate(values.tolist())])
 
 

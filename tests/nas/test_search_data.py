@@ -1,0 +1,123 @@
+"""Searches over people's own data, end to end on real parts, with as little training as will do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nas as package
+from nas.files import read_toml
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(package.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+}
+CONFIG = """
+format = 1
+
+[search]
+budget = "8KB"
+flash = "32KB"
+trials = 2
+finalists = 1
+baselines = false
+workers = 1
+
+[screening]
+epochs = 1
+
+[finishing]
+epochs = 2
+
+[quantization]
+epochs = 1
+"""
+Unpack = Callable[[str], Path]
+
+
+def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory, unpacked: Unpack) -> Path:
+    """A directory with a copy of the recordings, and a run over them."""
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "small.toml").write_text(CONFIG)
+    shutil.copytree(unpacked("har_csv_folder"), folder / "recordings")
+    done = nas("search", "--config", "small.toml", "--data", "recordings", "--window", "64", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "cut from the rest by user" in done.stdout
+    return folder
+
+
+@pytest.mark.slow
+def test_recordings_become_a_project(searched: Path) -> None:
+    run = searched / "runs" / "recordings-1"
+    report = read(run / "report.json")
+    data = report["data"]
+    assert (data["kind"], data["input_shape"], data["rate"]) == ("series", [1, 64, 6], 50.0)
+    assert data["path"] == str(searched / "recordings")
+    assert len(data["normalization"]["offset"]) == 6
+    assert report["winner"]["test"]["n"] == data["test"]
+    assert report["winner"]["test"]["int8"] > 1 / 6
+    settings = read_toml(run / "search.toml")
+    assert settings["search"]["data"] == str(searched / "recordings")
+    assert settings["search"]["window"] == 64
+    assert settings["data"] == {"hash": data["hash"], "split": data["split"]}
+    arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]
+    verified = nas("verify", str(run / "winner"), "--json", *arrays, cwd=searched)
+    assert verified.returncode == 0, verified.stderr
+    figures = json.loads(verified.stdout)
+    assert (figures["bit_exact"], figures["inputs"]) == (True, data["test"])
+    assert (run / "winner" / "include" / "recordings.h").is_file()
+
+
+@pytest.mark.slow
+def test_the_test_inputs_are_those_of_the_test_part(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from codegen.graph_file import load
+    from nas.datasets import Reading, load_test
+    from nas.quantization import quantize_input
+
+    run = searched / "runs" / "recordings-1"
+    test = load_test(str(searched / "recordings"), Reading(window=64))
+    inputs = np.load(run / "verification" / "inputs.npy")
+    architecture = read(run / "report.json")["winner"]["trial"]["architecture"]
+    graph = load(run / "finalists" / f"{architecture}.safetensors")
+    assert np.array_equal(quantize_input(graph, test.x), inputs)
+
+
+@pytest.mark.slow
+def test_a_trial_is_exported_and_data_that_changed_is_refused(searched: Path) -> None:
+    done = nas("export", "runs/recordings-1:0", "--board", "nucleo-l4r5zi", "--out", "exported", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    stopped = searched / "stopped"
+    shutil.copytree(searched / "runs" / "recordings-1", stopped)
+    (stopped / "report.json").unlink()
+    changed = next((searched / "recordings" / "train").rglob("*.csv"))
+    before = changed.read_bytes()
+    changed.write_bytes(before[: len(before) // 2])
+    try:
+        for arguments in (("resume", "stopped"), ("export", "stopped:0", "--out", "again")):
+            done = nas(*arguments, cwd=searched)
+            assert done.returncode == 2
+            assert "the data is not what the search began with" in done.stderr
+            assert done.stderr.count("\n") == 1
+    finally:
+        changed.write_bytes(before)
+    done = nas("resume", "stopped", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    assert read(stopped / "report.json")["winner"] == read(searched / "runs" / "recordings-1" / "report.json")["winner"]
