@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
-from nas.datasets import name_of
+from nas.datasets import is_path, name_of
 from nas.run_directory import SETTINGS, RunDirectory
 from nas.search.finalists import c_name
 from nas.search.settings import SearchSettings, read_settings
@@ -116,6 +116,8 @@ def trained(source: Source) -> Trained:
             seed = training_seed(settings.seed, architecture.id)
             recipes = settings.finishing, settings.quantization
             graph = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name).graph
+    if is_path(settings.data):
+        about["data"] = data.about_input()
     from nas.quantization import quantize_input
 
     return Trained(graph, quantize_input(graph, validation.x), about)

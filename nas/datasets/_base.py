@@ -78,6 +78,18 @@ class Dataset:
         """The network's inputs, float32 ``(N, H, W, C)``; images in 0..1. Computed anew at each access."""
         return self.stored if self.normalization is None else self.normalization(self.stored)
 
+    def about_input(self) -> dict[str, Any]:
+        """What firmware has to know to make inputs and to read outputs: ``normalization`` of raw numbers, channel by channel in the
+        order of ``channels``, ``rate`` in samples a second, ``classes`` in the order of the outputs."""
+        return {
+            "kind": self.kind,
+            "input_shape": list(self.input_shape),
+            "classes": list(self.classes),
+            "channels": list(self.channels),
+            "rate": self.rate,
+            "normalization": None if self.normalization is None else self.normalization.to_json(),
+        }
+
     def subset(self, indices: NDArray[np.intp]) -> Dataset:
         """The examples at ``indices``, in that order."""
         return replace(

@@ -184,6 +184,8 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
         "trial": {"number": winner.candidate.number, "params": dict(winner.candidate.architecture.values)},
         "test": figures["test"],
     }
+    if is_path(settings.data):
+        report["data"] = test_set.about_input()
     build = build_project(
         graph,
         outcome.preparation.board,
@@ -224,9 +226,7 @@ def _data(outcome: Outcome, examples: int) -> dict[str, Any]:
         "classes": list(data.classes),
     }
     if is_path(settings.data):
-        about |= {"path": settings.data, "kind": data.kind, "hash": data.hash, "split": data.split}
-        about |= {"rate": data.rate, "channels": list(data.channels)}
-        about["normalization"] = None if data.normalization is None else data.normalization.to_json()
+        about |= {"path": settings.data, "hash": data.hash, "split": data.split, **data.about_input()}
     return about
 
 

@@ -83,6 +83,10 @@ def test_recordings_become_a_project(searched: Path) -> None:
     assert verified.returncode == 0, verified.stderr
     figures = json.loads(verified.stdout)
     assert (figures["bit_exact"], figures["inputs"]) == (True, data["test"])
+    project = read(run / "winner" / "report.json")["data"]
+    assert project["normalization"] == data["normalization"]
+    assert project["channels"] == ["acc_x_g", "acc_y_g", "acc_z_g", "gyro_x_rads", "gyro_y_rads", "gyro_z_rads"]
+    assert project["classes"] == ["LAYING", "SITTING", "STANDING", "WALKING", "WALKING_DOWNSTAIRS", "WALKING_UPSTAIRS"]
     assert (run / "winner" / "include" / "recordings.h").is_file()
 
 
@@ -104,6 +108,7 @@ def test_the_test_inputs_are_those_of_the_test_part(searched: Path, monkeypatch:
 def test_a_trial_is_exported_and_data_that_changed_is_refused(searched: Path) -> None:
     done = nas("export", "runs/recordings-1:0", "--board", "nucleo-l4r5zi", "--out", "exported", cwd=searched)
     assert done.returncode == 0, done.stderr
+    assert read(searched / "exported" / "report.json")["data"]["rate"] == 50
     stopped = searched / "stopped"
     shutil.copytree(searched / "runs" / "recordings-1", stopped)
     (stopped / "report.json").unlink()
