@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from codegen.errors import UserError
@@ -13,7 +14,7 @@ MOST_FILES = 500_000
 IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class File:
     """A file at ``path``; ``name`` is its path from the data's folder on, with ``/`` and in Unicode's composed form (NFC), in
     which names compare equal that other systems write in pieces."""
@@ -21,12 +22,12 @@ class File:
     path: Path
     name: str
 
-    @property
+    @cached_property
     def suffix(self) -> str:
         """The ending in small letters, ``.wav``."""
         return os.path.splitext(self.name)[1].lower()
 
-    @property
+    @cached_property
     def parts(self) -> tuple[str, ...]:
         """The name's folders and file."""
         return tuple(self.name.split("/"))

@@ -15,6 +15,7 @@ from codegen.errors import UserError
 from nas.datasets.decoded import NO_PART, PARTS, TEST, TRAIN, VALIDATION, Facts, Writer
 from nas.datasets.groups import groups_in_names
 from nas.datasets.listing import File, Listing
+from nas.datasets.manifest import UNREADABLE, content_digest, digests
 from nas.datasets.reading import Reading
 
 PART_FOLDERS = {
@@ -56,7 +57,7 @@ class Reader(ABC):
 
     def digest(self) -> str:
         """Hash of the reader and of the names and contents of its files. Unreadable files count by name."""
-        self._digests = {file.name: _digest(file) for file in self.files()}
+        self._digests = digests(self.listing.root, self.files())
         whole = hashlib.blake2b(f"{self.name} {self.parameters()}".encode(), digest_size=16)
         for name, digest in self._digests.items():
             whole.update(f"\n{name} {digest}".encode())
@@ -73,20 +74,9 @@ class Reader(ABC):
         :raises OSError: if it cannot be read.
         """
         content = file.path.read_bytes()
-        if hashlib.blake2b(content, digest_size=16).hexdigest() != self._digests[file.name]:
+        if content_digest(content) != self._digests[file.name]:
             raise UserError(f"{file.path}: changed while it was read; run it again when nothing writes to the data")
         return content
-
-
-def _digest(file: File) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with file.path.open("rb") as stream:
-            while block := stream.read(2**20):
-                digest.update(block)
-    except OSError:
-        return "unreadable"
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +178,7 @@ class ClassFolderReader(Reader):
         dropped: set[str] = set()
         shared = 0
         for digest, copies in by_content.items():
-            if len(copies) == 1 or digest == "unreadable":
+            if len(copies) == 1 or digest == UNREADABLE:
                 continue
             if len({copy.label for copy in copies}) > 1:
                 for copy in copies:
