@@ -94,9 +94,9 @@ class Collection:
         return _groups(self.data, self.windows)
 
     def check_trainable(self) -> None:
-        """Check that there is something to learn.
+        """Check that there is something to learn and to test.
 
-        :raises UserError: if there is one class only, or a class that the train part lacks.
+        :raises UserError: if there is one class only, no test part, or a class that the train part lacks.
         """
         classes = self.data.classes
         if len(classes) < 2:
@@ -104,6 +104,11 @@ class Collection:
             raise UserError(f"{self.path}: one class only ({', '.join(classes)}){hint if self.path.is_dir() else ''}")
         if self.task != "classification":
             return
+        if not (self.parts == TEST).any():
+            counts = np.bincount(self.y, minlength=len(classes))
+            raise UserError(
+                f"{self.path}: {classes[counts.argmin()]} has {counts.min()} example(s), too few to set any aside for testing"
+            )
         trained = np.bincount(self.y[self.parts != TEST], minlength=len(classes))
         lacking = [name for name, count in zip(classes, trained, strict=True) if not count]
         if lacking:

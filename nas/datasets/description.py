@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +46,7 @@ def describe(collection: Collection) -> dict[str, Any]:
     lengths = data.lengths
     groups = collection.groups
     return {
-        "path": str(collection.path),
+        "path": os.fsencode(collection.path).decode(errors="backslashreplace"),
         "format": collection.format,
         "kind": facts.kind,
         "task": collection.task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import unicodedata
@@ -25,6 +26,8 @@ PART_FOLDERS = {
 }
 LISTS = {"testing_list.txt": TEST, "validation_list.txt": VALIDATION}
 FOLDERS = dict.fromkeys(PARTS, "its folders")
+MOST_BYTES = 2**30
+"""Of a single file in a class folder; it is read whole."""
 NOISE = "_background_noise_"
 """Speech Commands' folder of noise: no class."""
 
@@ -95,6 +98,11 @@ class ClassFolderReader(Reader):
 
     what: ClassVar[str]
     """Plural of what the files are, for messages."""
+
+    def content(self, file: File) -> bytes:
+        if file.path.stat().st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return super().content(file)
 
     def files(self) -> Sequence[File]:
         return [file for file in self.listing.files if file.suffix in self.suffixes or file.name in LISTS]

@@ -108,6 +108,13 @@ class Recording:
         """How many lines are damaged."""
         return int(self.damaged_lines.sum())
 
+    @property
+    def unlabelled(self) -> int:
+        """How many lines of whole numbers have no label, where there is a column of them."""
+        return sum(
+            not label for label, bad in zip(self.labels or (), self.damaged_lines, strict=self.labels is not None) if not bad
+        )
+
 
 def read_recording(content: bytes, labels: Sequence[str] = LABELS, guess_label: bool = False) -> Recording:
     """Parse a delimited text file.
@@ -224,7 +231,7 @@ class RecordingReader(ClassFolderReader):
                 f"labels are taken from the column {_commonest([h.label_name for h in used if h.label_name])!r}, not from folders"
             )
         group_kind = facts.group_kind or next((head.group_kind for head in used if head.group_kind), None) or "recording"
-        damaged = cuts = 0
+        damaged = unlabelled = cuts = 0
         resampled: Counter[float] = Counter()
         for example in examples:
             try:
@@ -240,6 +247,7 @@ class RecordingReader(ClassFolderReader):
                 writer.skip(example.file.name, f"has not the columns of the other files ({', '.join(channels)})")
                 continue
             damaged += recording.damaged
+            unlabelled += recording.unlabelled
             cuts += len(recording.breaks)
             for piece in pieces(recording):
                 values = piece.values[:, order]
@@ -251,6 +259,8 @@ class RecordingReader(ClassFolderReader):
                 writer.add(values.astype(np.float32), label, example.file.name, example.part, group)
         if damaged:
             writer.note(f"{damaged} lines hold a missing or damaged number or a wrong count of columns; no window spans them")
+        if unlabelled:
+            writer.note(f"{unlabelled} lines without a label are left out")
         if cuts:
             writer.note(f"time jumps in {cuts} places; no window spans them")
         for own_rate, count in sorted(resampled.items()):
@@ -296,6 +306,8 @@ def _beginning(content: bytes) -> bytes:
 
 def _order(names: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
     """Where each of ``wanted`` is among ``names``; None if they are not the same."""
+    if tuple(names) == tuple(wanted):
+        return list(range(len(names)))
     return [names.index(name) for name in wanted] if sorted(names) == sorted(wanted) and len(set(names)) == len(names) else None
 
 

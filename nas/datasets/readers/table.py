@@ -61,6 +61,8 @@ class TableReader(Reader):
     def _series(table: Recording, facts: Facts, writer: Writer) -> Facts:
         if table.damaged:
             writer.note(f"{table.damaged} lines hold a missing or damaged number or a wrong count of columns; no window spans them")
+        if table.unlabelled:
+            writer.note(f"{table.unlabelled} lines without a label are left out")
         for number, piece in enumerate(pieces(table)):
             group = piece.group or f"piece {number + 1}"
             writer.add(piece.values.astype(np.float32), piece.label or "", f"piece {number + 1}", group=group)

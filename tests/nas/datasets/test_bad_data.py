@@ -59,6 +59,40 @@ def test_one_class_only(tmp_path: Path) -> None:
         load_train(str(tmp_path))
 
 
+def test_a_class_too_small_to_be_tested_is_refused_before_a_search(tmp_path: Path) -> None:
+    random_images(tmp_path, ["cat", "dog"], count=20)
+    random_images(tmp_path, ["fox"], count=1, seed=1)
+    assert "there is no test part" in describe(opened(tmp_path))["problems"]
+    with pytest.raises(UserError, match=r"fox has 1 example\(s\), too few to set any aside for testing"):
+        load_train(str(tmp_path))
+
+
+def test_a_file_of_more_than_memory_is_left_out(tmp_path: Path) -> None:
+    sounds(tmp_path)
+    with (tmp_path / "low" / "huge.wav").open("wb") as file:
+        file.truncate(2**30 + 1)
+    assert reasons(opened(tmp_path)) == {"cannot be read (File too large)": ["low/huge.wav"]}
+
+
+def test_lines_without_a_label_are_counted(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rows = [[i / 50, len(name) + i, "" if i >= 90 else ("walk", "run")[i // 45]] for i in range(100)]
+        write_csv(tmp_path / f"{name}.csv", ["time_s", "x", "label"], [[*row[:2], f"{row[2]}"] for row in rows])
+        (tmp_path / f"{name}.csv").write_text((tmp_path / f"{name}.csv").read_text() + f"2.5,{ord(name)},walk\n")
+    found = opened(tmp_path)
+    assert found.data.classes == ("run", "walk")
+    assert "20 lines without a label are left out" in found.data.notes
+    assert found.data.lengths.tolist() == [45, 45, 1] * 2
+
+
+def test_columns_of_one_name(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for i in range(3):
+            write_csv(tmp_path / name / f"{i}.csv", ["time_s", "x", "x"], [[j / 50, j, 10 * ord(name) + i] for j in range(60)])
+    found = opened(tmp_path)
+    assert (found.data.facts.channels, len(found.data)) == (("x", "x"), 6)
+
+
 def test_unreadable_and_damaged_images(tmp_path: Path) -> None:
     random_images(tmp_path, ["cat", "dog"])
     whole = (tmp_path / "cat" / "000.png").read_bytes()
