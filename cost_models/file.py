@@ -65,7 +65,7 @@ def load_cost_model(source: str | Path, *, optimize: str = DEFAULT_OPTIMIZE) -> 
         if not shipped.is_file():
             raise UserError(
                 f"core {source}: no cost model for --optimize {optimize} comes with this version; "
-                f"make one with 'nas calibrate --board BOARD --out FILE'"
+                f"make one with 'nas calibrate --board BOARD --optimize {optimize} --out FILE' and give it with --model FILE"
             )
         return _parse(shipped.read_text(encoding="utf-8"), shipped.name)
     path = Path(source)

@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from codegen.boards import load_board
+from codegen.cores import CORES
 from codegen.errors import UserError
 from codegen.kernels import library_hash
 from codegen.optimize import OPTIMIZE
-from cost_models import load_cost_model, save
+from cost_models import find_cost_model, load_cost_model, save
 from search_spaces.image import ImageSpace
 
 
@@ -25,13 +26,34 @@ def test_a_file_gives_the_same_predictions_and_the_same_bytes(written: Path, tmp
     assert save(loaded, tmp_path / "again.json").read_bytes() == written.read_bytes()
 
 
-@pytest.mark.parametrize("optimize", OPTIMIZE)
-def test_the_shipped_model_belongs_to_the_present_kernels(optimize: str) -> None:
-    model = load_cost_model("cortex-m4", optimize=optimize)
-    command = f"nas calibrate --board nucleo-l4r5zi --optimize {optimize} --out cost_models/data/cortex-m4-{optimize}.json"
+@pytest.mark.parametrize(
+    ("core", "optimize"), [*((core, "balanced") for core in CORES), *(("cortex-m4", level) for level in OPTIMIZE)]
+)
+def test_the_shipped_models_belong_to_the_present_kernels_and_are_good(core: str, optimize: str) -> None:
+    model = load_cost_model(core, optimize=optimize)
+    command = f"nas calibrate --board {model.board} --optimize {optimize} --out cost_models/data/{core}-{optimize}.json"
     assert model.kernel_library == library_hash(), f"kernels changed: run '{command}'"
     assert not model.stale
     assert model.warning is None
+    assert model.core == core
+    card = model.card
+    assert card.arena_exact
+    assert card.stack_gap[0] >= 0
+    assert card.figures["cycles of networks"].mape < 0.01
+    assert card.figures["cycles of networks"].spearman > 0.995
+    assert card.figures["flash of networks"].mape < 0.02
+    assert card.figures["cycles by MACs alone"].mape > 0.1
+
+
+def test_a_board_finds_the_model_of_its_core_or_takes_one_from_a_file(written: Path) -> None:
+    assert find_cost_model(load_board("rpi-pico"), "balanced").core == "cortex-m0plus"
+    assert find_cost_model(load_board("nrf52840-dk"), "balanced", written) == load_cost_model("cortex-m4")
+    with pytest.raises(UserError, match="is for cortex-m4, but rpi-pico has a cortex-m0plus"):
+        find_cost_model(load_board("rpi-pico"), "balanced", written)
+    with pytest.raises(UserError, match="was calibrated for --optimize balanced, not speed"):
+        find_cost_model(load_board("nrf52840-dk"), "speed", written)
+    with pytest.raises(UserError, match=r"no cost model for --optimize speed .* --model FILE"):
+        find_cost_model(load_board("rpi-pico"), "speed")
 
 
 def test_a_model_of_other_kernels_says_so_and_offers_recalibration(written: Path, tmp_path: Path) -> None:
