@@ -12,7 +12,7 @@ import copy
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -160,6 +160,29 @@ class SearchSpace(ABC):
             return params[name]
 
         return self.decode(suggest)
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Every architecture once, in the order of the choices: for spaces that have few of them."""
+        choices = self.choices()
+        seen: set[str] = set()
+        path: list[tuple[str, int]] = []
+        while True:
+            fixed, asked = iter(path), list[tuple[str, int]]()
+
+            def suggest(name: str, fixed: Iterator[tuple[str, int]] = fixed, asked: list[tuple[str, int]] = asked) -> Choice:
+                asked.append(next(fixed, (name, 0)))
+                return choices[name][asked[-1][1]]
+
+            architecture = self.decode(suggest)
+            if architecture.id not in seen:
+                seen.add(architecture.id)
+                yield architecture
+            while asked and asked[-1][1] + 1 == len(choices[asked[-1][0]]):
+                asked.pop()
+            if not asked:
+                return
+            name, index = asked.pop()
+            path = [*asked, (name, index + 1)]
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """A random architecture: every active parameter uniformly from its choices."""
