@@ -1,14 +1,27 @@
 """Optuna samplers that propose feasible architectures only; usable with any Optuna study."""
 
-from nas.samplers._base import FeasibleSampler, NoFeasibleArchitectureError, Proposal, suggest_architecture
+from nas.samplers._base import Admission, FeasibleSampler, NoFeasibleArchitectureError, Proposal, Result, suggest_architecture
 from nas.samplers._evolution import EvolutionSampler
+from nas.samplers._features import Costs, Features
+from nas.samplers._optuna import GPFeasibleSampler, NSGAIIFeasibleSampler, OptunaFeasibleSampler, TPEFeasibleSampler
+from nas.samplers._predictor import Predictor, PredictorSampler
 from nas.samplers._random import RandomFeasibleSampler
 
 __all__ = [
+    "Admission",
+    "Costs",
     "EvolutionSampler",
     "FeasibleSampler",
+    "Features",
+    "GPFeasibleSampler",
+    "NSGAIIFeasibleSampler",
     "NoFeasibleArchitectureError",
+    "OptunaFeasibleSampler",
+    "Predictor",
+    "PredictorSampler",
     "Proposal",
     "RandomFeasibleSampler",
+    "Result",
+    "TPEFeasibleSampler",
     "suggest_architecture",
 ]

@@ -30,11 +30,20 @@ Fits = Callable[["Architecture"], Collection[str]]
 """The check before training: names of the limits that an architecture breaks, empty where it fits."""
 
 MOST_DRAWS = 20_000
-"""Draws for one proposal before the sampler gives up."""
+"""Candidates checked for one proposal before the sampler gives up."""
 
 
 class NoFeasibleArchitectureError(UserError):
     """Nothing new that keeps every limit was found; the message names the limit that rejects most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A completed trial; ``value`` is its objective, always better when larger."""
+
+    number: int
+    architecture: Architecture
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,41 @@ def suggest_architecture(trial: BaseTrial, space: SearchSpace) -> Architecture:
     return space.decode(suggest)
 
 
+class Admission:
+    """Says which candidates may become the next trial: those that are feasible and new. It counts the others.
+
+    :param known: ids of the architectures that were tried.
+    :param most: candidates that may be checked.
+    """
+
+    def __init__(self, fits: Fits, known: Collection[str], most: int) -> None:
+        self._fits = fits
+        self._known = known
+        self._most = most
+        self._checks = 0
+        self.duplicates = 0
+        """Candidates that had been tried before."""
+        self.infeasible = 0
+        self.rejected_by: Counter[str] = Counter()
+        """Infeasible candidates by the limits that they break."""
+
+    def __call__(self, candidate: Architecture) -> bool:
+        """Whether ``candidate`` may be proposed.
+
+        :raises NoFeasibleArchitectureError: if as many candidates as may be were checked before this one.
+        """
+        if self._checks == self._most:
+            raise NoFeasibleArchitectureError(_why(self._most, self.duplicates, self.rejected_by))
+        self._checks += 1
+        if candidate.id in self._known:
+            self.duplicates += 1
+            return False
+        broken = self._fits(candidate)
+        self.infeasible += bool(broken)
+        self.rejected_by.update(broken)
+        return not broken
+
+
 class FeasibleSampler(BaseSampler):
     """Base of samplers that reject infeasible and known architectures before a trial is made of them.
 
@@ -66,6 +110,7 @@ class FeasibleSampler(BaseSampler):
     :param fits: see :data:`Fits`; called in the driver, so it should take milliseconds.
     :param seed: with the trial's number the only source of randomness.
     :param lag: a proposal sees results of trials at least this many numbers older; the number of trials that may be under way.
+    :param most_draws: candidates to check for one proposal.
     """
 
     def __init__(self, space: SearchSpace, fits: Fits, *, seed: int = 0, lag: int = 1, most_draws: int = MOST_DRAWS) -> None:
@@ -80,11 +125,10 @@ class FeasibleSampler(BaseSampler):
         self._architectures: dict[int, Architecture] = {}
 
     @abstractmethod
-    def draw(self, rng: np.random.Generator, results: list[tuple[Architecture, float]], rejected: int) -> Architecture:
-        """One candidate, feasible or not.
+    def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
+        """The next architecture, one that ``admits`` said yes to.
 
-        ``results`` holds the architectures and objective values (always better when larger) that this trial may see, by number;
-        ``rejected`` is the number of candidates of this trial that were infeasible or known.
+        ``results`` holds what this trial may see, by number. It ends by the error of ``admits`` where nothing is found.
         """
 
     def rng(self, number: int) -> np.random.Generator:
@@ -99,7 +143,7 @@ class FeasibleSampler(BaseSampler):
         if self._last is not None and self._last.number == number:
             return self._last
         known: set[str] = set()
-        results: list[tuple[Architecture, float]] = []
+        results: list[Result] = []
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
         for trial in study.get_trials(deepcopy=False)[:number]:
             architecture = self._architecture(trial)
@@ -107,22 +151,11 @@ class FeasibleSampler(BaseSampler):
                 continue
             known.add(architecture.id)
             if trial.number <= number - self.lag and trial.state == TrialState.COMPLETE and trial.value is not None:
-                results.append((architecture, sign * trial.value))
-        rng = self.rng(number)
-        rejected_by: Counter[str] = Counter()
-        rejected = duplicates = 0
-        for _ in range(self.most_draws):
-            candidate = self.draw(rng, results, rejected + duplicates)
-            if candidate.id in known:
-                duplicates += 1
-                continue
-            broken = self.fits(candidate)
-            if not broken:
-                self._last = Proposal(number, candidate, rejected, dict(sorted(rejected_by.items())))
-                return self._last
-            rejected += 1
-            rejected_by.update(broken)
-        raise NoFeasibleArchitectureError(_why(self.most_draws, duplicates, rejected_by))
+                results.append(Result(trial.number, architecture, sign * trial.value))
+        admits = Admission(self.fits, known, self.most_draws)
+        chosen = self.choose(self.rng(number), results, admits)
+        self._last = Proposal(number, chosen, admits.infeasible, dict(sorted(admits.rejected_by.items())))
+        return self._last
 
     def _architecture(self, trial: FrozenTrial) -> Architecture | None:
         """The architecture of an earlier trial; None where its parameters are incomplete (the driver was killed as it asked)."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 
-from nas.samplers._base import MOST_DRAWS, Fits
+from nas.samplers._base import MOST_DRAWS, Admission, Fits, Result
 from nas.samplers._random import RandomFeasibleSampler
 from search_spaces import Architecture, SearchSpace
 
@@ -37,13 +39,16 @@ class EvolutionSampler(RandomFeasibleSampler):
         self.population = population
         self.tournament = tournament
 
-    def draw(self, rng: np.random.Generator, results: list[tuple[Architecture, float]], rejected: int) -> Architecture:
+    def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
         """A mutant of the tournament's winner, or a random architecture while there are too few results."""
         if len(results) < self.population:
-            return self.random_architecture(rng, rejected)
+            return super().choose(rng, results, admits)
         living = results[-self.population :]
-        drawn = rng.choice(len(living), size=self.tournament, replace=False)
-        candidate = max((living[int(i)] for i in sorted(drawn)), key=lambda result: result[1])[0]
-        for _ in range(1 + rejected // PATIENCE):
-            candidate = self.space.mutate(candidate, rng)
+        for rejected in count():
+            drawn = rng.choice(len(living), size=self.tournament, replace=False)
+            candidate = max((living[int(i)] for i in sorted(drawn)), key=lambda result: result.value).architecture
+            for _ in range(1 + rejected // PATIENCE):
+                candidate = self.space.mutate(candidate, rng)
+            if admits(candidate):
+                break
         return candidate

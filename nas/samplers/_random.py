@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 
-from nas.samplers._base import FeasibleSampler
+from nas.samplers._base import Admission, FeasibleSampler, Result
 from search_spaces import Architecture
 
 PATIENCE = 2_000
@@ -19,9 +21,12 @@ class RandomFeasibleSampler(FeasibleSampler):
     walk through feasible networks that begins at the smallest one.
     """
 
-    def draw(self, rng: np.random.Generator, results: list[tuple[Architecture, float]], rejected: int) -> Architecture:
+    def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
         """A random architecture; ``results`` play no part."""
-        return self.random_architecture(rng, rejected)
+        for rejected in count():
+            if admits(candidate := self.random_architecture(rng, rejected)):
+                break
+        return candidate
 
     def random_architecture(self, rng: np.random.Generator, rejected: int) -> Architecture:
         """One draw, after ``rejected`` ones that were of no use."""

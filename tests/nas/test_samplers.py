@@ -5,17 +5,35 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import optuna
 import pytest
 
 from codegen.ir import total_macs
-from nas.samplers import EvolutionSampler, FeasibleSampler, NoFeasibleArchitectureError, RandomFeasibleSampler, suggest_architecture
+from nas.samplers import (
+    EvolutionSampler,
+    FeasibleSampler,
+    GPFeasibleSampler,
+    NoFeasibleArchitectureError,
+    NSGAIIFeasibleSampler,
+    PredictorSampler,
+    RandomFeasibleSampler,
+    TPEFeasibleSampler,
+    suggest_architecture,
+)
 from search_spaces import Architecture, ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)
 Make = Callable[..., FeasibleSampler]
-ALL: list[Make] = [RandomFeasibleSampler, EvolutionSampler]
+ALL = [
+    RandomFeasibleSampler,
+    EvolutionSampler,
+    partial(PredictorSampler, startup=4, candidates=30),
+    TPEFeasibleSampler,
+    partial(NSGAIIFeasibleSampler, population=6),
+    pytest.param(GPFeasibleSampler, marks=pytest.mark.slow),  # a second for a proposal
+]
 
 
 def fits(architecture: Architecture) -> tuple[str, ...]:
@@ -98,6 +116,65 @@ def test_evolution_climbs() -> None:
     evolution = sum(best(EvolutionSampler(SPACE, fits, seed=s, population=8, tournament=4)) for s in seeds)
     chance = sum(best(RandomFeasibleSampler(SPACE, fits, seed=s)) for s in seeds)
     assert evolution > chance
+
+
+def test_the_predictor_begins_as_random_search_and_then_leaves_it() -> None:
+    predictor, chance = (
+        run(PredictorSampler(SPACE, fits, seed=2, startup=6, candidates=30), 12),
+        run(RandomFeasibleSampler(SPACE, fits, seed=2), 12),
+    )
+    assert predictor[:6] == chance[:6]
+    assert not set(predictor[6:]) & set(chance[6:])
+
+
+def test_the_predictor_beats_evolution_where_trainings_are_noisy() -> None:
+    """The target is a number of multiply-accumulates, which neither is told; some luck is added to every value."""
+
+    def noisy(architecture: Architecture) -> float:
+        luck = int(architecture.id, 16) % 1000 / 1000 - 0.5
+        return -abs(score(architecture) - 0.5) + 0.1 * luck
+
+    def mean_distance(sampler: FeasibleSampler) -> float:
+        study = optuna.create_study(sampler=sampler, direction="maximize")
+        distances = []
+        for _ in range(40):
+            trial = study.ask()
+            architecture = suggest_architecture(trial, SPACE)
+            distances.append(abs(score(architecture) - 0.5))
+            study.tell(trial, noisy(architecture))
+        return sum(distances[20:])
+
+    seeds = range(4)
+    predictor = sum(mean_distance(PredictorSampler(SPACE, fits, seed=s, candidates=40)) for s in seeds)
+    evolution = sum(mean_distance(EvolutionSampler(SPACE, fits, seed=s, population=10, tournament=5)) for s in seeds)
+    assert predictor < evolution
+
+
+def test_a_predictor_without_knowledge_of_costs_or_direction_works_alike() -> None:
+    """Minimising is maximising the opposite."""
+    for direction, sign in (("maximize", 1.0), ("minimize", -1.0)):
+        sampler = PredictorSampler(SPACE, fits, seed=1, startup=4, candidates=30, costs=lambda a: (total_macs(SPACE.graph(a)),))
+        study = optuna.create_study(sampler=sampler, direction=direction)
+        study.optimize(lambda trial, sign=sign: sign * score(suggest_architecture(trial, SPACE)), n_trials=16)
+        assert abs(study.best_value) > 0.8
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_a_small_space_is_proposed_whole_and_then_ends(make: Make) -> None:
+    options = {name: choices[:1] for name, choices in SPACE.choices().items()}
+    options |= {"stem_channels": SPACE.choices()["stem_channels"][:3], "stage1_channels": SPACE.choices()["stage1_channels"][:4]}
+    space = SPACE.restricted(options)
+    everything = {a.id for a in space.enumerate()}
+    study = optuna.create_study(sampler=(sampler := make(space, lambda a: (), seed=0, most_draws=2000)), direction="maximize")
+    seen = []
+    for number in range(len(everything)):
+        sampler.propose(study, number)
+        trial = study.ask()
+        seen.append(suggest_architecture(trial, space).id)
+        study.tell(trial, float(number % 3))
+    assert sorted(seen) == sorted(everything)
+    with pytest.raises(NoFeasibleArchitectureError, match="exhausted"):
+        sampler.propose(study, len(everything))
 
 
 def test_rejections_are_counted_by_limit() -> None:
