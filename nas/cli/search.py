@@ -18,6 +18,7 @@ from nas.cli.options import (
     optimize_option,
     reading_options,
 )
+from nas.search.strategy import SAMPLERS
 
 if TYPE_CHECKING:
     from nas.search.settings import SearchSettings
@@ -66,10 +67,10 @@ Examples:
 @click.option("--time", type=DURATION, metavar="TIME", help="Begin no trial after this time, like 10m.")
 @click.option(
     "--sampler",
-    type=click.Choice(["evolution", "random"]),
+    type=click.Choice(list(SAMPLERS)),
     default="evolution",
     show_default=True,
-    help="How networks are proposed: aging evolution, or random among those that fit.",
+    help="How networks are proposed: " + ", ".join(f"{name} ({what})" for name, what in SAMPLERS.items()) + ".",
 )
 @click.option(
     "--confidence",

@@ -18,7 +18,6 @@ from nas.executor import Executor
 from nas.files import write_atomically, write_json
 from nas.progress import Progress, TrialLine
 from nas.run_directory import RunDirectory
-from nas.samplers import EvolutionSampler, FeasibleSampler, RandomFeasibleSampler
 from nas.search.compute import finishing_cost, training_cost
 from nas.search.feasibility import Feasibility
 from nas.search.feedback import Feedback
@@ -29,6 +28,7 @@ from nas.search.loop import run_sources
 from nas.search.outcome import Chosen, Outcome, conclude
 from nas.search.preparation import Preparation
 from nas.search.settings import SearchSettings
+from nas.search.strategy import make_sampler
 from nas.search.study_source import Request, StudySource
 from nas.search.tasks import Screened, screen, training_seed
 from search_spaces import Architecture
@@ -97,15 +97,7 @@ def _source(
     preparation: Preparation,
     wanted: Callable[[], int],
 ) -> StudySource:
-    space, fits = preparation.space, preparation.feasibility
-    sampler: FeasibleSampler
-    if label == SEARCH and settings.sampler == "evolution":
-        population = settings.population
-        sampler = EvolutionSampler(
-            space, fits, seed=settings.seed, lag=settings.workers, population=population, tournament=max(2, population // 2)
-        )
-    else:
-        sampler = RandomFeasibleSampler(space, fits, seed=settings.seed, lag=settings.workers)
+    sampler = make_sampler(settings.sampler if label == SEARCH else RANDOM, settings, preparation.feasibility)
     study = optuna.create_study(storage=storage, sampler=sampler, study_name=label, direction="maximize", load_if_exists=True)
     return StudySource(label, study, preparation.feasibility, wanted)
 

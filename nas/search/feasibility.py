@@ -58,6 +58,11 @@ class Feasibility:
             self._known[architecture] = prediction
         return tuple(violation.limit for violation in broken)
 
+    def costs(self, architecture: Architecture) -> tuple[float, ...]:
+        """Predicted multiply-accumulates, bytes of RAM and of flash, and milliseconds."""
+        prediction = self.predict(architecture)
+        return prediction.macs, prediction.ram.total, prediction.flash.value, prediction.latency_ms.value
+
     def modest(self) -> Architecture:
         """A network that fits if the smallest one does or a descent from it finds one, else the closest that it found.
 
