@@ -95,7 +95,7 @@ class OptunaFeasibleSampler(FeasibleSampler):
             drawn = options[int(rng.integers(len(options)))]
             value = known.get(name, drawn)
             params[name] = options.index(value) if isinstance(distribution, IntDistribution) else value
-        attributes = {}
+        attributes: dict[str, Any] = {}
         if isinstance(sampler, NSGAIISampler) and sampler.population_size is not None:
             # What the sampler itself writes down where trials end one after the other.
             attributes[sampler._get_generation_key()] = at // sampler.population_size
