@@ -77,13 +77,11 @@ class OptunaFeasibleSampler(FeasibleSampler):
 
     def _choice(self, name: str, value: Any) -> Choice:
         """The choice behind a parameter's value in the study; the only one where the study does not have the parameter."""
-        options = self._choices[name]
-        match self._distributions.get(name):
-            case IntDistribution():
-                return options[value]
-            case None:
-                return options[0]
-        return value  # type: ignore[no-any-return]
+        options, distribution = self._choices[name], self._distributions.get(name)
+        if distribution is None:
+            return options[0]
+        choice: Choice = options[value] if isinstance(distribution, IntDistribution) else value
+        return choice
 
     def _trial(self, result: Result, sampler: BaseSampler, at: int) -> optuna.trial.FrozenTrial:
         """The ``at``-th of the results as a trial of the study."""
