@@ -71,7 +71,7 @@ def run_search(
         raise UserError(f"every trial failed; the first one: {search.study.trials[0].user_attrs.get('error', 'unknown reason')}")
     write_json(run.path / "front.json", front_json(search.completed()))
     stage = FinalistStage(run, settings, preparation, executor, data, progress)
-    feedback = Feedback(run, settings, preparation, progress)
+    feedback = Feedback(run, preparation, progress)
     chosen = _choose(settings, preparation, progress, sources, stage, feedback)
     outcome = Outcome(run, settings, preparation, sources, chosen, stage.done, feedback.to_json())
     return conclude(outcome, executor, progress, began)

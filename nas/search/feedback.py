@@ -13,7 +13,6 @@ from nas.run_directory import RunDirectory
 from nas.search.feasibility import Feasibility
 from nas.search.finalists import Finalist
 from nas.search.preparation import Preparation
-from nas.search.settings import SearchSettings
 from nas.search.tasks import graph_from_bytes
 
 
@@ -24,8 +23,8 @@ class Feedback:
     the run directory for other searches.
     """
 
-    def __init__(self, run: RunDirectory, settings: SearchSettings, preparation: Preparation, progress: Progress) -> None:
-        self._run, self._settings, self._preparation, self._progress = run, settings, preparation, progress
+    def __init__(self, run: RunDirectory, preparation: Preparation, progress: Progress) -> None:
+        self._run, self._preparation, self._progress = run, preparation, progress
         self._promised = preparation.feasibility
         self._drift: dict[str, FigureDrift] = find_drift(())
         self._known: set[str] = set()
