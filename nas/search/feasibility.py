@@ -14,6 +14,8 @@ from cost_models.prediction import Prediction
 from nas.units import format_count, format_duration, format_size
 from search_spaces import Architecture, SearchSpace
 
+MOST_KNOWN = 1 << 16
+"""Predictions that are remembered; with more, all are forgotten: a sampler may look at a hundred candidates for one trial."""
 DESCENT = 300
 """Steps to look for a network that fits where the smallest one does not."""
 OPTION = {"ram": "--budget", "flash": "--flash", "latency": "--latency", "macs": "--macs"}
@@ -55,6 +57,8 @@ class Feasibility:
         prediction = self._known.get(architecture) or self._predict(architecture)
         broken = violations(prediction, self.limits)
         if not broken:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known[architecture] = prediction
         return tuple(violation.limit for violation in broken)
 
