@@ -161,7 +161,7 @@ def new_table(space: SearchSpace, about: dict[str, Any]) -> SearchTable:
 
 
 def open_table(path: Path, space: SearchSpace, about: dict[str, Any]) -> SearchTable:
-    """The table at ``path`` to go on with, or a new one.
+    """The table at ``path`` to go on with, its costs those of the present cost model, or a new one.
 
     :raises UserError: if what is there was made in another way.
     """
@@ -171,7 +171,7 @@ def open_table(path: Path, space: SearchSpace, about: dict[str, Any]) -> SearchT
     changed = [key for key in about if key != "versions" and table.about.get(key) != about[key]]
     if changed:
         raise UserError(f"{path}: was made with another {' and '.join(changed)}; give another --table")
-    return table
+    return dataclasses.replace(table, costs=predicted_costs(space, architectures(space, table, path)))
 
 
 def work(table: SearchTable) -> Iterator[tuple[int, int]]:

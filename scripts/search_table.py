@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +134,7 @@ class SearchTable:
             return SearchTable(arrays["ids"], arrays["validation"], arrays["test"], arrays["seconds"], costs, about)
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; make it with scripts/make_search_table.py") from None
-        except (KeyError, ValueError, OSError, EOFError) as error:
+        except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
             raise UserError(f"{path}: damaged ({error}); make the table anew") from None
 
 

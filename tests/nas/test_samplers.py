@@ -32,7 +32,6 @@ ALL = [
     partial(PredictorSampler, startup=4, candidates=30),
     TPEFeasibleSampler,
     partial(NSGAIIFeasibleSampler, population=6),
-    pytest.param(GPFeasibleSampler, marks=pytest.mark.slow),  # a second for a proposal
 ]
 
 
@@ -95,6 +94,14 @@ def test_the_order_in_which_trials_end_makes_no_difference(make: Make, shuffle: 
     in_order = run(make(SPACE, fits, seed=5, lag=4), 24, lag=4)
     shuffled = run(make(SPACE, fits, seed=5, lag=4), 24, lag=4, shuffle=shuffle)
     assert shuffled == in_order
+
+
+@pytest.mark.slow
+def test_optunas_gaussian_process_keeps_the_same_rules() -> None:
+    """Its proposals take about a second each, after ten random ones."""
+    networks = run(GPFeasibleSampler(SPACE, fits, seed=1, lag=2), 15, lag=2)
+    assert len(set(networks)) == 15
+    assert run(GPFeasibleSampler(SPACE, fits, seed=1, lag=2), 15, lag=2, shuffle=1) == networks
 
 
 def test_evolution_begins_as_random_search_and_then_leaves_it() -> None:
