@@ -234,7 +234,16 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "nas", "search", "--config", "small.toml", "--out", "run"]
     pipe = subprocess.PIPE
-    driver = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    driver = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which is ignored where tests run in the background
+    )
     assert driver.stdout is not None
     for line in driver.stdout:
         if "1/10" in line:
