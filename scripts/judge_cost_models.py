@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from svg_scatter import scatter_svg
 
 from codegen.boards import Board, load_board
 from codegen.compile import lay_out
@@ -33,7 +34,6 @@ from cost_models.measured import MeasuredProgram
 from cost_models.measurement import shape_key
 from cost_models.process_map import ProcessMap
 from cost_models.result_cache import ResultCache
-from cost_models.scatter import scatter_svg
 from nas.calibration import calibrated_graphs
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 

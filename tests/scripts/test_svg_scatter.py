@@ -5,8 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-
-from cost_models.scatter import scatter_svg
+from svg_scatter import scatter_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

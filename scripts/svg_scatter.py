@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape
 
+from svg_curves import COLOURS
+
 _SIDE, _LEFT, _TOP, _RIGHT, _BOTTOM = 480, 80, 40, 160, 60
-_COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b")
 _BAND = 1.05
 
 
@@ -37,7 +38,7 @@ def scatter_svg(title: str, unit: str, families: Mapping[str, Sequence[tuple[flo
         *_band(scale),
     ]
     for number, (name, points) in enumerate(families.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         lines.append(f'<g fill="{colour}" fill-opacity="0.55">')
         lines += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>' for x, y in (place(*point) for point in points)]
         x, y = _LEFT + _SIDE + 16, _TOP + 12 + 18 * number
