@@ -26,6 +26,8 @@ def drive(run: RunDirectory, settings: SearchSettings, preparation: Preparation)
         with run.locked():
             cut = run.repair()
             click.echo(opening(run, settings, preparation))
+            if (warning := preparation.feasibility.cost_model.warning) is not None:
+                click.echo(f"nas: {warning}", err=True)
             if cut:
                 click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off")
             with RayExecutor(settings.workers, settings.ray_address) as executor, make_progress() as progress:

@@ -279,7 +279,8 @@ def test_a_cost_model_that_is_off_is_noticed_and_refitted(tmp_path: Path) -> Non
     for name, costs in model.parts.kernels.items():
         loops = Linear({feature: 0.8 * value for feature, value in costs.cycles.loops.coefficients.items()})
         kernels[name] = dataclasses.replace(costs, cycles=dataclasses.replace(costs.cycles, loops=loops))
-    save(dataclasses.replace(model, parts=dataclasses.replace(model.parts, kernels=kernels)), tmp_path / "low.json")
+    parts = dataclasses.replace(model.parts, kernels=kernels)
+    save(dataclasses.replace(model, parts=parts, kernel_library="0" * 64), tmp_path / "low.json")
     (tmp_path / "small.toml").write_text(CONFIG.replace("finalists = 2", "finalists = 1").replace("trials = 5", "trials = 8"))
     done = nas(
         *("search", "--config", "small.toml", "--model", "low.json", "--latency", "0.44ms", "--no-baselines", "--out", "run"),
@@ -287,6 +288,7 @@ def test_a_cost_model_that_is_off_is_noticed_and_refitted(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     report = read(tmp_path / "run" / "report.json")
+    assert "calibrated on other kernels (000000000000" in done.stderr
     assert report["cost_model"]["figures"]["cycles"]["drifted"]
     assert report["cost_model"]["refitted"] == "cost_model_refitted.json"
     assert report["winner"]["built"]["latency_ms"] <= 0.44
