@@ -41,11 +41,8 @@ class Functions:
         self._links: dict[Link, bytes | None] = {}
         self.known_link = self._links.get
         """Looks up a link; None where it has not been asked for or depends on its neighbours."""
-
-    @property
-    def known_links(self) -> int:
-        """How many links are kept."""
-        return len(self._links)
+        self.new_links = 0
+        """How many links were worked out, those that are forgotten since included."""
 
     def of(self, kernel: Kernel[Any], spec: Hashable) -> Function:
         """The function for a kernel and spec: the same object for equal ones.
@@ -67,6 +64,7 @@ class Functions:
         if len(self._links) >= MOST_LINKS:
             self._links.clear()
             self._numbers.clear()
+        self.new_links += 1
         layout = self._layouts.link(link)
         self._links[link] = found = None if layout is None else self._packed(layout)
         return found

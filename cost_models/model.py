@@ -183,9 +183,9 @@ class CostModel:
             )
 
     @property
-    def known_links(self) -> int:
-        """How many links of chains are kept."""
-        return self._functions.known_links
+    def new_links(self) -> int:
+        """How many links of chains were worked out so far; the others were looked up."""
+        return self._functions.new_links
 
     @cached_property
     def _summation(self) -> Summation:
