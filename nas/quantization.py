@@ -68,6 +68,12 @@ def int8_outputs(graph: Graph, x: NDArray[np.float32]) -> NDArray[np.int8]:
     return outputs[graph.outputs[0]].reshape(len(x), -1)
 
 
+def int8_classes(graph: Graph, dataset: Dataset) -> NDArray[np.intp]:
+    """The class ``(N,)`` that the integer network takes each example for; of equal outputs the first counts."""
+    classes: NDArray[np.intp] = int8_outputs(graph, dataset.x).argmax(1)
+    return classes
+
+
 def int8_accuracy(graph: Graph, dataset: Dataset) -> float:
-    """Fraction of ``dataset`` that the integer network classifies right; of equal outputs the first counts."""
-    return float(np.mean(int8_outputs(graph, dataset.x).argmax(1) == dataset.y))
+    """The data's metric (0..1) of what the integer network answers."""
+    return dataset.score(int8_classes(graph, dataset))

@@ -92,12 +92,10 @@ def trained(source: Source) -> Trained:
     if source.path is not None:
         return Trained(_imported(source))
     assert source.run is not None
-    from nas.datasets import VALIDATION_FRACTION, load_train, split_validation
-    from nas.search.preparation import space_for
+    from nas.search.preparation import load_parts, space_for
 
     settings = _settings(source.run)
-    data = load_train(settings.data, settings.reading)
-    train_set, validation = split_validation(data, VALIDATION_FRACTION, settings.seed)
+    train_set, validation = load_parts(settings)
     if source.number is None:
         report = source.run.read_report()["winner"]
         trial = {"number": report["trial"]["number"], "params": report["trial"]["params"]}
@@ -105,7 +103,7 @@ def trained(source: Source) -> Trained:
         graph = _stored(source.run, report["trial"]["architecture"])
     else:
         frozen = read_trial(source.run, source.number)
-        space = space_for(data)
+        space = space_for(train_set)
         architecture = space.from_params(frozen.params)
         about = {"trial": {"number": source.number, "params": frozen.params}}
         if source.run.finalist_file(architecture.id, ".json").is_file():
@@ -117,7 +115,7 @@ def trained(source: Source) -> Trained:
             recipes = settings.finishing, settings.quantization
             graph = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name).graph
     if is_path(settings.data):
-        about["data"] = data.about_input()
+        about["data"] = train_set.about_input()
     from nas.quantization import quantize_input
 
     return Trained(graph, quantize_input(graph, validation.x), about)

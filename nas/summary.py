@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codegen.cores import find_core
+from nas.metrics import describe
 from nas.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -41,8 +42,12 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
     winner = report["winner"]
     trial, test = winner["trial"], winner["test"]
     arrays = run.path / "verification"
+    low, high = test["interval"]
+    metric = describe(test["metric"])
     lines = [
-        f"winner: trial {trial['number']}, {test['int8']:.2%} on {test['n']} test examples in int8 ({test['float']:.2%} in float)",
+        f"winner: trial {trial['number']}, {metric} {test['int8']:.2%} on {test['n']} test examples in int8 "
+        f"({test['float']:.2%} in float; other examples: {low:.1%} to {high:.1%})",
+        *_groups(metric, test["groups"]),
         "",
         *_layers(winner["built"]["layers"]),
         "",
@@ -59,6 +64,15 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         f"export      nas export {run.path}:{trial['number']} --board {report['board']} --out DIR",
     ]
     return "\n".join(lines)
+
+
+def _groups(metric: str, groups: Mapping[str, Any] | None) -> list[str]:
+    """How the winner does by person, or whatever the groups are: a mean hides those that it fails."""
+    if groups is None or groups["count"] < 2:
+        return []
+    lowest = ", ".join(f"{group['name']} {group['score']:.1%}" for group in groups["lowest"][:3])
+    spread = f"{groups['min']:.1%} to {groups['max']:.1%}, median {groups['median']:.1%}"
+    return [f"{metric} by {groups['kind']}: {spread} over {groups['count']}; lowest: {lowest}"]
 
 
 def _layers(layers: list[Mapping[str, Any]]) -> list[str]:

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.augmentation import ImageAugmentation
 from nas.datasets import Dataset
+from nas.metrics import weighs_classes_equally
 from search_spaces import Architecture, SearchSpace
 
 OnEpoch = Callable[[int, "float | None"], None]
@@ -35,7 +36,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """``accuracy`` (0..1) on the validation data after the last epoch, None without such data; ``curve``: after each epoch."""
+    """``accuracy`` (0..1, by the data's metric) on the validation data after the last epoch, None without such data; ``curve``:
+    after each epoch."""
 
     accuracy: float | None
     curve: tuple[float, ...]
@@ -119,6 +121,7 @@ def train(
         optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False
     )
     augmentation = ImageAugmentation() if recipe.augment and train_set.kind == "image" else None
+    weight = class_weights(train_set)
     curve: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
         module.train()
@@ -128,7 +131,7 @@ def train(
             if augmentation is not None:
                 batch = augmentation(batch, generator)
             optimizer.zero_grad()
-            loss = cross_entropy(module(batch), y[indices], label_smoothing=recipe.label_smoothing)
+            loss = cross_entropy(module(batch), y[indices], weight, label_smoothing=recipe.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
@@ -142,9 +145,20 @@ def train(
 
 
 def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> float:
-    """Fraction of ``dataset`` that ``module`` classifies right (in evaluation mode, which it is left in)."""
-    x, y = tensors(dataset)
+    """The data's metric (0..1) of what ``module`` answers (in evaluation mode, which it is left in)."""
+    x = Inputs(dataset)
     module.to(x.device).eval()
     with torch.no_grad():
         logits = torch.cat([module(batch) for batch in x.batches(batch_size)])
-    return float((logits.argmax(1) == y).double().mean())
+    return dataset.score(logits.argmax(1).cpu().numpy())
+
+
+def class_weights(dataset: Dataset) -> Tensor | None:
+    """What an example of each class counts in the loss, float32 ``(classes,)`` on the :func:`device`, such that the loss weighs
+    classes as the metric does; None where every example counts the same."""
+    if not weighs_classes_equally(dataset.metric):
+        return None
+    counts = torch.bincount(torch.from_numpy(dataset.y), minlength=len(dataset.classes))
+    present = counts > 0
+    weights = torch.where(present, len(dataset) / (present.sum() * counts.clamp(min=1)), 0.0)
+    return weights.to(device(), torch.float32)

@@ -18,6 +18,7 @@ from nas.cli.options import (
     optimize_option,
     reading_options,
 )
+from nas.metrics import METRICS
 from nas.search.strategy import SAMPLERS
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ Examples:
     help="Folder or file to learn ('nas data PATH' describes it). [default: scikit-learn's digits]",
 )
 @reading_options
+@click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    help="What networks are judged by. [default: balanced_accuracy where classes are very unbalanced, else accuracy]",
+)
 @board_option
 @limit_options
 @click.option(
@@ -155,6 +161,7 @@ def _settings(config: Path | None, options: dict[str, Any]) -> SearchSettings:
         data=os.path.abspath(options["data"]) if is_path(options["data"]) else options["data"],
         reading=Reading(**{key: options[key] for key in READING}),
         split="",
+        metric=options["metric"],
         board=board_name,
         limits=limits,
         trials=options["trials"] or (TRIALS if options["time"] is None else UNLIMITED),

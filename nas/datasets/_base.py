@@ -8,6 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.metrics import Metric
+from nas.metrics.confusion import confusion_matrix, score
+
 Kind = Literal["image", "series", "audio", "vector"]
 Task = Literal["classification", "anomaly detection"]
 
@@ -53,6 +56,7 @@ class Dataset:
     they are it already). A series or a sound lies along W, ``(N, 1, samples, channels)``; a vector along C, ``(N, 1, 1, values)``.
     ``y`` int64 ``(N,)``, indices into ``classes``. ``rate`` in samples a second. ``validation`` marks the examples that a given
     split sets aside for validation; ``split`` says in words how the data was divided. ``hash`` identifies the content of the files.
+    ``metric`` is what networks are judged by.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Dataset:
     task: Task = "classification"
     split: str = ""
     hash: str | None = None
+    metric: Metric = "accuracy"
 
     def __len__(self) -> int:
         return len(self.y)
@@ -77,6 +82,10 @@ class Dataset:
     def x(self) -> NDArray[np.float32]:
         """The network's inputs, float32 ``(N, H, W, C)``; images in 0..1. Computed anew at each access."""
         return self.stored if self.normalization is None else self.normalization(self.stored)
+
+    def score(self, predicted: NDArray[Any]) -> float:
+        """The :attr:`metric` (0..1) of these classes ``(N,)``, one for each example."""
+        return float(score(self.metric, confusion_matrix(self.y, predicted, len(self.classes))))
 
     def about_input(self) -> dict[str, Any]:
         """What firmware has to know to make inputs and to read outputs: ``normalization`` of raw numbers, channel by channel in the

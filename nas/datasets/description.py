@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from nas.datasets.collection import Collection
 from nas.datasets.decoded import PARTS, TEST, TRAIN, VALIDATION
 from nas.datasets.splits import SEED, VALIDATION_FRACTION, hold_out
+from nas.metrics import UNBALANCED
 
 FEW = 10
 """Examples to train on below which a class can hardly be learnt."""
-UNBALANCED = 10
-"""Ratio of the largest class to the smallest from which accuracy says little."""
 KINDS = {"image": "images", "series": "time series", "audio": "sounds", "vector": "vectors"}
 
 

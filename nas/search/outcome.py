@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from nas.build import build_project
 from nas.datasets import Dataset, is_path, load_test, name_of
 from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
+from nas.metrics import METRICS, describe
+from nas.metrics.confusion import interval, score
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
 from nas.search.finalists import Candidate, Finalist, c_name
@@ -57,7 +59,8 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     :raises RuntimeError: if the winner's program does not give the reference's outputs on the test part, or on :data:`EMULATED`
         examples of it where there are more.
     """
-    test_set = load_test(outcome.settings.data, outcome.settings.reading)
+    metric = outcome.preparation.train_set.metric
+    test_set = replace(load_test(outcome.settings.data, outcome.settings.reading), metric=metric)
     uses = _TestUses(outcome.run)
     progress.phase("final test", len(outcome.chosen) + 1)
     tested = _test_all(outcome, executor, test_set, uses, progress)
@@ -80,7 +83,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
         "finalists": [
             {
                 "architecture": finalist.architecture,
-                "validation": {"metric": "accuracy", "float": finalist.float_accuracy, "int8": finalist.int8_accuracy},
+                "validation": {"metric": metric, "float": finalist.float_accuracy, "int8": finalist.int8_accuracy},
                 "predicted": _promise(outcome, finalist),
                 "built": {key: finalist.built[key] for key in FIGURES},
                 "broken": list(finalist.broken(outcome.settings.limits)),
@@ -130,8 +133,8 @@ def _test_all(outcome: Outcome, executor: Executor, test_set: Dataset, uses: _Te
         run, space = outcome.run, outcome.preparation.space
         weights = run.finalist_file(architecture.id, ".float.safetensors").read_bytes()
         graph = run.finalist_file(architecture.id, ".safetensors").read_bytes()
-        purpose = f"accuracy of {'the winner' if chosen.strategy == 'search' else 'the baseline ' + chosen.strategy}"
-        uses.log(purpose, architecture, len(test_set))
+        who = "the winner" if chosen.strategy == "search" else f"the baseline {chosen.strategy}"
+        uses.log(f"{describe(test_set.metric)} of {who}", architecture, len(test_set))
         waiting[executor.submit(test, space, space.params(architecture), weights, graph, shared)] = chosen
     tested = {}
     while waiting:
@@ -148,17 +151,27 @@ def _figures(outcome: Outcome, chosen: Chosen, tested: Tested) -> dict[str, Any]
     candidate = chosen.candidate
     finalist = outcome.finalists[candidate.architecture.id]
     prediction = outcome.preparation.feasibility.predict(candidate.architecture)
+    metric, confusion = outcome.preparation.train_set.metric, np.array(tested.confusion)
     return {
         "trial": trial_json(candidate.study, candidate.number, candidate.architecture),
         "effort": round(candidate.effort, 3),
         "validation": {
-            "metric": "accuracy",
+            "metric": metric,
             "screening": candidate.screening,
             "float": finalist.float_accuracy,
             "int8": finalist.int8_accuracy,
             "n": len(outcome.preparation.validation),
         },
-        "test": {"metric": "accuracy", "float": tested.float_accuracy, "int8": tested.int8_accuracy, "n": tested.examples},
+        "test": {
+            "metric": metric,
+            "float": tested.float_accuracy,
+            "int8": tested.int8_accuracy,
+            "n": tested.examples,
+            "interval": interval(metric, confusion),
+            "int8_by_metric": {name: float(score(name, confusion)) for name in METRICS},
+            "confusion": confusion.tolist(),
+            "groups": tested.groups,
+        },
         "predicted": prediction.to_json(outcome.settings.limits),
         "built": dict(finalist.built),
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
 from cost_models import find_cost_model
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
+from nas.metrics.confusion import suitable_metric
 from nas.search.feasibility import Feasibility
 from nas.search.settings import SearchSettings
 from search_spaces import DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
@@ -44,6 +45,16 @@ def space_for(dataset: Dataset) -> SearchSpace:
     return ImageSpace(dataset.input_shape, classes)
 
 
+def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
+    """The data to train and to validate on, judged by the metric of the settings, or by what suits the data.
+
+    :raises UserError: if the data cannot be read, has changed, or has a class too small to be in both parts.
+    """
+    data = load_train(settings.data, settings.reading)
+    data = replace(data, metric=settings.metric or suitable_metric(data.y))
+    return split_validation(data, VALIDATION_FRACTION, settings.seed)
+
+
 def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:
     """Load and check; the cost model is the one in the file ``model``, or the one that the settings name.
 
@@ -53,9 +64,8 @@ def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:
     board = load_board(settings.board)
     file = model or (None if settings.model is None else Path(settings.model))
     cost_model = find_cost_model(board, settings.optimize, file)
-    data = load_train(settings.data, settings.reading)
-    space = space_for(data)
+    train_set, validation = load_parts(settings)
+    space = space_for(train_set)
     feasibility = Feasibility(space, cost_model, board, settings.limits, settings.confidence)
     feasibility.check_possible()
-    train_set, validation = split_validation(data, VALIDATION_FRACTION, settings.seed)
     return Preparation(board, space, feasibility, train_set, validation)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from cost_models.limits import Limits
 from nas.datasets.reading import Reading
+from nas.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
@@ -23,6 +24,7 @@ READING = ("format", "kind", "window", "step", "size")
 OPTIONS = (
     "data",
     *READING,
+    "metric",
     "board",
     "budget",
     "flash",
@@ -48,14 +50,16 @@ class SearchSettings:
     """The options of ``nas search``, all explicit.
 
     ``data`` is a name or an absolute path, ``reading`` how what is there is read, with the hash of its content, ``split`` how it is
-    divided, in words. ``limits`` in bytes, milliseconds and MACs; ``time`` in seconds (None: no limit); ``screening`` is how each
-    trial is trained, ``finishing`` how the finalists are (small ones longer, see :mod:`nas.search.compute`), ``quantization`` their
-    quantisation-aware fine-tuning. ``model`` is the cost-model file (None: the one that comes for the board's core).
+    divided, in words. ``metric`` is what networks are judged by (None: what suits the data). ``limits`` in bytes, milliseconds and
+    MACs; ``time`` in seconds (None: no limit); ``screening`` is how each trial is trained, ``finishing`` how the finalists are
+    (small ones longer, see :mod:`nas.search.compute`), ``quantization`` their quantisation-aware fine-tuning. ``model`` is the
+    cost-model file (None: the one that comes for the board's core).
     """
 
     data: str
     reading: Reading
     split: str
+    metric: Metric | None
     board: str
     limits: Limits
     trials: int
@@ -79,8 +83,9 @@ class SearchSettings:
         return max(3, min(50, self.trials // 3))
 
     def of_data(self, dataset: Dataset) -> SearchSettings:
-        """The same with the content and the split of ``dataset``, which :attr:`data` was found to be."""
-        return dataclasses.replace(self, reading=dataclasses.replace(self.reading, hash=dataset.hash), split=dataset.split)
+        """The same with the content, the split and the metric of ``dataset``, which :attr:`data` was found to be."""
+        reading = dataclasses.replace(self.reading, hash=dataset.hash)
+        return dataclasses.replace(self, reading=reading, split=dataset.split, metric=dataset.metric)
 
     def to_toml(self) -> str:
         """The content of ``search.toml``: what ``nas search --config`` reads, and the versions that it ran with."""
@@ -107,13 +112,17 @@ class SearchSettings:
 
 
 def _optimize(value: object) -> Optimize:
-    from typing import get_args
+    from codegen.optimize import OPTIMIZE
 
-    from codegen.optimize import Optimize
-
-    if value not in get_args(Optimize):
+    if value not in OPTIMIZE:
         raise ValueError(f"optimize cannot be {value!r}")
-    return cast(Optimize, value)
+    return value
+
+
+def _metric(value: object) -> Metric | None:
+    if value is not None and value not in METRICS:
+        raise ValueError(f"metric cannot be {value!r}")
+    return value
 
 
 def versions() -> dict[str, str]:
@@ -180,6 +189,7 @@ def read_settings(document: Mapping[str, Any], where: str) -> SearchSettings:
             data=str(options["data"]),
             reading=Reading(**{key: options.get(key) for key in READING}, hash=origin.get("hash")),
             split=str(origin.get("split", "")),
+            metric=_metric(options.get("metric")),
             board=str(options["board"]),
             limits=Limits(options.get("budget"), options.get("flash"), latency, options.get("macs")),
             trials=int(options["trials"]),

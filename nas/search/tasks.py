@@ -139,11 +139,15 @@ def finish(
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Accuracy on the test part (0..1) of the float network and of its int8 form, and the number of examples."""
+    """The metric on the test part (0..1) of the float network and of its int8 form, the number of examples; of the int8 form how
+    many of each class (rows) it takes for each class (columns), and how it spreads over groups (:func:`nas.metrics.over_groups`),
+    where there are any."""
 
     float_accuracy: float
     int8_accuracy: float
     examples: int
+    confusion: tuple[tuple[int, ...], ...]
+    groups: Mapping[str, Any] | None
 
 
 def test(space: SearchSpace, params: Mapping[str, Any], checkpoint: bytes, graph: bytes, test_set: Dataset) -> Tested:
@@ -151,13 +155,23 @@ def test(space: SearchSpace, params: Mapping[str, Any], checkpoint: bytes, graph
     import torch
     from safetensors.torch import load
 
-    from nas.quantization import int8_accuracy
+    from nas.metrics.confusion import confusion_matrix, over_groups
+    from nas.quantization import int8_classes
     from nas.training import evaluate
 
     torch.set_num_threads(1)
     module = space.module(space.from_params(params))
     module.load_state_dict(load(checkpoint))
-    return Tested(evaluate(module, test_set), int8_accuracy(graph_from_bytes(graph), test_set), len(test_set))
+    predicted = int8_classes(graph_from_bytes(graph), test_set)
+    classes, groups = len(test_set.classes), test_set.groups
+    confusion = confusion_matrix(test_set.y, predicted, classes)
+    return Tested(
+        evaluate(module, test_set),
+        test_set.score(predicted),
+        len(test_set),
+        tuple(tuple(int(count) for count in row) for row in confusion),
+        None if groups is None else over_groups(test_set.metric, test_set.y, predicted, groups, classes),
+    )
 
 
 def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:

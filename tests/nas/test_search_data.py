@@ -77,7 +77,9 @@ def test_recordings_become_a_project(searched: Path) -> None:
     settings = read_toml(run / "search.toml")
     assert settings["search"]["data"] == str(searched / "recordings")
     assert settings["search"]["window"] == 64
+    assert settings["search"]["metric"] == report["winner"]["test"]["metric"] == "accuracy"
     assert settings["data"] == {"hash": data["hash"], "split": data["split"]}
+
     arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]
     verified = nas("verify", str(run / "winner"), "--json", *arrays, cwd=searched)
     assert verified.returncode == 0, verified.stderr
@@ -88,6 +90,20 @@ def test_recordings_become_a_project(searched: Path) -> None:
     assert project["channels"] == ["acc_x_g", "acc_y_g", "acc_z_g", "gyro_x_rads", "gyro_y_rads", "gyro_z_rads"]
     assert project["classes"] == ["LAYING", "SITTING", "STANDING", "WALKING", "WALKING_DOWNSTAIRS", "WALKING_UPSTAIRS"]
     assert (run / "winner" / "include" / "recordings.h").is_file()
+
+
+@pytest.mark.slow
+def test_the_report_says_how_sure_the_figures_are_and_whom_the_network_fails(searched: Path) -> None:
+    test = read(searched / "runs" / "recordings-1" / "report.json")["winner"]["test"]
+    confusion = np.array(test["confusion"])
+    assert confusion.sum() == test["n"]
+    assert test["int8"] == np.trace(confusion) / test["n"] == test["int8_by_metric"]["accuracy"]
+    low, high = test["interval"]
+    assert low < test["int8"] < high
+    groups = test["groups"]
+    assert groups["kind"] == "user"
+    assert groups["count"] == len(groups["lowest"]) == 1
+    assert groups["lowest"][0]["score"] == groups["min"] <= groups["median"] <= groups["max"]
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -116,3 +118,15 @@ def test_augmentation_moves_by_at_most_its_strength_and_fills_with_zero() -> Non
     ones = ImageAugmentation(shift=2, rotation=0, zoom=0, shear=0)(torch.ones(50, 1, 9, 9), torch.Generator().manual_seed(0))
     assert ones.min() == 0
     assert ones.max() <= 1 + 1e-5
+
+
+def test_the_loss_weighs_classes_as_the_metric_does(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    """Of two digits that are alike, 8 and 9, one is rare: by balanced accuracy it counts as much as the other."""
+    digits, held = (part.subset(np.flatnonzero(part.y >= 8)) for part in data)
+    rare = digits.subset(np.concatenate([np.flatnonzero(digits.y == 8), np.flatnonzero(digits.y == 9)[:6]]))
+    recall = {}
+    for metric in ("accuracy", "balanced_accuracy"):
+        module = build_module(SPACE, small, 0)
+        train(module, replace(rare, metric=metric), None, Recipe(epochs=2, batch_size=16), 0)
+        recall[metric] = evaluate(module, held.subset(np.flatnonzero(held.y == 9)))
+    assert recall["balanced_accuracy"] > recall["accuracy"] + 0.2
