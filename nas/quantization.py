@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from codegen import reference
 from codegen.importers.torch_network import QuantizedNetwork, prepare, to_graph
 from codegen.ir import Graph
 from codegen.requantize import round_half_away
+from nas.anomaly import anomaly_scores, has_channels
 from nas.datasets import Dataset
 from nas.training import Recipe, tensors, train
 
@@ -68,12 +71,20 @@ def int8_outputs(graph: Graph, x: NDArray[np.float32]) -> NDArray[np.int8]:
     return outputs[graph.outputs[0]].reshape(len(x), -1)
 
 
-def int8_classes(graph: Graph, dataset: Dataset) -> NDArray[np.intp]:
-    """The class ``(N,)`` that the integer network takes each example for; of equal outputs the first counts."""
-    classes: NDArray[np.intp] = int8_outputs(graph, dataset.x).argmax(1)
-    return classes
+def int8_answers(graph: Graph, dataset: Dataset) -> NDArray[Any]:
+    """What the integer network answers ``(N,)``: the class that it takes each example for (of equal outputs the first counts), or
+    how anomalous the example is, by the integers that go in and come out."""
+    outputs = int8_outputs(graph, dataset.x)
+    if dataset.normal is None:
+        classes: NDArray[np.intp] = outputs.argmax(1)
+        return classes
+    inputs = quantize_input(graph, dataset.x)
+    source, result = graph[graph.inputs[0]], graph[graph.outputs[0]]
+    real_inputs = ((inputs.astype(np.float32) - source.zero_point) * source.scale).astype(np.float32)
+    real_outputs = ((outputs.astype(np.float32) - result.zero_point) * result.scale).astype(np.float32)
+    return anomaly_scores(real_inputs, real_outputs.reshape(real_inputs.shape), channels=has_channels(dataset))
 
 
 def int8_accuracy(graph: Graph, dataset: Dataset) -> float:
     """The data's metric (0..1) of what the integer network answers."""
-    return dataset.score(int8_classes(graph, dataset))
+    return dataset.score(int8_answers(graph, dataset))

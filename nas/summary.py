@@ -48,6 +48,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         f"winner: trial {trial['number']}, {metric} {test['int8']:.2%} on {test['n']} test examples in int8 "
         f"({test['float']:.2%} in float; other examples: {low:.1%} to {high:.1%})",
         *_groups(metric, test["groups"]),
+        *_alarm(test.get("alarm")),
         "",
         *_layers(winner["built"]["layers"]),
         "",
@@ -73,6 +74,16 @@ def _groups(metric: str, groups: Mapping[str, Any] | None) -> list[str]:
     lowest = ", ".join(f"{group['name']} {group['score']:.1%}" for group in groups["lowest"][:3])
     spread = f"{groups['min']:.1%} to {groups['max']:.1%}, median {groups['median']:.1%}"
     return [f"{metric} by {groups['kind']}: {spread} over {groups['count']}; lowest: {lowest}"]
+
+
+def _alarm(alarm: Mapping[str, Any] | None) -> list[str]:
+    """What comes of an alarm where the anomaly score passes the threshold."""
+    if alarm is None:
+        return []
+    return [
+        f"alarm above {alarm['threshold']:.3f}: {alarm['detected']:.1%} of anomalies detected, {alarm['false_alarms']:.1%} false "
+        f"alarms (chosen for {alarm['false_alarms_on_validation']:.0%} of normal validation examples)"
+    ]
 
 
 def _layers(layers: list[Mapping[str, Any]]) -> list[str]:

@@ -1,15 +1,20 @@
-"""Training of float classifiers: a small loop, reproducible by its seed (on one thread, see ``torch.set_num_threads``)."""
+"""Training of float networks, classifiers and autoencoders: a small loop, reproducible by its seed (on one thread, see
+``torch.set_num_threads``)."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 
+from nas.anomaly import anomaly_scores, has_channels
 from nas.augmentation import ImageAugmentation
 from nas.datasets import Dataset
 from nas.metrics import weighs_classes_equally
@@ -121,7 +126,7 @@ def train(
         optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False
     )
     augmentation = ImageAugmentation() if recipe.augment and train_set.kind == "image" else None
-    weight = class_weights(train_set)
+    loss_of = _loss(train_set, recipe)
     curve: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
         module.train()
@@ -131,7 +136,7 @@ def train(
             if augmentation is not None:
                 batch = augmentation(batch, generator)
             optimizer.zero_grad()
-            loss = cross_entropy(module(batch), y[indices], weight, label_smoothing=recipe.label_smoothing)
+            loss = loss_of(module(batch), batch, y[indices])
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
@@ -149,8 +154,24 @@ def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> floa
     x = Inputs(dataset)
     module.to(x.device).eval()
     with torch.no_grad():
-        logits = torch.cat([module(batch) for batch in x.batches(batch_size)])
-    return dataset.score(logits.argmax(1).cpu().numpy())
+        answers = [_answers(dataset, batch, module(batch)) for batch in x.batches(batch_size)]
+    return dataset.score(np.concatenate(answers))
+
+
+def _answers(dataset: Dataset, batch: Tensor, outputs: Tensor) -> NDArray[Any]:
+    """A class, or how anomalous it is, for each example of a batch."""
+    if dataset.normal is None:
+        return outputs.argmax(1).cpu().numpy()
+    inputs, outputs = (t.permute(0, 2, 3, 1).cpu() for t in (batch, outputs))
+    return anomaly_scores(inputs.numpy(), outputs.numpy(), channels=has_channels(dataset))
+
+
+def _loss(dataset: Dataset, recipe: Recipe) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Of a batch's outputs, inputs and classes: cross-entropy, or how far reconstructions are off."""
+    if dataset.normal is not None:
+        return lambda outputs, inputs, _: mse_loss(outputs, inputs)
+    weight, smoothing = class_weights(dataset), recipe.label_smoothing
+    return lambda outputs, _, y: cross_entropy(outputs, y, weight, label_smoothing=smoothing)
 
 
 def class_weights(dataset: Dataset) -> Tensor | None:

@@ -63,7 +63,7 @@ Examples:
 @click.option(
     "--metric",
     type=click.Choice(METRICS),
-    help="What networks are judged by. [default: balanced_accuracy where classes are very unbalanced, else accuracy]",
+    help="What networks are judged by. [default: auroc for anomalies, balanced_accuracy of very unbalanced classes, else accuracy]",
 )
 @board_option
 @limit_options

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.anomaly import auroc
 from nas.metrics import Metric
 from nas.metrics.confusion import confusion_matrix, score
 
@@ -56,7 +57,7 @@ class Dataset:
     they are it already). A series or a sound lies along W, ``(N, 1, samples, channels)``; a vector along C, ``(N, 1, 1, values)``.
     ``y`` int64 ``(N,)``, indices into ``classes``. ``rate`` in samples a second. ``validation`` marks the examples that a given
     split sets aside for validation; ``split`` says in words how the data was divided. ``hash`` identifies the content of the files.
-    ``metric`` is what networks are judged by.
+    ``metric`` is what networks are judged by. For anomaly detection ``normal`` is the class to train on.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Dataset:
     split: str = ""
     hash: str | None = None
     metric: Metric = "accuracy"
+    normal: int | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -83,9 +85,17 @@ class Dataset:
         """The network's inputs, float32 ``(N, H, W, C)``; images in 0..1. Computed anew at each access."""
         return self.stored if self.normalization is None else self.normalization(self.stored)
 
-    def score(self, predicted: NDArray[Any]) -> float:
-        """The :attr:`metric` (0..1) of these classes ``(N,)``, one for each example."""
-        return float(score(self.metric, confusion_matrix(self.y, predicted, len(self.classes))))
+    @property
+    def anomalous(self) -> NDArray[np.bool_]:
+        """Which examples ``(N,)`` are not of the :attr:`normal` class."""
+        anomalous: NDArray[np.bool_] = self.y != self.normal
+        return anomalous
+
+    def score(self, answers: NDArray[Any]) -> float:
+        """The :attr:`metric` (0..1) of a network's answers ``(N,)``: for each example its class, or how anomalous it is."""
+        if self.metric == "auroc":
+            return auroc(self.anomalous, answers)
+        return float(score(self.metric, confusion_matrix(self.y, answers, len(self.classes))))
 
     def about_input(self) -> dict[str, Any]:
         """What firmware has to know to make inputs and to read outputs: ``normalization`` of raw numbers, channel by channel in the

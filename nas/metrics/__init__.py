@@ -5,7 +5,11 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+ClassMetric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+"""Of classifiers."""
+Metric = Literal[ClassMetric, "auroc"]
+"""``auroc``, the area under the receiver operating characteristic, is that of anomaly detectors."""
+CLASS_METRICS: tuple[ClassMetric, ...] = get_args(ClassMetric)
 METRICS: tuple[Metric, ...] = get_args(Metric)
 UNBALANCED = 10
 """Ratio of the largest class to the smallest from which accuracy says little."""
@@ -13,9 +17,9 @@ UNBALANCED = 10
 
 def describe(metric: Metric) -> str:
     """The metric in words: ``balanced accuracy``."""
-    return metric.replace("_", " ").replace("f1", "F1")
+    return "AUROC" if metric == "auroc" else metric.replace("_", " ").replace("f1", "F1")
 
 
 def weighs_classes_equally(metric: Metric) -> bool:
     """Whether every class counts the same, however many examples it has."""
-    return metric != "accuracy"
+    return metric in ("balanced_accuracy", "macro_f1")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.metrics import UNBALANCED, Metric
+from nas.metrics import UNBALANCED, ClassMetric
 
 if TYPE_CHECKING:
     from nas.datasets import Groups
@@ -21,7 +20,7 @@ Confusion = NDArray[np.int64]
 """``(..., K, K)``: how many examples of each class (rows) were taken for each class (columns)."""
 
 
-def suitable_metric(y: NDArray[np.int64]) -> Metric:
+def suitable_metric(y: NDArray[np.int64]) -> ClassMetric:
     """``accuracy``, or ``balanced_accuracy`` where classes are so unbalanced that always answering the largest looks good."""
     counts = np.unique(y, return_counts=True)[1]
     return "balanced_accuracy" if len(counts) and counts.max() >= UNBALANCED * counts.min() else "accuracy"
@@ -33,7 +32,7 @@ def confusion_matrix(y: NDArray[np.int64], predicted: NDArray[Any], classes: int
     return counts.reshape(classes, classes).astype(np.int64)
 
 
-def score(metric: Metric, confusion: Confusion) -> NDArray[np.float64]:
+def score(metric: ClassMetric, confusion: Confusion) -> NDArray[np.float64]:
     """The metric, 0..1, of each confusion matrix ``(..., K, K)``; NaN without examples.
 
     ``accuracy``: the share that is right. ``balanced_accuracy``: the mean recall of the classes that there are examples of.
@@ -55,7 +54,7 @@ def _ratio(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     return ratio
 
 
-def interval(metric: Metric, confusion: Confusion, confidence: float = 0.95) -> tuple[float, float]:
+def interval(metric: ClassMetric, confusion: Confusion, confidence: float = 0.95) -> tuple[float, float]:
     """Where the metric is likely to lie on other examples of the same source, by how many were looked at.
 
     For accuracy Wilson's interval (1927, https://doi.org/10.1080/01621459.1927.10502953), else the percentiles of a bootstrap
@@ -78,7 +77,7 @@ def interval(metric: Metric, confusion: Confusion, confidence: float = 0.95) -> 
     return float(low), float(high)
 
 
-def over_groups(metric: Metric, y: NDArray[np.int64], predicted: NDArray[Any], groups: Groups, classes: int) -> Mapping[str, Any]:
+def over_groups(metric: ClassMetric, y: NDArray[np.int64], predicted: NDArray[Any], groups: Groups, classes: int) -> dict[str, Any]:
     """How the metric spreads over groups, such as people: ``count`` of them, ``min``, ``median`` and ``max`` of their scores, and
     the :data:`LOWEST` ones by name, lowest first, each with the number of its examples."""
     present = np.unique(groups.of)

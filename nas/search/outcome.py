@@ -14,8 +14,7 @@ from nas.build import build_project
 from nas.datasets import Dataset, is_path, load_test, name_of
 from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
-from nas.metrics import METRICS, describe
-from nas.metrics.confusion import interval, score
+from nas.metrics import describe
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
 from nas.search.finalists import Candidate, Finalist, c_name
@@ -121,7 +120,7 @@ class _TestUses:
 
 def _test_all(outcome: Outcome, executor: Executor, test_set: Dataset, uses: _TestUses, progress: Progress) -> dict[str, Tested]:
     """Test every chosen network once; two strategies may have come to the same one."""
-    shared = executor.share(test_set)
+    shared = executor.share(outcome.preparation.validation), executor.share(test_set)
     waiting: dict[int, Chosen] = {}
     seen: set[str] = set()
     for chosen in outcome.chosen:
@@ -135,7 +134,7 @@ def _test_all(outcome: Outcome, executor: Executor, test_set: Dataset, uses: _Te
         graph = run.finalist_file(architecture.id, ".safetensors").read_bytes()
         who = "the winner" if chosen.strategy == "search" else f"the baseline {chosen.strategy}"
         uses.log(f"{describe(test_set.metric)} of {who}", architecture, len(test_set))
-        waiting[executor.submit(test, space, space.params(architecture), weights, graph, shared)] = chosen
+        waiting[executor.submit(test, space, space.params(architecture), weights, graph, *shared)] = chosen
     tested = {}
     while waiting:
         result = executor.wait()
@@ -151,7 +150,7 @@ def _figures(outcome: Outcome, chosen: Chosen, tested: Tested) -> dict[str, Any]
     candidate = chosen.candidate
     finalist = outcome.finalists[candidate.architecture.id]
     prediction = outcome.preparation.feasibility.predict(candidate.architecture)
-    metric, confusion = outcome.preparation.train_set.metric, np.array(tested.confusion)
+    metric = outcome.preparation.train_set.metric
     return {
         "trial": trial_json(candidate.study, candidate.number, candidate.architecture),
         "effort": round(candidate.effort, 3),
@@ -167,10 +166,7 @@ def _figures(outcome: Outcome, chosen: Chosen, tested: Tested) -> dict[str, Any]
             "float": tested.float_accuracy,
             "int8": tested.int8_accuracy,
             "n": tested.examples,
-            "interval": interval(metric, confusion),
-            "int8_by_metric": {name: float(score(name, confusion)) for name in METRICS},
-            "confusion": confusion.tolist(),
-            "groups": tested.groups,
+            **tested.details,
         },
         "predicted": prediction.to_json(outcome.settings.limits),
         "built": dict(finalist.built),

@@ -8,11 +8,13 @@ from pathlib import Path
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
 from cost_models import find_cost_model
+from nas.anomaly import with_anomalies
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
+from nas.metrics import CLASS_METRICS
 from nas.metrics.confusion import suitable_metric
 from nas.search.feasibility import Feasibility
 from nas.search.settings import SearchSettings
-from search_spaces import DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
+from search_spaces import AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,10 @@ def space_for(dataset: Dataset) -> SearchSpace:
 
     :raises UserError: for data that searches do not take yet, or of a shape that no network of the space takes.
     """
-    if dataset.task == "anomaly detection":
-        only = dataset.classes[dataset.y[0]]
-        raise UserError(f"data set {dataset.name}: trains on {only!r} alone; searches for anomaly detectors are not supported yet")
     if dataset.kind == "audio":
         raise UserError(f"data set {dataset.name}: searches over sounds are not supported yet; 'nas data' describes them")
+    if dataset.normal is not None:
+        return AutoencoderSpace(dataset.input_shape)
     classes = len(dataset.classes)
     if dataset.kind == "series":
         _, length, channels = dataset.input_shape
@@ -48,11 +49,22 @@ def space_for(dataset: Dataset) -> SearchSpace:
 def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
     """The data to train and to validate on, judged by the metric of the settings, or by what suits the data.
 
-    :raises UserError: if the data cannot be read, has changed, or has a class too small to be in both parts.
+    Anomalies to validate on are made of normal examples.
+
+    :raises UserError: if the data cannot be read, has changed, has a class too small to be in both parts, or has not what the
+        metric needs.
     """
     data = load_train(settings.data, settings.reading)
-    data = replace(data, metric=settings.metric or suitable_metric(data.y))
-    return split_validation(data, VALIDATION_FRACTION, settings.seed)
+    metric = settings.metric
+    if data.normal is None:
+        if metric == "auroc":
+            raise UserError(f"--metric auroc: is of anomaly detectors; choose one of {', '.join(CLASS_METRICS)} for {data.name}")
+        return split_validation(replace(data, metric=metric or suitable_metric(data.y)), VALIDATION_FRACTION, settings.seed)
+    if metric not in (None, "auroc"):
+        only = data.classes[data.normal]
+        raise UserError(f"--metric {metric}: is of classifiers; {data.name} trains on {only!r} alone, choose auroc")
+    train_set, normal = split_validation(replace(data, metric="auroc"), VALIDATION_FRACTION, settings.seed)
+    return train_set, with_anomalies(normal, settings.seed)
 
 
 def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:

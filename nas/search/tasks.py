@@ -139,39 +139,39 @@ def finish(
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """The metric on the test part (0..1) of the float network and of its int8 form, the number of examples; of the int8 form how
-    many of each class (rows) it takes for each class (columns), and how it spreads over groups (:func:`nas.metrics.over_groups`),
-    where there are any."""
+    """The metric on the test part (0..1) of the float network and of its int8 form, the number of examples, and ``details`` of the
+    int8 form as ``report.json`` has them."""
 
     float_accuracy: float
     int8_accuracy: float
     examples: int
-    confusion: tuple[tuple[int, ...], ...]
-    groups: Mapping[str, Any] | None
+    details: Mapping[str, Any]
 
 
-def test(space: SearchSpace, params: Mapping[str, Any], checkpoint: bytes, graph: bytes, test_set: Dataset) -> Tested:
-    """Measure a finished network on the test part. Called for chosen networks when every choice has been made."""
+def test(
+    space: SearchSpace, params: Mapping[str, Any], checkpoint: bytes, graph: bytes, validation: Dataset, test_set: Dataset
+) -> Tested:
+    """Measure a finished network on the test part. Called for chosen networks when every choice has been made.
+
+    The threshold of an anomaly detector's alarm is that of the normal examples of ``validation``.
+    """
     import torch
     from safetensors.torch import load
 
-    from nas.metrics.confusion import confusion_matrix, over_groups
-    from nas.quantization import int8_classes
+    from nas.quantization import int8_answers
+    from nas.search.details import class_details, detection_details
     from nas.training import evaluate
 
     torch.set_num_threads(1)
     module = space.module(space.from_params(params))
     module.load_state_dict(load(checkpoint))
-    predicted = int8_classes(graph_from_bytes(graph), test_set)
-    classes, groups = len(test_set.classes), test_set.groups
-    confusion = confusion_matrix(test_set.y, predicted, classes)
-    return Tested(
-        evaluate(module, test_set),
-        test_set.score(predicted),
-        len(test_set),
-        tuple(tuple(int(count) for count in row) for row in confusion),
-        None if groups is None else over_groups(test_set.metric, test_set.y, predicted, groups, classes),
-    )
+    network = graph_from_bytes(graph)
+    answers = int8_answers(network, test_set)
+    if test_set.normal is None:
+        details = class_details(test_set, answers)
+    else:
+        details = detection_details(test_set, answers, int8_answers(network, validation)[~validation.anomalous])
+    return Tested(evaluate(module, test_set), test_set.score(answers), len(test_set), details)
 
 
 def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:

@@ -142,3 +142,26 @@ def test_a_trial_is_exported_and_data_that_changed_is_refused(searched: Path) ->
     done = nas("resume", "stopped", cwd=searched)
     assert done.returncode == 0, done.stderr
     assert read(stopped / "report.json")["winner"] == read(searched / "runs" / "recordings-1" / "report.json")["winner"]
+
+
+@pytest.mark.slow
+def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: Path) -> None:
+    (tmp_path / "small.toml").write_text(CONFIG)
+    done = nas("search", "--config", "small.toml", "--data", str(data_dir / "skab_valve"), "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "alarm above" in done.stdout
+    run = tmp_path / "run"
+    report = read(run / "report.json")
+    winner = report["winner"]
+    assert winner["validation"]["metric"] == winner["test"]["metric"] == "auroc"
+    assert winner["validation"]["int8"] > 0.55  # of anomalies made of normal windows
+    assert 0.5 < winner["test"]["interval"][0] < winner["test"]["int8"] < winner["test"]["interval"][1]
+    alarm = winner["test"]["alarm"]
+    assert alarm["false_alarms"] < 0.2
+    assert alarm["detected"] > alarm["false_alarms"]
+    outputs = np.load(run / "verification" / "expected.npy")
+    assert outputs.shape == (report["data"]["test"], 1, 60, 8)  # reconstructions
+    arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]
+    assert nas("verify", str(run / "winner"), *arrays, cwd=tmp_path).returncode == 0
+    source = nas("predict", "run:1", "--board", "nucleo-g0b1re", cwd=tmp_path)
+    assert source.returncode == 0, source.stderr

@@ -114,19 +114,28 @@ def test_bad_pages_and_paths_are_one_line(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
-def test_what_cannot_be_searched_yet_says_so(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_searched_yet_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("low", "high"):
         for i in range(10):
             write_wav(tmp_path / "sounds" / name / f"{i}.wav", tone(800, 200 + len(name) * 100 + i))
-    for path, words in (
-        (tmp_path / "sounds", "searches over sounds are not supported yet"),
-        (data_dir / "skab_valve", "searches for anomaly detectors are not supported yet"),
+    result = nas("search", "--data", str(tmp_path / "sounds"), "--out", "run")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "searches over sounds are not supported yet" in result.stderr
+    assert nas("data", str(tmp_path / "sounds")).exit_code == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_that_the_data_has_no_use_for_says_so(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for data, metric, words in (
+        ("digits", "auroc", "choose one of accuracy, balanced_accuracy, macro_f1 for digits"),
+        (str(data_dir / "skab_valve"), "macro_f1", "trains on 'normal' alone, choose auroc"),
     ):
-        result = nas("search", "--data", str(path), "--out", "run")
+        result = nas("search", "--data", data, "--metric", metric, "--out", "run")
         assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert f"--metric {metric}: " in result.stderr
         assert words in result.stderr
-        assert nas("data", str(path)).exit_code == 0
     assert not (tmp_path / "run").exists()
 
 

@@ -1,0 +1,105 @@
+"""Anomalies: what an autoencoder that was trained on normal examples reconstructs badly; its score, and some to validate on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from nas.datasets import Dataset
+
+FLOOR = 1e-4
+"""Mean squared errors well below this are those of rounding to int8, of inputs with deviation 1."""
+SCORE = f"mean over channels of ln({FLOOR:g} + mean squared error of the channel's reconstruction)"
+FALSE_ALARMS = 0.01
+"""Share of normal validation examples above the threshold of an alarm."""
+LEAST_PART, MOST_PART = 0.2, 0.8
+"""Of an axis, how much an anomaly made here takes."""
+GAINS = (0.3, 2.5)
+SEED = 20_000
+
+
+def anomaly_scores(inputs: NDArray[np.float32], outputs: NDArray[np.float32], *, channels: bool) -> NDArray[np.float64]:
+    """How badly each example is reconstructed: ``inputs`` and ``outputs`` ``(N, H, W, C)`` → ``(N,)``, see :data:`SCORE`.
+
+    The logarithm makes it a product over channels: one channel that drifts, which says little, does not drown the others. Without
+    ``channels`` the values along ``C`` are one channel.
+    """
+    squares = (outputs.astype(np.float64) - inputs) ** 2
+    of_channels = squares.mean(axis=(1, 2) if channels else (1, 2, 3))
+    scores: NDArray[np.float64] = np.log(FLOOR + of_channels).reshape(len(inputs), -1).mean(axis=1)
+    return scores
+
+
+def has_channels(dataset: Dataset) -> bool:
+    """Whether ``C`` counts channels rather than the values of a vector."""
+    return dataset.kind != "vector"
+
+
+def with_anomalies(normal: Dataset, seed: int) -> Dataset:
+    """The ``normal`` examples and as many anomalies made of them, for there are none to validate on.
+
+    In a random box of each, and half of its channels, either a box of another example is pasted (as CutPaste does with images, Li
+    et al. 2021, https://arxiv.org/abs/2104.04015) or the deviation from the mean is made smaller or larger. Networks are only
+    ranked by how well they tell these; the error on normal examples alone ranks them worse, as networks that reconstruct anything
+    are best at it.
+    """
+    assert normal.normal is not None
+    rng = np.random.default_rng(SEED + seed)
+    made = np.stack([_anomaly(normal.stored, index, rng) for index in range(len(normal))])
+    other = next(label for label in range(len(normal.classes)) if label != normal.normal)
+    twice = normal.subset(np.concatenate([np.arange(len(normal))] * 2))
+    y = np.concatenate([normal.y, np.full(len(normal), other)])
+    return replace(twice, stored=np.concatenate([normal.stored, made]), y=y)
+
+
+def _anomaly(stored: NDArray[Any], index: int, rng: np.random.Generator) -> NDArray[Any]:
+    example = stored[index].astype(np.float64)
+    sides = [max(1, round(size * rng.uniform(LEAST_PART, MOST_PART))) for size in example.shape[:2]]
+    to = tuple(_place(rng, size, side) for size, side in zip(example.shape, sides, strict=False))
+    channels = np.flatnonzero(rng.random(example.shape[2]) < 0.5)
+    if not len(channels):
+        channels = rng.integers(example.shape[2], size=1)
+    if rng.random() < 0.5:
+        source = tuple(_place(rng, size, side) for size, side in zip(example.shape, sides, strict=False))
+        example[(*to, channels)] = stored[rng.integers(len(stored))][(*source, channels)]
+    else:
+        part = example[(*to, channels)]
+        mean = part.mean(axis=(0, 1), keepdims=True)
+        example[(*to, channels)] = mean + (part - mean) * rng.choice(GAINS)
+    if np.issubdtype(stored.dtype, np.integer):
+        limits = np.iinfo(stored.dtype)
+        example = np.clip(np.rint(example), limits.min, limits.max)
+    made: NDArray[Any] = example.astype(stored.dtype)
+    return made
+
+
+def _place(rng: np.random.Generator, size: int, side: int) -> slice:
+    begin = int(rng.integers(size - side + 1))
+    return slice(begin, begin + side)
+
+
+def alarm_threshold(scores: NDArray[np.float64]) -> float:
+    """The score above which :data:`FALSE_ALARMS` of these normal examples lie."""
+    return float(np.quantile(scores, 1 - FALSE_ALARMS))
+
+
+def auroc(anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Area under the receiver operating characteristic: how often an anomaly scores above a normal example."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(anomalous, scores))
+
+
+def auroc_interval(area: float, normal: int, anomalous: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Where the area is likely to lie for other examples of the same source, by how many were looked at (Hanley and McNeil 1982,
+    https://doi.org/10.1148/radiology.143.1.7063747)."""
+    from statistics import NormalDist
+
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (anomalous - 1) * (q1 - area**2) + (normal - 1) * (q2 - area**2)
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * (max(0.0, variance) / (normal * anomalous)) ** 0.5
+    return max(0.0, area - half), min(1.0, area + half)
