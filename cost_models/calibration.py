@@ -211,7 +211,7 @@ def calibrate(
         seed=seed,
         measured_by=measured_by,
         bundles=measured[:bundles],
-        networks=measured[bundles : bundles + len(networks)],
+        networks=list(zip(networks, measured[bundles : bundles + len(networks)], strict=True)),
         held_out=list(zip(held_out, measured[bundles + len(networks) :], strict=True)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,6 +12,10 @@ from typing import Any, NamedTuple
 from cost_models.descriptors import shared_functions
 from cost_models.regression import Linear
 from cost_models.trees import Trees
+
+REACH = 4096
+"""Bytes from its start that an ADD reaches by its immediate (ADDW; Arm DDI 0403, A7.7.3): addresses of the arena that lie further
+take registers of the run function, which it saves on the stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,11 @@ class CallRule:
 class KernelCosts:
     """What one kernel costs.
 
-    ``code`` is the bytes of one function by its descriptors, off by about ``code_spread`` bytes. ``stack`` estimates the bytes that
-    a function and all that it calls take; ``stack_margin`` is added where the networks that the model's common margin comes from
-    do not have the kernel. ``calls`` maps the routines that a function may need to the rule that tells whether it does; those that
-    descriptors name (:func:`cost_models.descriptors.shared_functions`) it always needs. ``shared`` estimates the bytes of such a
-    one that was not measured, off by about ``shared_spread`` bytes.
+    ``code`` is the bytes of one function by its descriptors, off by about ``code_spread`` bytes. ``stack`` estimates the bytes
+    that a function and all that it calls take; with ``stack_margin`` it bounds them. ``calls`` maps the routines that a function
+    may need to the rule that tells whether it does; those that descriptors name
+    (:func:`cost_models.descriptors.shared_functions`) it always needs. ``shared`` estimates the bytes of such a one that was not
+    measured, off by about ``shared_spread`` bytes; the margin of the stack is ``unmet_stack_margin`` with one.
     """
 
     cycles: Rate
@@ -89,20 +93,24 @@ class KernelCosts:
     code_spread: float
     stack: Trees
     stack_margin: int
+    unmet_stack_margin: int
     calls: Mapping[str, CallRule]
     shared: Trees
     shared_spread: float
 
-    def prepare(self, work: Mapping[str, float], described: Mapping[str, float], constants: int) -> Prepared:
-        """The costs of specs with this work, this many bytes of constants, and but for a few these descriptors."""
+    def prepare(self, work: Mapping[str, float], described: Mapping[str, float], constants: int, met: Container[str]) -> Prepared:
+        """The costs of specs with this work, this many bytes of constants, and but for a few these descriptors; ``met`` are the
+        routines that were measured."""
         called = (name for name, rule in self.calls.items() if rule(described))
+        shared = shared_functions(described)
         return Prepared(
             kernel=self,
             cycles=self.cycles.loops(work),
             reads=self.reads.loops(work),
             row=[described.get(name, 0.0) for name in self.features],
             constants=constants,
-            calls=tuple(dict.fromkeys((*called, *shared_functions(described)))),
+            stack_margin=self.stack_margin if all(name in met for name in shared) else self.unmet_stack_margin,
+            calls=tuple(dict.fromkeys((*called, *shared))),
         )
 
     def shared_function(self, described: Mapping[str, float]) -> Routine:
@@ -137,6 +145,7 @@ class KernelCosts:
             "code_spread": self.code_spread,
             "stack": self.stack.to_json(),
             "stack_margin": self.stack_margin,
+            "unmet_stack_margin": self.unmet_stack_margin,
             "calls": {name: [list(rule.present), list(rule.absent)] for name, rule in self.calls.items()},
             "shared": self.shared.to_json(),
             "shared_spread": self.shared_spread,
@@ -152,6 +161,7 @@ class KernelCosts:
             code_spread=content["code_spread"],
             stack=Trees.from_json(content["stack"]),
             stack_margin=content["stack_margin"],
+            unmet_stack_margin=content["unmet_stack_margin"],
             calls={name: CallRule(tuple(present), tuple(absent)) for name, (present, absent) in content["calls"].items()},
             shared=Trees.from_json(content["shared"]),
             shared_spread=content["shared_spread"],
@@ -167,6 +177,7 @@ class Prepared:
     reads: float
     row: Sequence[float]
     constants: int
+    stack_margin: int
     calls: tuple[str, ...]
 
     def costs(self, changed: Mapping[str, float]) -> LayerCosts:
@@ -186,7 +197,7 @@ class Prepared:
             code=code,
             code_spread=kernel.code_spread,
             constants=self.constants,
-            stack=stack + kernel.stack_margin,
+            stack=stack + self.stack_margin,
             calls=self.calls,
         )
 
@@ -196,7 +207,8 @@ class RunCosts:
     """What lies outside the layers, each linear in the run features.
 
     ``flash`` is that of ``<m>_run``, the accessors, gaps that alignment leaves and tables that the compiler made, with an error of
-    about ``flash_spread`` bytes. ``stack`` is what run's own frame and the margin for errors add to the deepest layer's.
+    about ``flash_spread`` of it. ``stack`` bounds what run's own frame adds to the deepest layer's where the arena is within
+    :data:`REACH`, ``far_stack`` where it is not.
     """
 
     cycles: Linear
@@ -204,6 +216,11 @@ class RunCosts:
     flash: Linear
     flash_spread: float
     stack: int
+    far_stack: int
+
+    def stack_beside(self, arena: int) -> int:
+        """Bytes for an arena of so many."""
+        return self.stack if arena <= REACH else self.far_stack
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -213,6 +230,7 @@ class RunCosts:
             "flash": dict(self.flash.coefficients),
             "flash_spread": self.flash_spread,
             "stack": self.stack,
+            "far_stack": self.far_stack,
         }
 
     @staticmethod
@@ -224,6 +242,7 @@ class RunCosts:
             flash=Linear(content["flash"]),
             flash_spread=content["flash_spread"],
             stack=content["stack"],
+            far_stack=content["far_stack"],
         )
 
 

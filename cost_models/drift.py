@@ -13,13 +13,13 @@ from codegen.cores import CORES
 from codegen.ir import Graph
 from cost_models.costs import KernelCosts, Parts
 from cost_models.intervals import Conformal
+from cost_models.kernel_fit import STACK_STEP
 from cost_models.model import CostModel
 from cost_models.prediction import Interval, Prediction
 from cost_models.regression import Linear
 
 SIGNIFICANCE = 0.05
 """Misses that are less likely than this, if the intervals held, count as drift."""
-_STACK_STEP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +106,12 @@ def refit(model: CostModel, observations: Sequence[Observation]) -> CostModel:
     more_flash = sorted(o.flash - t.flash for o, t in zip(observations, before, strict=True))[len(before) // 2]
     more_stack = max(0, *(o.stack - t.stack for o, t in zip(observations, before, strict=True)))
     flash = parts.run.flash.coefficients
+    steps = STACK_STEP * math.ceil(more_stack / STACK_STEP)
     run = replace(
         parts.run,
         flash=Linear({**flash, "runs": flash.get("runs", 0.0) + more_flash}),
-        stack=parts.run.stack + _STACK_STEP * math.ceil(more_stack / _STACK_STEP),
+        stack=parts.run.stack + steps,
+        far_stack=parts.run.far_stack + steps,
     )
     refitted = replace(model, parts=Parts(kernels, parts.routines, run))
     after = [(refitted.totals(layout), o) for layout, o in zip(layouts, observations, strict=True)]

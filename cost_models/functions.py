@@ -89,7 +89,7 @@ class Functions:
             raise UserError(f"the cost model for {self._core} knows no kernel {kernel.name!r}; {self._remedy}")
         work = kernel.work(spec)
         described = descriptors(spec, work)
-        prepared = known.prepare(work, described, kernel.constant_bytes(spec))
+        prepared = known.prepare(work, described, kernel.constant_bytes(spec), self._parts.routines)
         for name in prepared.calls:
             if name not in self._parts.routines:
                 self._summation.add_routine(name, known.shared_function(shared_functions(described)[name]))

@@ -13,13 +13,17 @@ from cost_models.costs import CallRule, KernelCosts, Rate
 from cost_models.descriptors import shared_functions
 from cost_models.measured import MeasuredLayer
 from cost_models.regression import Features, Linear, cross_validated, fit
-from cost_models.trees import FEWEST_ROWS, Trees, fit_trees
+from cost_models.trees import FEWEST_ROWS, TREES, Trees, fit_trees
 
 CYCLES_FLOOR = 200.0
 """Errors of layers below this many cycles count as if they had so many: they decide nothing."""
 READS_FLOOR = 64.0
 LEAST_SPREAD = 0.002
 LEAST_CODE_SPREAD = 4.0
+STACK_TREES = 400
+"""More than for other figures: a frame is what registers are left to spill, which no few numbers of a spec decide."""
+STACK_STEP = 8
+"""Frames are multiples of this many bytes (IHI 0042, 6.2.1.2): the next one that is larger than any seen so far."""
 WORTHWHILE = 0.9
 """A correction is kept where it brings the error on unseen layers below this part of what it is without."""
 NOTHING = Trees(0.0, (), ())
@@ -27,38 +31,54 @@ NOTHING = Trees(0.0, (), ())
 
 @dataclass(frozen=True, slots=True)
 class KernelFit:
-    """The costs of a kernel, and for each layer the cycles and the stack that models predict which were fitted without it."""
+    """The costs of a kernel, and for each layer the cycles that models predict which were fitted without it."""
 
     costs: KernelCosts
     unseen_cycles: NDArray[np.float64]
-    unseen_stack: NDArray[np.float64]
 
 
-def fit_kernel(layers: Sequence[MeasuredLayer], routines: Mapping[str, float], *, in_networks: bool) -> KernelFit:
-    """Fit one kernel's layers; ``routines`` are the bytes of those that they call, ``in_networks`` says whether networks that are
-    learnt from have the kernel, so that they set its margin."""
+def fit_kernel(layers: Sequence[MeasuredLayer], routines: Mapping[str, float], *, of_networks: int) -> KernelFit:
+    """Fit one kernel's layers; ``routines`` are the bytes of those that they call. The first ``of_networks`` layers are those of
+    whole networks, with the schedules and sizes that networks have."""
     cycles, unseen = _fit_rate(layers, [layer.cycles for layer in layers], CYCLES_FLOOR)
     reads, _ = _fit_rate(layers, [float(layer.reads) for layer in layers], READS_FLOOR)
     described = [layer.descriptors for layer in layers]
     code = np.array([float(layer.code) for layer in layers])
     stack = np.array([float(layer.stack) for layer in layers])
     code_error = _unseen_trees(described, code) - code
-    unseen_stack = _unseen_trees(described, stack)
-    named = {name: row for layer in layers for name, row in shared_functions(layer.descriptors).items() if name in routines}
-    shared_rows, shared_code = list(named.values()), np.array([routines[name] for name in named])
+    shared_rows, shared_code = _shared(layers, routines)
     shared_error = _unseen_trees(shared_rows, shared_code) - shared_code
+    met_margin, unmet_margin = _stack_margins(layers, stack, of_networks)
     costs = KernelCosts(
         cycles=cycles,
         reads=reads,
         code=fit_trees(described, code.tolist()),
         code_spread=_short(max(_doubt(layers) * _spread(code_error), LEAST_CODE_SPREAD)),
-        stack=fit_trees(described, stack.tolist()),
-        stack_margin=0 if in_networks else math.ceil(max(0.0, float((stack - unseen_stack).max()))),
+        stack=fit_trees(described, stack.tolist(), count=STACK_TREES),
+        stack_margin=met_margin,
+        unmet_stack_margin=unmet_margin,
         calls=_call_rules(layers),
         shared=fit_trees(shared_rows, shared_code.tolist()),
-        shared_spread=_short(max(_doubt(named) * _spread(shared_error), LEAST_CODE_SPREAD)) if named else 0.0,
+        shared_spread=_short(max(_doubt(shared_rows) * _spread(shared_error), LEAST_CODE_SPREAD)) if shared_rows else 0.0,
     )
-    return KernelFit(costs, unseen, unseen_stack)
+    return KernelFit(costs, unseen)
+
+
+def refit_code(costs: KernelCosts, layers: Sequence[MeasuredLayer], routines: Mapping[str, float]) -> KernelCosts:
+    """``costs`` with the bytes of code, and what is called, as these layers and ``routines`` tell them; errors stay as they are."""
+    shared_rows, shared_code = _shared(layers, routines)
+    return replace(
+        costs,
+        code=fit_trees([layer.descriptors for layer in layers], [float(layer.code) for layer in layers]),
+        calls=_call_rules(layers),
+        shared=fit_trees(shared_rows, shared_code.tolist()),
+    )
+
+
+def _shared(layers: Sequence[MeasuredLayer], routines: Mapping[str, float]) -> tuple[list[Features], NDArray[np.float64]]:
+    """Descriptors and bytes of the functions that the layers share, each once."""
+    named = {name: row for layer in layers for name, row in shared_functions(layer.descriptors).items() if name in routines}
+    return list(named.values()), np.array([routines[name] for name in named])
 
 
 def _fit_rate(layers: Sequence[MeasuredLayer], measured: Sequence[float], floor: float) -> tuple[Rate, NDArray[np.float64]]:
@@ -87,14 +107,34 @@ def _fit_rate(layers: Sequence[MeasuredLayer], measured: Sequence[float], floor:
     return Rate(*chosen, _short(spread)), unseen
 
 
+def _stack_margins(layers: Sequence[MeasuredLayer], stack: NDArray[np.float64], of_networks: int) -> tuple[int, int]:
+    """Bytes that bound what the estimate of an unseen layer falls short by, where all functions that it shares were met and where
+    one was not: the most that it did, and a step. Layers of networks decide where there are enough of them: operators at random
+    have frames that follow less from their shapes."""
+    shared = [set(shared_functions(layer.descriptors)) for layer in layers]
+
+    def all_met(chosen: Sequence[int]) -> Callable[[int], float]:
+        known = set().union(*(shared[i] for i in chosen))
+        return lambda i: float(shared[i] <= known)
+
+    short = stack - _unseen_trees([layer.descriptors for layer in layers], stack, count=STACK_TREES)
+    met = cross_validated(all_met, len(layers)) > 0
+    margins = [STACK_STEP]
+    for chosen in (met, ~met):
+        of_network = chosen & (np.arange(len(layers)) < of_networks)
+        decisive = short[of_network if of_network.sum() >= FEWEST_ROWS else chosen]
+        margins.append(max(margins[-1], STACK_STEP + math.ceil(decisive.max(initial=0.0))))
+    return margins[1], margins[2]
+
+
 def _doubt(known: Sized) -> float:
     """Of few layers or functions, those left out may say little about those to come."""
     return 1.0 if len(known) >= FEWEST_ROWS else 2.0
 
 
-def _unseen_trees(rows: Sequence[Features], target: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unseen_trees(rows: Sequence[Features], target: NDArray[np.float64], *, count: int = TREES) -> NDArray[np.float64]:
     def fitted(chosen: Sequence[int]) -> Callable[[int], float]:
-        model = fit_trees([rows[i] for i in chosen], [float(target[i]) for i in chosen])
+        model = fit_trees([rows[i] for i in chosen], [float(target[i]) for i in chosen], count=count)
         return lambda i: model(rows[i])
 
     return cross_validated(fitted, len(rows))

@@ -20,6 +20,7 @@ from codegen.native import load_native
 from cost_models.costs import LayerCosts, Parts, Routine
 
 LEAST_READS_SPREAD = 16.0
+LEAST_CODE_SPREAD = 8.0
 STACK_ALIGN = 4
 
 _LAYER = Struct("=qq7d4q")
@@ -140,10 +141,10 @@ class Summation:
             sums.reads + run_reads,
             math.sqrt(LEAST_READS_SPREAD**2 + sums.reads_variance),
             sums.code + run_code,
-            math.sqrt(self._run.flash_spread**2 + sums.code_variance),
+            math.sqrt(LEAST_CODE_SPREAD**2 + (run_code * self._run.flash_spread) ** 2 + sums.code_variance),
             constants,
             arena,
-            STACK_ALIGN * math.ceil((sums.stack + self._run.stack) / STACK_ALIGN),
+            STACK_ALIGN * math.ceil((sums.stack + self._run.stack_beside(arena)) / STACK_ALIGN),
             macs,
         )
 

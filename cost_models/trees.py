@@ -20,6 +20,7 @@ from cost_models.regression import Features
 FEWEST_ROWS = 16
 """With fewer rows than this, trees would only learn them by heart."""
 
+TREES = 150
 DEPTH = 3
 _INNER = 2**DEPTH - 1
 
@@ -81,7 +82,7 @@ def _native() -> ctypes.CDLL:
     return library
 
 
-def fit_trees(rows: Sequence[Features], target: Sequence[float], *, count: int = 150) -> Trees:
+def fit_trees(rows: Sequence[Features], target: Sequence[float], *, count: int = TREES) -> Trees:
     """Gradient boosting of the squared error (Friedman 2001, https://doi.org/10.1214/aos/1013203451), always with the same seed."""
     mean = float(np.mean(target)) if len(target) else 0.0
     if len(rows) < FEWEST_ROWS or np.ptp(np.asarray(target)) == 0:

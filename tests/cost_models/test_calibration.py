@@ -65,6 +65,7 @@ def test_calibration_goes_on_where_it_stopped_and_gives_one_file(tmp_path: Path,
     assert prediction.cycles.low < prediction.cycles.value < prediction.cycles.high
     assert model.card.arena_exact
     assert model.card.figures["cycles of networks"].spearman > 0.9
+    assert model.card.figures["flash of networks"].n == len(model.flash_scores.scores) == 20
 
 
 def test_more_samples_begin_with_the_same_bundles() -> None:

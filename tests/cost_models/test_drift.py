@@ -51,7 +51,8 @@ def biased(*, cycles: float = 1.0, flash: float = 0.0, stack: int = 0) -> CostMo
         kernels[name] = replace(costs, cycles=replace(costs.cycles, loops=loops))
     run = MODEL.parts.run
     moved = Linear({**run.flash.coefficients, "runs": run.flash.coefficients.get("runs", 0.0) + flash})
-    return replace(MODEL, parts=Parts(kernels, MODEL.parts.routines, replace(run, flash=moved, stack=run.stack + stack)))
+    moved_run = replace(run, flash=moved, stack=run.stack + stack, far_stack=run.far_stack + stack)
+    return replace(MODEL, parts=Parts(kernels, MODEL.parts.routines, moved_run))
 
 
 def test_the_shipped_model_holds(built: list[Built]) -> None:

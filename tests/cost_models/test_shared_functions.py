@@ -70,14 +70,14 @@ def layer(tile: int, height: int) -> MeasuredLayer:
 def test_bytes_of_unmet_functions_are_learnt_from_those_that_were_met() -> None:
     layers = [layer(tile, height) for tile in range(1, 60) if tile % 5 for height in (3, 4)]
     sizes = {"memcpy": 30.0, **{f"tile{tile}": 100.0 + 20 * tile for tile in range(1, 60) if tile % 5}}
-    costs = fit_kernel(layers, sizes, in_networks=True).costs
+    costs = fit_kernel(layers, sizes, of_networks=len(layers)).costs
     assert set(costs.calls) == {"memcpy"}
     for tile in range(10, 60, 5):
         estimate = costs.shared_function({"shared.tile": float(tile)})
         assert estimate.code == pytest.approx(100 + 20 * tile, abs=60)
         assert 0 < estimate.spread < 60
     unmet = layer(25, 3)
-    assert set(costs.prepare(unmet.work, unmet.descriptors, 0).calls) == {"memcpy", "tile25"}
+    assert set(costs.prepare(unmet.work, unmet.descriptors, 0, sizes).calls) == {"memcpy", "tile25"}
 
 
 def test_a_function_that_was_not_measured_is_paid_once(model: CostModel) -> None:

@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen.memory_plan import LinkDemand
-from cost_models.costs import LayerCosts, Parts, Routine, RunCosts
+from cost_models.costs import REACH, LayerCosts, Parts, Routine, RunCosts
 from cost_models.regression import Linear
-from cost_models.totals import LEAST_READS_SPREAD, RunCall, Summation
+from cost_models.totals import LEAST_CODE_SPREAD, LEAST_READS_SPREAD, RunCall, Summation
 
 ROUTINES = {f"routine{i}": Routine(40.0 + i, float(i % 7)) for i in range(200)}
 RUN = RunCosts(
     cycles=Linear({"runs": 10.0, "calls": 2.0}),
     reads=Linear({"arguments": 4.0}),
     flash=Linear({"runs": 30.0, "borders": 8.0}),
-    flash_spread=9.0,
+    flash_spread=0.2,
     stack=21,
+    far_stack=37,
 )
 PARTS = Parts({}, ROUTINES, RUN)
 DEMANDS = [LinkDemand(8, 0, ((1, None), (2, 4))[: i % 3]).packed() for i in range(6)]
@@ -67,10 +68,19 @@ def test_layers_that_share_a_function_share_code_and_error(drawn: tuple[list[Lay
     assert totals.reads == pytest.approx(sum(functions[i].reads for i in calls) + 12 * len(calls))
     assert totals.reads_spread == pytest.approx(math.hypot(LEAST_READS_SPREAD, *(n * f.reads_spread for f, n in used)))
     assert totals.code == pytest.approx(sum(f.code for f, _ in used) + 46 + sum(r.code for r in routines))
-    assert totals.code_spread == pytest.approx(math.hypot(9, *(f.code_spread for f, _ in used), *(r.spread for r in routines)))
+    around = math.hypot(LEAST_CODE_SPREAD, 0.2 * 46)
+    assert totals.code_spread == pytest.approx(math.hypot(around, *(f.code_spread for f, _ in used), *(r.spread for r in routines)))
     assert totals.stack % 4 == 0
     assert 0 <= totals.stack - (max(functions[i].stack for i in calls) + 21) < 4
     assert (totals.constants, totals.macs, totals.arena, totals.flash) == (7, 8, 9, totals.code + 7)
+
+
+@pytest.mark.parametrize(("arena", "beside"), [(0, 21), (REACH, 21), (REACH + 1, 37), (10 * REACH, 37)])
+def test_run_takes_more_stack_where_addresses_are_far(arena: int, beside: int) -> None:
+    summation = Summation(PARTS)
+    function = summation.packed(summation.number(), LayerCosts(1.0, 0.0, 1.0, 0.0, 100.0, 3.0, 0, 83.0, ()))
+    totals = summation.totals(summation.sums(function, 1), RunCall(1, 3, 2), constants=0, macs=1, arena=arena)
+    assert totals.stack == 83 + beside
 
 
 def test_a_routine_that_comes_to_be_known_later_counts_once() -> None:
