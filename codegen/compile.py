@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codegen.cores import Core
 from codegen.errors import UserError
@@ -22,6 +22,9 @@ from codegen.passes import run_passes
 from codegen.schedules import Chooser, shipped_schedules
 from codegen.strips import in_strips
 from codegen.views import find_views
+
+if TYPE_CHECKING:
+    from codegen.features import FrontEnd
 
 _NOTHING = Demand()
 
@@ -78,7 +81,7 @@ class CompiledModel:
 
     ``functions`` maps each layer function to its C text, in order of first use, with ``NN_`` where the model's prefix goes,
     ``shared_functions`` those that several of them call (:meth:`Kernel.shared_functions`); ``micro_kernels`` are the headers of
-    ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content.
+    ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content. ``front_end`` makes the network's input of sound.
     """
 
     graph: Graph
@@ -91,6 +94,12 @@ class CompiledModel:
     shared_functions: Mapping[str, str]
     micro_kernels: tuple[str, ...]
     hash: str
+    front_end: FrontEnd | None = None
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of the arena of the project: the plan's, or more where the features need them."""
+        return self.plan.arena_bytes if self.front_end is None else self.front_end.arena_bytes(self.plan.arena_bytes)
 
     @property
     def plan(self) -> MemoryPlan:
@@ -181,11 +190,13 @@ def compile_graph(
     optimize: Optimize = "balanced",
     choose: Chooser | None = None,
     arena_limit: int | None = None,
+    front_end: FrontEnd | None = None,
 ) -> CompiledModel:
     """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
-    as for :func:`lay_out`.
+    as for :func:`lay_out`; ``front_end`` makes its input of sound.
 
-    :raises UserError: if the name is no C identifier, the graph has no data, or an operator has no kernel.
+    :raises UserError: if the name is no C identifier, the graph has no data, an operator has no kernel, or the network does not
+        take what the front end gives.
     """
     from codegen.tvm_build import build_c  # TVM takes seconds to import
 
@@ -194,6 +205,8 @@ def compile_graph(
         raise UserError(f"model name {prefix!r}: must be lower-case letters, digits and underscores and begin with a letter")
     if graph.shape_only:
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
+    if front_end is not None:
+        front_end.check(graph)
     layout = lay_out(graph, core, optimize, choose=choose, arena_limit=arena_limit)
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
@@ -226,4 +239,5 @@ def compile_graph(
         shared_functions={name: texts[name] for name in shared_funcs},
         micro_kernels=tuple(micro_kernels),
         hash=content_hash(graph),
+        front_end=front_end,
     )

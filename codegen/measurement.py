@@ -14,18 +14,20 @@ from codegen.cores import find_core
 
 @dataclass(frozen=True, slots=True)
 class Ram:
-    """RAM of the built model code. ``io`` (inputs and outputs) and ``scratch`` are parts of ``arena``."""
+    """RAM of the built model code. ``io`` (inputs and outputs) and ``scratch`` are parts of ``arena``; ``state`` is what the caller
+    keeps for the features between calls, where the program makes its input of sound."""
 
     arena: int
     io: int
     scratch: int
     stack: int
     static: int
+    state: int = 0
 
     @property
     def total(self) -> int:
-        """What a RAM limit is compared with: arena, stack and static variables."""
-        return self.arena + self.stack + self.static
+        """What a RAM limit is compared with: arena, stack, static variables and state."""
+        return self.arena + self.stack + self.static + self.state
 
     def to_json(self) -> dict[str, int]:
         """The figures under the contract's names."""
@@ -35,6 +37,7 @@ class Ram:
             "scratch": self.scratch,
             "stack": self.stack,
             "static": self.static,
+            **({"state": self.state} if self.state else {}),
             "total": self.total,
         }
 
@@ -81,11 +84,13 @@ class LayerMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Outcome of building and running a project.
+    """Outcome of building and running a project: of features and network, where it has a front end and was run on sound.
 
     ``mismatches`` counts the inputs whose outputs are not equal to what is expected, in every byte, wherever the arena lies.
     ``instructions`` and ``cycles`` are means over the inputs. ``board`` and ``latency_ms`` are None where the project was measured
     for another core than its board has. ``support_routines`` names what the compiler linked beside the model's own functions.
+    ``network`` is what was measured of the network alone, on some of the inputs; ``outputs`` are the bytes of every output, for
+    each input.
     """
 
     mismatches: int
@@ -101,6 +106,8 @@ class Verification:
     board: str | None
     compiler: str
     support_routines: tuple[str, ...] = ()
+    network: Verification | None = None
+    outputs: tuple[tuple[bytes, ...], ...] = ()
 
     @property
     def bit_exact(self) -> bool:
@@ -123,7 +130,14 @@ class Verification:
             "core": self.core,
             "board": self.board,
             "compiler": self.compiler,
+            **({} if self.network is None else {"network": self.network.figures()}),
         }
+
+    def figures(self) -> dict[str, Any]:
+        """What is stated of a network alone, beside that of features and network."""
+        keys = ("instructions", "cycles", "latency_ms", "ram", "flash", "macs")
+        content = self.to_json()
+        return {key: content[key] for key in keys}
 
 
 def _number(mean: float) -> int | float:
@@ -148,13 +162,20 @@ def render(result: Verification) -> str:
     if result.latency_ms is not None:
         lines.append(f"latency       {result.latency_ms:.3f} ms (estimate for the board)")
     ram, flash = result.ram, result.flash
+    state = f" + state {ram.state:,}" if ram.state else ""
     lines += [
-        f"RAM           {ram.total:,} bytes = arena {ram.arena:,} + stack {ram.stack:,} + static {ram.static:,}"
+        f"RAM           {ram.total:,} bytes = arena {ram.arena:,} + stack {ram.stack:,} + static {ram.static:,}{state}"
         f"   (of the arena: input and output {ram.io:,}, scratch {ram.scratch:,})",
         f"flash         {flash.total:,} bytes = code {flash.code:,} + constants {flash.constants:,}",
         f"MACs          {result.macs:,}",
         "",
     ]
+    if result.network is not None:
+        alone = result.network
+        lines[-1:] = [
+            f"network alone RAM {alone.ram.total:,} bytes, flash {alone.flash.total:,} bytes, {alone.cycles:,.0f} cycles",
+            "",
+        ]
     return "\n".join([*lines, *_layer_table(result)])
 
 

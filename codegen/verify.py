@@ -7,20 +7,21 @@ the numpy reference, so an edited project is found out.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
 from codegen.graph_file import content_hash, load
 from codegen.ir import Graph
 from codegen.measurement import Flash, LayerMeasurement, Ram, Verification
-from codegen.project.report import Project, read_project
-from codegen.project.vectors import expected_outputs, read_inputs
-from codegen.samples import Arrays, fit_inputs, fit_outputs
+from codegen.project.report import Project, ProjectLayer, read_project
+from codegen.project.vectors import expected_outputs, read_inputs, read_samples
+from codegen.samples import Arrays, fit_inputs, fit_outputs, fit_sounds
 
 if TYPE_CHECKING:
     from codegen.boards.board import Board
@@ -30,12 +31,23 @@ if TYPE_CHECKING:
     from codegen.emulator import Execution, ModelInterface
 
 
+T = TypeVar("T")
+
+FEATURES = "features"
+"""What measurements call the features, which come before the first layer."""
+STREAMING = ("features_start", "features_push", "columns", "scratch", "run_columns")
+"""Functions by which firmware gives sound in pieces; they are linked, and charged to flash, beside the one that takes it whole."""
+NETWORK_INPUTS = 2
+"""Inputs on which the network alone is measured, where all of them go through the features: cycles hardly depend on them."""
+
+
 def measure(
     directory: Path, *, inputs: Arrays | None = None, expect: Arrays | None = None, core: str | None = None
 ) -> Verification:
     """Verify the exported project in ``directory``.
 
-    :param inputs: int8 as it is, float32 through ``<m>_quantize_input``; the project's own vectors if not given.
+    :param inputs: int8 as it is, float32 through ``<m>_quantize_input``; int16 sound ``(n, samples)`` through the features, where
+        the project has them; the project's own vectors if not given.
     :param expect: expected outputs of the C type's dtype; the numpy reference's if not given.
     :param core: another core to build for and run on than the project was exported for.
     :raises UserError: if the directory is no exported project, it does not compile, or an array does not fit the network.
@@ -46,12 +58,22 @@ def measure(
 
     project = read_project(directory)
     graph = _read_graph(directory, project)
-    given = _own_vectors(directory, project, graph) if inputs is None else fit_inputs(graph, inputs, "--inputs")
+    chosen = find_core(core or project.core)
+    sounds = _sounds(directory, project, inputs)
+    if sounds is not None:
+        assert project.front_end is not None
+        given: Mapping[str, NDArray[Any]] = {graph.inputs[0]: project.front_end(sounds)}
+    else:
+        given = _own_vectors(directory, project, graph) if inputs is None else fit_inputs(graph, inputs, "--inputs")
     if expect is None:
         wanted = expected_outputs(graph, given)
     else:
         wanted = fit_outputs(graph, expect, len(next(iter(given.values()))), "--expect")
-    return _measure(directory, project, graph, find_core(core or project.core), given, wanted)
+    if sounds is None:
+        return _measure(directory, project, graph, chosen, given, wanted)
+    few = {name: array[:NETWORK_INPUTS] for name, array in given.items()}
+    alone = _measure(directory, project, graph, chosen, few, {name: array[:NETWORK_INPUTS] for name, array in wanted.items()})
+    return replace(_measure(directory, project, graph, chosen, given, wanted, sounds), network=alone)
 
 
 def measure_model(
@@ -68,22 +90,39 @@ def measure_model(
 
 @dataclass(frozen=True, slots=True)
 class _Symbols:
-    """What the linker starts from and the emulator calls."""
+    """What the linker starts from and the emulator calls; ``extra`` is linked beside."""
 
     run: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    extra: tuple[str, ...] = ()
 
     @property
     def roots(self) -> tuple[str, ...]:
-        return (self.run, *self.inputs, *self.outputs)
+        return (self.run, *self.inputs, *self.outputs, *self.extra)
 
 
-def _symbols(project: Project, graph: Graph) -> _Symbols:
+def _symbols(project: Project, graph: Graph, *, sound: bool) -> _Symbols:
     def labels(kind: str, count: int) -> tuple[str, ...]:
         return (f"{project.name}_{kind}",) if count == 1 else tuple(f"{project.name}_{kind}_{i}" for i in range(count))
 
-    return _Symbols(f"{project.name}_run", labels("input", len(graph.inputs)), labels("output", len(graph.outputs)))
+    outputs = labels("output", len(graph.outputs))
+    if not sound:
+        return _Symbols(f"{project.name}_run", labels("input", len(graph.inputs)), outputs)
+    streaming = tuple(f"{project.name}_{name}" for name in STREAMING)
+    return _Symbols(f"{project.name}_run_samples", (), outputs, streaming)
+
+
+def _sounds(directory: Path, project: Project, inputs: Arrays | None) -> NDArray[np.int16] | None:
+    """Sounds to run features and network on; None where it is the network alone that is asked for."""
+    front_end = project.front_end
+    if front_end is None:
+        return None
+    if inputs is None:
+        return _vectors(directory, lambda text: read_samples(text, project.name, front_end))
+    if isinstance(inputs, Mapping) or np.asarray(inputs).dtype != np.int16:
+        return None
+    return fit_sounds(front_end, inputs, "--inputs")
 
 
 def _read_graph(directory: Path, project: Project) -> Graph:
@@ -97,9 +136,13 @@ def _read_graph(directory: Path, project: Project) -> Graph:
 
 
 def _own_vectors(directory: Path, project: Project, graph: Graph) -> dict[str, NDArray[Any]]:
+    return _vectors(directory, lambda text: read_inputs(text, project.name, graph))
+
+
+def _vectors(directory: Path, read: Callable[[str], T]) -> T:
     path = directory / "test" / "vectors.h"
     try:
-        return read_inputs(path.read_text(encoding="utf-8"), project.name, graph)
+        return read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); give --inputs or export the project again") from None
 
@@ -133,27 +176,36 @@ def _measure(
     core: Core,
     inputs: Mapping[str, NDArray[Any]],
     expected: Mapping[str, NDArray[Any]],
+    sounds: NDArray[np.int16] | None = None,
 ) -> Verification:
+    """Measure the network on ``inputs`` or, with ``sounds`` that these come of, features and network."""
     from codegen.emulator import ModelInterface
     from codegen.toolchain import ZigCompiler
 
-    symbols = _symbols(project, graph)
+    symbols = _symbols(project, graph, sound=sounds is not None)
+    calls = tuple((layer.name, layer.function) for layer in project.layers)
     interface = ModelInterface(
         run=symbols.run,
-        inputs=tuple((s, graph[name].nbytes) for s, name in zip(symbols.inputs, graph.inputs, strict=True)),
+        inputs=() if sounds is not None else tuple((s, graph[n].nbytes) for s, n in zip(symbols.inputs, graph.inputs, strict=True)),
         outputs=tuple((s, graph[name].nbytes) for s, name in zip(symbols.outputs, graph.outputs, strict=True)),
-        arena_bytes=project.arena_bytes,
+        arena_bytes=project.network_arena_bytes if sounds is None else project.arena_bytes,
         arena_align=project.arena_align,
-        layers=tuple((layer.name, layer.function) for layer in project.layers),
+        layers=calls if sounds is None else ((FEATURES, f"{project.name}_features"), *calls),
+        argument_bytes=0 if sounds is None else sounds[0].nbytes,
     )
     count = len(next(iter(inputs.values())))
-    stimuli = [[inputs[name][i].tobytes() for name in graph.inputs] for i in range(count)]
+    if sounds is None:
+        stimuli = [[inputs[name][i].tobytes() for name in graph.inputs] for i in range(count)]
+    else:
+        stimuli = [[np.ascontiguousarray(sound).tobytes()] for sound in sounds]
     wanted = [tuple(expected[name][i].tobytes() for name in graph.outputs) for i in range(count)]
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
         program = _build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
         executions = _execute(program, core, interface, stimuli)
     unequal = [any(tuple(e.outputs[i]) != wanted[i] for e in executions) for i in range(count)]
-    return _verification(project, core, program, executions, sum(unequal), count, ZigCompiler().identity)
+    return _verification(
+        project, core, interface, program, executions, sum(unequal), count, ZigCompiler().identity, sound=sounds is not None
+    )
 
 
 def _execute(program: Elf, core: Core, interface: ModelInterface, stimuli: Sequence[Sequence[bytes]]) -> list[Execution]:
@@ -177,9 +229,20 @@ def _execute(program: Elf, core: Core, interface: ModelInterface, stimuli: Seque
 
 
 def _verification(
-    project: Project, core: Core, program: Elf, executions: Sequence[Execution], mismatches: int, count: int, compiler: str
+    project: Project,
+    core: Core,
+    interface: ModelInterface,
+    program: Elf,
+    executions: Sequence[Execution],
+    mismatches: int,
+    count: int,
+    compiler: str,
+    *,
+    sound: bool,
 ) -> Verification:
     first = executions[0]
+    features = (ProjectLayer(FEATURES, "Spectrogram", "", "", 0),) if sound else ()
+    layers = (*features, *project.layers)
     flash = Flash(program.code, program.constants + program.initial_data)
     own_board = core.name == project.core
     return Verification(
@@ -189,22 +252,24 @@ def _verification(
         cycles=first.cycles,
         latency_ms=project.board.latency_ms(first.cycles, first.flash_bytes) if own_board else None,
         ram=Ram(
-            arena=project.arena_bytes,
+            arena=interface.arena_bytes,
             io=project.io_bytes,
             scratch=project.scratch_bytes,
             stack=max(e.stack_bytes for e in executions),
             static=program.static,
+            state=project.front_end.state_bytes if sound and project.front_end is not None else 0,
         ),
         flash=flash,
         macs=sum(layer.macs for layer in project.layers),
         layers=tuple(
             LayerMeasurement(layer.name, layer.op, layer.macs, profile.instructions, profile.cycles, layer.part_of)
-            for layer, profile in zip(project.layers, first.layers[:-1], strict=True)  # the last is the run function itself
+            for layer, profile in zip(layers, first.layers[:-1], strict=True)  # the last is the run function itself
         ),
         core=core.name,
         board=project.board.name if own_board else None,
         compiler=compiler,
         support_routines=_support_routines(program, project.name),
+        outputs=first.outputs,
     )
 
 

@@ -61,6 +61,8 @@ def _check(interface: ModelInterface, inputs: Sequence[Sequence[bytes]]) -> None
     if not inputs:
         raise ValueError("no inputs to run the model on")
     expected = tuple(size for _, size in interface.inputs)
+    if interface.argument_bytes:
+        expected += (interface.argument_bytes,)
     for number, tensors in enumerate(inputs):
         found = tuple(len(t) for t in tensors)
         if found != expected:
@@ -80,7 +82,8 @@ def _infer_all(
     outputs, stack = [], 0
     for tensors in inputs:
         machine.prepare()
-        for address, data in zip(places[0], tensors, strict=True):
+        addresses = [*places[0], machine.argument] if interface.argument_bytes else places[0]
+        for address, data in zip(addresses, tensors, strict=True):
             machine.write(address, data)
         machine.profiler.start()
         status = machine.call(interface.run)

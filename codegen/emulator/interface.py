@@ -15,7 +15,8 @@ class ModelInterface:
 
     ``run`` is the symbol of ``int run(void *arena)``. ``inputs`` and ``outputs`` are pairs of an accessor's symbol
     (``int8_t *accessor(void *arena)``) and the tensor's size. ``layers`` are pairs of a layer's name and the symbol of its
-    function, in the order in which ``run`` calls them; several layers may name one function.
+    function, in the order in which ``run`` calls them; several layers may name one function. Where ``argument_bytes`` is above 0,
+    it is ``int run(void *arena, const void *argument)`` of so many bytes, which are the last of the inputs and can only be read.
     """
 
     run: str
@@ -24,6 +25,7 @@ class ModelInterface:
     arena_bytes: int
     arena_align: int
     layers: tuple[tuple[str, str], ...] = ()
+    argument_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """One emulated core with a built model in its flash: memory, calls, and what went wrong.
 
-Only code and constants (read, execute), the arena and the stack (read, write) and the program's static variables exist; everything
-else faults. Pages have 1,024 bytes, so what the arena leaves of its first and last page is filled with a pattern and checked after
-each run.
+Only code and constants (read, execute), the arena and the stack (read, write), the argument (read) and the program's static
+variables exist; everything else faults. Pages have 1,024 bytes, so what the arena leaves of its first and last page is filled with
+a pattern and checked after each run.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from codegen.emulator.program import Program
 from codegen.thumb import Instruction, Kind
 
 PAGE = 1024
-ARENA_PAGE, STACK_BASE, STACK_BYTES, RETURN_ADDRESS = 0x2400_0000, 0x2800_0000, 64 * 1024, 0x0F00_0000
+ARENA_PAGE, ARGUMENT_PAGE, STACK_BASE, RETURN_ADDRESS = 0x2400_0000, 0x2600_0000, 0x2800_0000, 0x0F00_0000
+STACK_BYTES = 64 * 1024
 STACK_TOP = STACK_BASE + STACK_BYTES
+ARGUMENT_ALIGN = 4
 
 _garbage = np.random.default_rng(0x5EED)
 _STACK_PATTERN = _garbage.integers(0, 256, STACK_BYTES, np.uint8)
@@ -46,6 +48,7 @@ class Machine:
         self._uc.ctl_set_cpu_model(getattr(arm_const, program.core.unicorn_model))
         self._map_program(unicorn)
         self._map_arena(arena_at)
+        self._map_argument(arena_at)
         self._uc.mem_map(STACK_BASE, STACK_BYTES, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
         layers = [program.elf.symbols[function].address for _, function in interface.layers]
         flash_end = max(s.address + len(s.data) for s in program.elf.segments if not s.writable)
@@ -74,13 +77,20 @@ class Machine:
         offset = 0 if arena_at == "start" else (self._arena_bytes - size) // align * align
         self.arena = ARENA_PAGE + offset
 
+    def _map_argument(self, arena_at: Literal["start", "end"]) -> None:
+        size = self._interface.argument_bytes
+        pages = -(-size // PAGE) * PAGE
+        if size:
+            self._uc.mem_map(ARGUMENT_PAGE, pages, 1)
+        self.argument = ARGUMENT_PAGE + (0 if arena_at == "start" else (pages - size) // ARGUMENT_ALIGN * ARGUMENT_ALIGN)
+
     def prepare(self) -> None:
         """Fill arena and stack with garbage, as a freshly started device has it."""
         self._uc.mem_write(ARENA_PAGE, _PAGE_PATTERN * (self._arena_bytes // PAGE))
         self._uc.mem_write(STACK_BASE, _STACK_PATTERN.tobytes())
 
     def call(self, function: str) -> int:
-        """Call ``function(arena)``; returns register 0.
+        """Call ``function(arena, argument)``; returns register 0.
 
         :raises ExecutionFault: if it faults, does not end, or comes back with another stack pointer or other values in the
             registers that a function must preserve.
@@ -91,6 +101,7 @@ class Machine:
         self._fault = None
         self.profiler.allow(BLOCK_BUDGET)
         write(registers.UC_ARM_REG_R0, self.arena)
+        write(registers.UC_ARM_REG_R1, self.argument)
         write(registers.UC_ARM_REG_SP, STACK_TOP)
         write(registers.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
         for number, value in _PRESERVED.items():
@@ -157,6 +168,8 @@ class Machine:
             return f"{address - end + 1} bytes behind the arena's last"
         if self.arena <= address < end:
             return "in the arena"
+        if self.argument - 0x10_0000 <= address < self.argument + 0x10_0000:
+            return f"{address - self.argument} bytes behind the argument's first"
         if STACK_BASE <= address < STACK_TOP:
             return "in the stack"
         if STACK_BASE - 0x10_0000 <= address < STACK_BASE:

@@ -7,12 +7,14 @@
 from codegen.features.c_source import c_sources
 from codegen.features.emulated import FeatureCosts, costs, emulate
 from codegen.features.float_spectrogram import float_values
+from codegen.features.front_end import FrontEnd, front_end_from_json
 from codegen.features.normalization import dequantized, ends, normalized
 from codegen.features.reference import features, values
 from codegen.features.settings import SpectrogramSettings, from_json, log_mel, mfcc
 
 __all__ = [
     "FeatureCosts",
+    "FrontEnd",
     "SpectrogramSettings",
     "c_sources",
     "costs",
@@ -22,6 +24,7 @@ __all__ = [
     "features",
     "float_values",
     "from_json",
+    "front_end_from_json",
     "log_mel",
     "mfcc",
     "normalized",

@@ -7,6 +7,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.features.front_end import FrontEnd, Placement
 from codegen.features.settings import SpectrogramSettings
 from codegen.features.tables import Tables, tables
 from codegen.project.c_text import C_TYPES, float_literal, initializer, shape_text
@@ -48,6 +49,27 @@ def c_sources(settings: SpectrogramSettings, name: str) -> dict[str, str]:
         f"src/{name}_features_tables.h": constants,
         f"src/{name}_features_tables.c": definition,
     }
+    return {path: prefixed(text, name) for path, text in files.items()}
+
+
+def sample_sources(front_end: FrontEnd, placement: Placement, input_offset: int, name: str) -> dict[str, str]:
+    """Path → text of ``include/<name>_samples.h`` and ``src/<name>_samples.c``, which compute features and network one after the
+    other; they need :func:`c_sources` and the network's own files beside them.
+
+    :param placement: where the columns and the features' scratch memory lie in the arena.
+    :param input_offset: where the network's input lies there.
+    """
+    moved = placement.columns != input_offset
+    header = render("samples.h", package=TEMPLATES, m=name, samples=front_end.samples, frames=front_end.frames)
+    source = render(
+        "samples.c",
+        package=TEMPLATES,
+        m=name,
+        columns=placement.columns,
+        scratch=placement.scratch,
+        move=render("samples_move.c", package=TEMPLATES) if moved else "",
+    )
+    files = {f"include/{name}_samples.h": header, f"src/{name}_samples.c": source}
     return {path: prefixed(text, name) for path, text in files.items()}
 
 

@@ -55,8 +55,8 @@ def costs(settings: SpectrogramSettings, core: Core, optimize: Optimize = "balan
         roots = [f"{_NAME}_features_start", f"{_NAME}_features_push"]
         program = elf.read(_link(settings, core, optimize, roots, Path(scratch)))
     return FeatureCosts(
-        state=state_bytes(settings),
-        scratch=scratch_bytes(settings),
+        state=settings.state_bytes,
+        scratch=settings.scratch_bytes,
         stack=many.stack_bytes,
         flash=Flash(program.code, program.constants + program.initial_data),
         instructions=(many.instructions - few.instructions) / _COLUMNS,
@@ -77,16 +77,6 @@ def emulate(
     return columns.reshape(len(clips), -1, settings.columns, 1)
 
 
-def state_bytes(settings: SpectrogramSettings) -> int:
-    """Bytes of ``<m>_features_state``."""
-    return 4 + -(-settings.frame // 2) * 4
-
-
-def scratch_bytes(settings: SpectrogramSettings) -> int:
-    """Bytes of ``<m>_features_scratch``."""
-    return 4 * settings.fft
-
-
 def _execute(settings: SpectrogramSettings, core: Core, clips: NDArray[np.int16], optimize: Optimize, piece: int) -> Execution:
     samples = clips.shape[1]
     output = settings.frames(samples) * settings.columns
@@ -95,7 +85,7 @@ def _execute(settings: SpectrogramSettings, core: Core, clips: NDArray[np.int16]
         run=f"{_NAME}_harness_run",
         inputs=((f"{_NAME}_harness_input", 2 * samples),),
         outputs=((f"{_NAME}_harness_output", output),),
-        arena_bytes=state_bytes(settings) + scratch_bytes(settings) + -(-samples // 2) * 4 + -(-output // 4) * 4,
+        arena_bytes=settings.state_bytes + settings.scratch_bytes + -(-samples // 2) * 4 + -(-output // 4) * 4,
         arena_align=4,
     )
     with tempfile.TemporaryDirectory(prefix="features-") as scratch:

@@ -104,6 +104,16 @@ class SpectrogramSettings:
         return self.coefficients or self.bands
 
     @property
+    def state_bytes(self) -> int:
+        """Bytes of ``<m>_features_state``, which lives between calls."""
+        return 4 + -(-self.frame // 2) * 4
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes of ``<m>_features_scratch``, which survives no call."""
+        return 4 * self.fft
+
+    @property
     def corners(self) -> tuple[float, ...]:
         """``bands + 2`` corners of the triangles, as fractional bins of the transform; triangle ``b`` rises from corner ``b`` to
         ``b + 1`` and falls to ``b + 2``."""

@@ -27,7 +27,7 @@ def header(model: CompiledModel, version: str) -> str:
         M=model.name.upper(),
         version=version,
         hash=model.hash,
-        arena_bytes=model.plan.arena_bytes,
+        arena_bytes=model.arena_bytes,
         arena_align=ARENA_ALIGN,
         first_input=next(b.label for b in sides if b.direction == "input"),
         first_output=first_output.label,

@@ -16,6 +16,7 @@ from codegen.toolchain import OPTIMIZE
 if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
+    from codegen.features import FrontEnd
 
 
 def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], support_routines: Sequence[str] | None) -> str:
@@ -33,6 +34,8 @@ def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], suppor
         example=_example(model.name, sides),
         borders="\n".join(_border_row(border, model.name) for border in sides),
         arena_align=ARENA_ALIGN,
+        sound="" if model.front_end is None else _sound(model, model.front_end),
+        sound_rows="" if model.front_end is None else _sound_rows(model.name),
         figures=_figures(model, board, report),
         memory_map=text_map(model.layout),
         support=_support(support_routines),
@@ -63,13 +66,18 @@ def _figures(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> s
     built = report.get("built")
     if built is None:
         return (
-            f"| | bytes |\n|---|---|\n| arena | {model.plan.arena_bytes:,} |\n| constants | {constant_bytes(model):,} |\n\n"
+            f"| | bytes |\n|---|---|\n| arena | {model.arena_bytes:,} |\n| constants | {constant_bytes(model):,} |\n\n"
             "`nas verify .` builds the project and measures stack, code and time."
         )
     ram, flash = built["ram"], built["flash"]
+    state = f", state of the features {ram['state']:,}" if "state" in ram else ""
     note = f"{model.core.timing_note}: " if model.core.timing_note else ""
     rows = [
-        ("RAM", f"{ram['total']:,} bytes", f"arena {ram['arena']:,}, stack {ram['stack']:,}, static variables {ram['static']:,}"),
+        (
+            "RAM",
+            f"{ram['total']:,} bytes",
+            f"arena {ram['arena']:,}, stack {ram['stack']:,}, static variables {ram['static']:,}{state}",
+        ),
         ("of the arena", "", f"input and output {ram['io']:,}, scratch {ram['scratch']:,}"),
         (
             "flash",
@@ -82,10 +90,41 @@ def _figures(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> s
     if built["latency_ms"] is not None:
         clock = f"{board.clock_hz / 1e6:g} MHz"
         rows.append(("time", f"{built['latency_ms']:.3f} ms", f"estimate for the board at {clock}, stalls of its memory included"))
+    if "network" in built:
+        alone = built["network"]
+        figures = f"flash {alone['flash']['total']:,} bytes, cycles {alone['cycles']:,.0f}"
+        rows.append(
+            ("network alone", f"RAM {alone['ram']['total']:,} bytes", f"{figures}; all of the above is features and network")
+        )
     table = "\n".join(f"| {name} | {value} | {note} |" for name, value, note in rows)
     flags = f"`{OPTIMIZE[model.optimize]} -fomit-frame-pointer`"
     made = f"Built with {built['compiler']} for {built['core']} at {flags}, linked with `--gc-sections`, run in an emulator:"
     return f"{made}\n\n| | | |\n|---|---|---|\n{table}"
+
+
+def _sound(model: CompiledModel, front_end: FrontEnd) -> str:
+    return (
+        render(
+            "sound.md",
+            m=model.name,
+            M=model.name.upper(),
+            rate=f"{front_end.settings.rate:,}",
+            samples=f"{front_end.samples:,}",
+            hop=front_end.settings.hop,
+            arena=f"{model.arena_bytes:,}",
+            working=f"{front_end.arena_bytes(0):,}",
+            state=f"{front_end.state_bytes:,}",
+            window=f"{2 * front_end.samples:,}",
+        ).rstrip("\n")
+        + "\n"
+    )
+
+
+def _sound_rows(name: str) -> str:
+    return (
+        f"| `include/{name}_samples.h`, `src/{name}_samples.c` | from samples of sound to the network's output |\n"
+        f"| `include/{name}_features.h`, `src/{name}_features.c`, `src/{name}_features_tables.c` | the spectrogram |\n"
+    )
 
 
 def _support(routines: Sequence[str] | None) -> str:

@@ -14,6 +14,7 @@ from codegen.project.model_source import ARENA_ALIGN
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledModel
+    from codegen.features import FrontEnd
     from codegen.measurement import Verification
 
 FORMAT = 2
@@ -46,6 +47,9 @@ class Project:
     io_bytes: int
     scratch_bytes: int
     layers: tuple[ProjectLayer, ...]
+    front_end: FrontEnd | None
+    network_arena_bytes: int
+    """Of the arena, what the network needs by itself."""
 
 
 def report_json(
@@ -68,7 +72,8 @@ def report_json(
         "format": FORMAT,
         "name": model.name,
         "optimize": model.optimize,
-        "arena_bytes": model.plan.arena_bytes,
+        "arena_bytes": model.arena_bytes,
+        "network_arena_bytes": model.plan.arena_bytes,
         "arena_align": ARENA_ALIGN,
         "io_bytes": model.plan.io_bytes,
         "scratch_bytes": model.plan.scratch_bytes,
@@ -78,6 +83,7 @@ def report_json(
             for origin in [model.layout.origins.get(layer.op.name)]
         ],
         "board": board.to_json(),
+        "front_end": None if model.front_end is None else model.front_end.to_json(),
     }
     return known
 
@@ -92,6 +98,8 @@ def read_project(directory: Path) -> Project:
 
     :raises UserError: if ``directory`` holds no exported project, or one of another format.
     """
+    from codegen.features import front_end_from_json
+
     path = directory / "report.json"
     if not directory.is_dir():
         raise UserError(f"{directory}: no such directory; give the directory of an exported project")
@@ -106,6 +114,7 @@ def read_project(directory: Path) -> Project:
     project = report["project"]
     if project.get("format") != FORMAT:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
+    front_end = project.get("front_end")
     try:
         return Project(
             name=project["name"],
@@ -118,6 +127,8 @@ def read_project(directory: Path) -> Project:
             io_bytes=project["io_bytes"],
             scratch_bytes=project["scratch_bytes"],
             layers=tuple(ProjectLayer(**layer) for layer in project["layers"]),
+            front_end=None if front_end is None else front_end_from_json(front_end),
+            network_arena_bytes=project.get("network_arena_bytes", project["arena_bytes"]),
         )
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: is damaged ({type(error).__name__}: {error}); export the project again") from None

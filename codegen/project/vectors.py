@@ -3,41 +3,70 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codegen.ir import Graph
-from codegen.project.borders import Border, borders
+from codegen.project.borders import borders
 from codegen.project.c_text import C_TYPES, initializer
 from codegen.project.rendering import render
-from codegen.samples import Arrays, fit_inputs, sample_shape
+from codegen.samples import Arrays, fit_inputs, fit_sounds, sample_shape
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledModel
+    from codegen.features import FrontEnd
 
 MOST_VECTORS = 8
+SAMPLES = "samples"
+"""What the sounds are called in ``test/vectors.h``."""
 _MOST_BYTES = 64 * 1024
 _INDENT = "    "
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 
 
-def choose(graph: Graph, given: Arrays | None) -> dict[str, NDArray[Any]]:
-    """Inputs for the vectors, per graph input ``(n, *sample shape)``: the first of ``given``, as many as are a handful.
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Inputs of the vectors: per graph input ``(n, *sample shape)``, and the ``samples`` of sound ``(n, samples)`` that they come
+    of, where the model has a front end."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    samples: NDArray[np.int16] | None = None
+
+
+def choose(model: CompiledModel, given: Arrays | None) -> Vectors:
+    """Inputs for the vectors: the first of ``given``, as many as are a handful. Of a model with a front end these are sounds.
 
     Without ``given``: both ends of the range, a ramp and two random inputs, always the same ones.
 
-    :raises UserError: if ``given`` does not fit the graph's inputs.
+    :raises UserError: if ``given`` does not fit the model's inputs.
     """
+    graph, front_end = model.graph, model.front_end
+    if front_end is None:
+        return Vectors(_chosen_inputs(graph, given))
+    if given is None:
+        sounds = _made_up(2 * front_end.samples).view(np.int16)
+    else:
+        sounds = fit_sounds(front_end, given, "test vectors")
+        sounds = sounds[: _handful(2 * front_end.samples)]
+    return Vectors({graph.inputs[0]: front_end(sounds)}, sounds)
+
+
+def _chosen_inputs(graph: Graph, given: Arrays | None) -> dict[str, NDArray[Any]]:
     if given is None:
         tensors = {name: graph[name] for name in graph.inputs}
         return {name: _made_up(t.size).astype(t.dtype).reshape(-1, *sample_shape(t)) for name, t in tensors.items()}
     fitted = fit_inputs(graph, given, "test vectors")
-    largest = max(graph[name].nbytes for name in graph.inputs)
-    most = min(MOST_VECTORS, max(2, _MOST_BYTES // largest))
+    most = _handful(max(graph[name].nbytes for name in graph.inputs))
     return {name: array[:most] for name, array in fitted.items()}
+
+
+def _handful(nbytes: int) -> int:
+    """How many inputs of so many bytes."""
+    return min(MOST_VECTORS, max(2, _MOST_BYTES // nbytes))
 
 
 def _made_up(size: int) -> NDArray[np.int8]:
@@ -53,29 +82,26 @@ def expected_outputs(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> dict[s
     return run(graph, inputs)
 
 
-def vectors_header(model: CompiledModel, inputs: Mapping[str, NDArray[Any]]) -> str:
-    """``test/vectors.h``."""
-    values = {**inputs, **expected_outputs(model.graph, inputs)}
+def vectors_header(model: CompiledModel, vectors: Vectors) -> str:
+    """``test/vectors.h``: of a model with a front end the samples instead of the inputs that come of them."""
+    values = {**vectors.inputs, **expected_outputs(model.graph, vectors.inputs)}
     sides = borders(model.graph, model.plan.offsets)
-    return render(
-        "vectors.h",
-        m=model.name,
-        M=model.name.upper(),
-        count=vector_count(inputs),
-        arrays="\n\n".join(_array(border, values[border.tensor.name], model.name) for border in sides),
-    )
+    shown = [b for b in sides if vectors.samples is None or b.direction == "output"]
+    arrays = [_array(b.label, values[b.tensor.name].reshape(-1, *b.tensor.shape), model.name) for b in shown]
+    if vectors.samples is not None:
+        arrays.insert(0, _array(SAMPLES, vectors.samples, model.name))
+    return render("vectors.h", m=model.name, M=model.name.upper(), count=vector_count(vectors), arrays="\n\n".join(arrays))
 
 
-def vector_count(inputs: Mapping[str, NDArray[Any]]) -> int:
+def vector_count(vectors: Vectors) -> int:
     """How many vectors there are."""
-    return len(next(iter(inputs.values())))
+    return len(next(iter(vectors.inputs.values())))
 
 
-def _array(border: Border, values: NDArray[Any], name: str) -> str:
-    tensor = border.tensor
-    rows = [f"{_INDENT}{initializer(row.reshape(tensor.shape), 2 * _INDENT)}," for row in values]
-    size = f"[{name.upper()}_VECTOR_COUNT][{tensor.size}]"
-    return f"static const {border.c_type} {name}_vector_{border.label}{size} = {{\n" + "\n".join(rows) + "\n};"
+def _array(label: str, values: NDArray[Any], name: str) -> str:
+    rows = [f"{_INDENT}{initializer(row, 2 * _INDENT)}," for row in values]
+    size = f"[{name.upper()}_VECTOR_COUNT][{values[0].size}]"
+    return f"static const {C_TYPES[values.dtype.name]} {name}_vector_{label}{size} = {{\n" + "\n".join(rows) + "\n};"
 
 
 def read_inputs(text: str, name: str, graph: Graph) -> dict[str, NDArray[Any]]:
@@ -87,24 +113,37 @@ def read_inputs(text: str, name: str, graph: Graph) -> dict[str, NDArray[Any]]:
     for i, tensor_name in enumerate(graph.inputs):
         tensor = graph[tensor_name]
         label = "input" if len(graph.inputs) == 1 else f"input_{i}"
-        pattern = rf"static const {C_TYPES[tensor.dtype]} {name}_vector_{label}\[\w+\]\[{tensor.size}\] = \{{(.*?)\}};"
-        array = re.search(pattern, text, re.DOTALL)
-        numbers = [float(number) for number in re.findall(_NUMBER, array[1])] if array else []
-        if not numbers or len(numbers) % tensor.size:
-            raise ValueError(f"no vectors for {label}")
-        found[tensor_name] = np.array(numbers).astype(tensor.dtype).reshape(-1, *sample_shape(tensor))
+        found[tensor_name] = _read_array(text, name, label, tensor.dtype, tensor.size).reshape(-1, *sample_shape(tensor))
     if len({len(array) for array in found.values()}) != 1:
         raise ValueError("a different number of vectors per input")
     return found
 
 
-def self_test_source(model: CompiledModel, sides: Sequence[Border]) -> str:
+def read_samples(text: str, name: str, front_end: FrontEnd) -> NDArray[np.int16]:
+    """The samples in the text of ``test/vectors.h``, int16 ``(n, samples)``, as :func:`choose` gave them.
+
+    :raises ValueError: if they are not there in whole.
+    """
+    return _read_array(text, name, SAMPLES, "int16", front_end.samples)
+
+
+def _read_array(text: str, name: str, label: str, dtype: str, size: int) -> NDArray[Any]:
+    pattern = rf"static const {C_TYPES[dtype]} {name}_vector_{label}\[\w+\]\[{size}\] = \{{(.*?)\}};"
+    array = re.search(pattern, text, re.DOTALL)
+    numbers = [float(number) for number in re.findall(_NUMBER, array[1])] if array else []
+    if not numbers or len(numbers) % size:
+        raise ValueError(f"no vectors for {label}")
+    return np.array(numbers).astype(dtype).reshape(-1, size)
+
+
+def self_test_source(model: CompiledModel) -> str:
     """``test/<m>_self_test.c``."""
-    name = model.name
+    name, heard = model.name, model.front_end is not None
+    sides = borders(model.graph, model.plan.offsets)
     copies = [
         f"            copy_bytes({name}_{b.label}(arena), {name}_vector_{b.label}[v], sizeof {name}_vector_{b.label}[v]);"
         for b in sides
-        if b.direction == "input"
+        if b.direction == "input" and not heard
     ]
     comparisons = [
         f"!equal_bytes({name}_{b.label}(arena), {name}_vector_{b.label}[v], sizeof {name}_vector_{b.label}[v])"
@@ -115,6 +154,9 @@ def self_test_source(model: CompiledModel, sides: Sequence[Border]) -> str:
         "self_test.c",
         m=name,
         M=name.upper(),
-        copies="\n".join(copies),
+        header=f"{name}_samples.h" if heard else f"{name}.h",
+        copy="" if heard else render("copy_bytes.c"),
+        copies="" if heard else "\n".join(["        if (arena != NULL) {", *copies, "        }", ""]),
+        run=f"{name}_run_samples(arena, {name}_vector_samples[v])" if heard else f"{name}_run(arena)",
         comparisons="\n            || ".join(comparisons),
     )

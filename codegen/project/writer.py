@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from codegen.project import kernel_source, model_source
-from codegen.project.borders import borders
 from codegen.project.memory_map_svg import memory_map_svg
 from codegen.project.qemu_board import qemu_board
 from codegen.project.readme import readme
@@ -24,6 +23,7 @@ from codegen.samples import Arrays
 if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
+    from codegen.features import FrontEnd
     from codegen.measurement import Verification
 
 _BUILD_TYPES = {"speed": "Release", "balanced": "RelWithDebInfo", "size": "MinSizeRel"}  # CMake's names for -O3, -O2 and -Os
@@ -41,8 +41,8 @@ def write_project(
     """Write ``model`` as a C project into ``directory``, which must not exist or be empty; all of it or nothing.
 
     :param report: keys of ``report.json`` beside those known here (limits, predicted, test, trial and so on).
-    :param vectors: inputs ``(n, *sample shape)``, int8 or float32, per name where there are several; the first few become
-        ``test/vectors.h``.
+    :param vectors: inputs ``(n, *sample shape)``, int8 or float32, per name where there are several; of a model with a front end
+        int16 sound ``(n, samples)``; the first few become ``test/vectors.h``.
     :param built: what was measured of this very model, for ``report.json`` and the README.
     :raises UserError: if the directory is not empty or cannot be written.
     """
@@ -93,9 +93,10 @@ def project_files(
 
     flags = " ".join(flag for flag in FIRMWARE_FLAGS if not flag.startswith("-std="))
     name, names = model.name, {"m": model.name, "M": model.name.upper()}
-    inputs = choose(model.graph, vectors)
-    count = vector_count(inputs)
+    chosen = choose(model, vectors)
+    count = vector_count(chosen)
     qemu = qemu_board(model.core)
+    parts = ("kernels", "weights") if model.front_end is None else ("kernels", "weights", "features", "features_tables", "samples")
     full_report = report_json(model, board, report, ZigCompiler().identity, built)
     files = {
         f"include/{name}.h": model_source.header(model, _generator_version()),
@@ -106,9 +107,9 @@ def project_files(
         ),
         f"src/{name}_weights.h": model_source.weights_header(model),
         f"src/{name}_weights.c": model_source.weights_source(model),
-        "test/vectors.h": vectors_header(model, inputs),
+        "test/vectors.h": vectors_header(model, chosen),
         f"test/{name}_self_test.h": render("self_test.h", **names),
-        f"test/{name}_self_test.c": self_test_source(model, borders(model.graph, model.plan.offsets)),
+        f"test/{name}_self_test.c": self_test_source(model),
         "test/test_host.c": render("test_host.c", **names, count=count),
         f"test/{qemu.directory}/main.c": render("qemu_main.c", **names, machine=qemu.machine, count=count),
         f"test/{qemu.directory}/startup.c": render("startup.c", systick_handler="fault_handler"),
@@ -126,6 +127,7 @@ def project_files(
             "CMakeLists.txt",
             **names,
             build_type=_BUILD_TYPES[model.optimize],
+            sources="".join(f" src/{name}_{part}.c" for part in parts),
             flags=flags,
             machine=qemu.machine,
             machine_directory=qemu.directory,
@@ -134,9 +136,20 @@ def project_files(
         "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }
+    if model.front_end is not None:
+        files |= front_end_sources(model, model.front_end)
     if model.micro_kernels:
         files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
     return files
+
+
+def front_end_sources(model: CompiledModel, front_end: FrontEnd) -> dict[str, str]:
+    """The files by which samples of sound become the network's input."""
+    from codegen.features.c_source import c_sources, sample_sources
+
+    offset = model.plan.offsets[model.graph.inputs[0]]
+    placement = front_end.place(offset, model.arena_bytes)
+    return c_sources(front_end.settings, model.name) | sample_sources(front_end, placement, offset, model.name)
 
 
 def _write_all(files: Mapping[str, str], model: CompiledModel, staging: Path) -> None:

@@ -27,11 +27,12 @@ class GraphBuilder:
         self._ops: list[ir.Op] = []
         self._inputs: list[str] = []
 
-    def input(self, *shape: int) -> str:
-        """A graph input of this shape (batch axis included)."""
+    def input(self, *shape: int, grid: tuple[float, int] | None = None) -> str:
+        """A graph input of this shape (batch axis included), with the scale and the zero point of ``grid``."""
         name = f"input{len(self._inputs)}"
         self._inputs.append(name)
-        return self._activation(name, shape, _float32(0.04), int(self._rng.integers(-128, 128)))
+        scale, zero_point = grid or (0.04, int(self._rng.integers(-128, 128)))
+        return self._activation(name, shape, _float32(scale), zero_point)
 
     def conv(self, x: str, channels: int, kernel: tuple[int, int] = (3, 3), **options: Any) -> str:
         """Convolution; options ``strides``, ``padding`` ("same" or "valid"), ``relu``."""

@@ -16,7 +16,6 @@ from codegen.cores import CORES
 from codegen.elf import read
 from codegen.errors import UserError
 from codegen.features import SpectrogramSettings, costs, emulate, features, log_mel, mfcc, normalized
-from codegen.features.emulated import scratch_bytes, state_bytes
 from codegen.optimize import Optimize
 from codegen.toolchain import ZigCompiler
 
@@ -201,8 +200,8 @@ def test_sizes_are_the_compiler_s(tmp_path: Path) -> None:
         name = f"sizes{number}"
         write_sources(chosen, name, tmp_path)
         lines.append(f'#include "{name}_features.h"')
-        lines.append(f"extern int state{number}[sizeof({name}_features_state) == {state_bytes(chosen)} ? 1 : -1];")
-        lines.append(f"extern int scratch{number}[sizeof({name}_features_scratch) == {scratch_bytes(chosen)} ? 1 : -1];")
+        lines.append(f"extern int state{number}[sizeof({name}_features_state) == {chosen.state_bytes} ? 1 : -1];")
+        lines.append(f"extern int scratch{number}[sizeof({name}_features_scratch) == {chosen.scratch_bytes} ? 1 : -1];")
     check = tmp_path / "check.c"
     check.write_text("\n".join(lines) + "\n")
     build_object(check, tmp_path)
