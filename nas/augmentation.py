@@ -1,10 +1,12 @@
-"""Random changes of training images that keep their label; fresh ones for every batch."""
+"""Random changes of training examples that keep their label: of images fresh ones for every batch, of sounds a few copies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
@@ -42,3 +44,34 @@ class ImageAugmentation:
         theta[:, 1, 2] = draws[5] * self.shift * 2 / height
         grid = affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
         return grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+@dataclass(frozen=True)
+class SoundAugmentation:
+    """Speed (and with it pitch), shift in time, gain, and white noise, drawn for each clip; what a shift leaves behind is silent.
+
+    ``scripts/bench_sounds.py`` shows what they give where people are heard that were not there in training.
+    """
+
+    speed: float = 0.15
+    """Largest relative change either way, as a logarithm."""
+    shift: float = 0.1
+    """Largest shift either way, in seconds."""
+    gain: float = 6.0
+    """Largest change of loudness either way, in dB."""
+    noise: tuple[float, float] = (10.0, 40.0)
+    """Range of the ratio of sound to noise, in dB."""
+
+    def __call__(self, clips: NDArray[np.int16], rate: int, rng: np.random.Generator) -> NDArray[np.int16]:
+        """``clips`` int16 ``(n, samples)`` → the same shape."""
+        varied = np.empty_like(clips)
+        for clip, result in zip(clips, varied, strict=True):
+            speed = np.exp(rng.uniform(-self.speed, self.speed))
+            begin = rng.uniform(-self.shift, self.shift) * rate
+            position = (np.arange(len(clip)) - begin) * speed
+            sound = np.interp(position, np.arange(len(clip)), clip, left=0.0, right=0.0)
+            sound *= 10 ** (rng.uniform(-self.gain, self.gain) / 20)
+            level = np.sqrt((sound**2).mean()) * 10 ** (-rng.uniform(*self.noise) / 20)
+            sound += level * rng.standard_normal(len(clip), dtype=np.float32)
+            result[:] = np.clip(np.rint(sound), -32768, 32767)
+        return varied

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codegen.boards import Board
+    from codegen.features import FrontEnd
     from codegen.ir import Graph
     from codegen.measurement import Verification
     from codegen.optimize import Optimize
@@ -62,8 +63,10 @@ def build_project(
     limits: Limits | None = None,
     force: bool = False,
     choose: Chooser | None = None,
+    front_end: FrontEnd | None = None,
 ) -> Build:
-    """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules.
+    """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules;
+    with a ``front_end`` inputs are sounds.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
@@ -79,7 +82,9 @@ def build_project(
     limits = limits or Limits()
     core, arena_limit = find_core(board.core), None
     while True:
-        model = compile_graph(graph, core, name=name, optimize=optimize, choose=choose, arena_limit=arena_limit)
+        model = compile_graph(
+            graph, core, name=name, optimize=optimize, choose=choose, arena_limit=arena_limit, front_end=front_end
+        )
         verification = measure_model(model, board=board, inputs=inputs, expect=expect)
         ram = verification.ram
         if limits.ram is None or ram.total <= limits.ram:

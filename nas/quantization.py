@@ -26,12 +26,16 @@ OBSERVATION_BATCH = 128
 def observe_ranges(module: nn.Module, train_set: Dataset) -> QuantizedNetwork:
     """The folded network with the ranges of its activations over ``train_set``, ready for :func:`to_graph` without fine-tuning.
 
+    Data that is quantised already gives the network's input its own grid.
+
     :raises UserError: if the module has an operation without int8 form.
     """
     x, _ = tensors(train_set)
     network = prepare(module, train_set.input_shape).to(x.device).eval()
     network.observe()
     with torch.no_grad():
+        if (grid := train_set.grid) is not None:
+            network.input_observer(torch.tensor(grid, device=x.device))
         for batch in x.batches(OBSERVATION_BATCH):
             network(batch)
     network.quantize()

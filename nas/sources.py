@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from nas.datasets import is_path, name_of
 from nas.run_directory import SETTINGS, RunDirectory
-from nas.search.finalists import c_name
+from nas.search.finalists import c_name, read_finalist
 from nas.search.settings import SearchSettings, read_settings
+from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna.trial import FrozenTrial
 
+    from codegen.features import FrontEnd
     from codegen.ir import Graph
 
 
@@ -40,11 +42,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """An int8 graph with, where they are known, inputs from the data and what a report says of its origin."""
+    """An int8 graph with what makes its input of sounds, if anything does; where they are known, inputs of the built program from
+    the data, and what a report says of its origin."""
 
     graph: Graph
     inputs: NDArray[Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    front_end: FrontEnd | None = None
 
 
 def find_source(text: str) -> Source:
@@ -69,19 +73,23 @@ def find_source(text: str) -> Source:
     raise UserError(f"{text}: no such run, trial (RUN:7) or .tflite file")
 
 
-def shapes(source: Source) -> Graph:
-    """The source's graph, for which shapes are enough: nothing is trained."""
+def shapes(source: Source) -> Trained:
+    """The source's graph, for which shapes are enough, and its front end: nothing is trained."""
     if source.path is not None:
-        return _imported(source)
+        return Trained(_imported(source))
     assert source.run is not None
     if source.number is None:
         return _stored(source.run, _winner(source.run)["architecture"])
     from nas.datasets import load_train
-    from nas.search.preparation import space_for
+    from nas.search.preparation import front_ends_for, space_for
 
     settings = _settings(source.run)
-    space = space_for(load_train(settings.data, settings.reading))
-    return space.graph(space.from_params(read_trial(source.run, source.number).params))
+    data = load_train(settings.data, settings.reading)
+    space, front_ends = space_for(data), front_ends_for(data)
+    architecture = space.from_params(read_trial(source.run, source.number).params)
+    taken = space.input(architecture)
+    front_end = front_ends(taken) if front_ends is not None and isinstance(taken, SpectrogramInput) else None
+    return Trained(space.graph(architecture), front_end=front_end)
 
 
 def trained(source: Source) -> Trained:
@@ -100,25 +108,30 @@ def trained(source: Source) -> Trained:
         report = source.run.read_report()["winner"]
         trial = {"number": report["trial"]["number"], "params": report["trial"]["params"]}
         about = {"trial": trial, "test": report["test"]}
-        graph = _stored(source.run, report["trial"]["architecture"])
+        network = _stored(source.run, report["trial"]["architecture"])
     else:
         frozen = read_trial(source.run, source.number)
         space = space_for(train_set)
         architecture = space.from_params(frozen.params)
         about = {"trial": {"number": source.number, "params": frozen.params}}
         if source.run.finalist_file(architecture.id, ".json").is_file():
-            graph = _stored(source.run, architecture.id)
+            network = _stored(source.run, architecture.id)
         else:
             from nas.search.tasks import train_and_quantize, training_seed
 
             seed = training_seed(settings.seed, architecture.id)
             recipes = settings.finishing, settings.quantization
-            graph = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name).graph
+            made = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name)
+            network = Trained(made.graph, front_end=made.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()
     from nas.quantization import quantize_input
+    from nas.spectrograms import program_inputs
 
-    return Trained(graph, quantize_input(graph, validation.x), about)
+    inputs = program_inputs(validation, network.front_end)
+    if network.front_end is None:
+        inputs = quantize_input(network.graph, inputs)
+    return replace(network, inputs=inputs, about=about)
 
 
 def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
@@ -160,7 +173,10 @@ def _winner(run: RunDirectory) -> Mapping[str, Any]:
     return trial
 
 
-def _stored(run: RunDirectory, architecture: str) -> Graph:
+def _stored(run: RunDirectory, architecture: str) -> Trained:
     from codegen.graph_file import load
 
-    return load(run.finalist_file(architecture, ".safetensors"))
+    finalist = read_finalist(run, architecture)
+    return Trained(
+        load(run.finalist_file(architecture, ".safetensors")), front_end=None if finalist is None else finalist.front_end
+    )

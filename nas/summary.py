@@ -119,6 +119,15 @@ def prediction_text(predicted: Mapping[str, Any], limits: Mapping[str, Any]) -> 
         row("latency, ms", _interval(predicted["latency_ms"], 3), "latency", "latency_ms"),
         row("MACs", f"{predicted['macs']:,}", "macs", "macs"),
     ]
+    if "network" in predicted:
+        alone = predicted["network"]
+        rows += [
+            ("without the features:", "", "", ""),
+            ("  RAM, bytes", f"{alone['ram']['total']:,}", "", ""),
+            ("  flash, bytes", _interval(alone["flash"], 0), "", ""),
+            ("  cycles", _interval(alone["cycles"], 0), "", ""),
+            ("  latency, ms", _interval(alone["latency_ms"], 3), "", ""),
+        ]
     return "\n".join([f"{predicted['board']} ({predicted['core']})", "", *table(rows, "lrrl")])
 
 
@@ -137,7 +146,20 @@ def _figures(winner: Mapping[str, Any], limits: Mapping[str, Any]) -> list[str]:
         ("latency, ms", _interval(predicted["latency_ms"], 3), f"{built['latency_ms']:.3f}", bound("latency_ms", 3)),
         ("MACs", f"{predicted['macs']:,}", f"{built['macs']:,}", bound("macs")),
     ]
+    if "network" in built:
+        rows += _network_alone(predicted["network"], built["network"])
     return table(rows, "lrrr")
+
+
+def _network_alone(predicted: Mapping[str, Any], built: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Rows for what is left where the features are taken off."""
+    return [
+        ("without the features:", "", "", ""),
+        ("  RAM, bytes", f"{predicted['ram']['total']:,}", f"{built['ram']['total']:,}", ""),
+        ("  flash, bytes", _interval(predicted["flash"], 0), f"{built['flash']['total']:,}", ""),
+        ("  cycles", _interval(predicted["cycles"], 0), f"{built['cycles']:,.0f}", ""),
+        ("  latency, ms", _interval(predicted["latency_ms"], 3), f"{built['latency_ms']:.3f}", ""),
+    ]
 
 
 def _comparison(report: Mapping[str, Any]) -> list[str]:

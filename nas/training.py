@@ -36,7 +36,7 @@ class Recipe:
     """Fraction of the steps over which the learning rate rises."""
     label_smoothing: float = 0.05
     augment: bool = False
-    """Whether images are varied (:class:`ImageAugmentation`): worth it for long trainings, not for short ones."""
+    """Whether images and sounds are varied (:mod:`nas.augmentation`): worth it for long trainings, not for short ones."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,11 @@ class Inputs:
     """A data set's inputs on the :func:`device`, kept as stored and turned into float32 ``(N, C, H, W)`` batch by batch."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._stored = torch.from_numpy(dataset.stored).permute(0, 3, 1, 2).contiguous().to(device())
+        stored = dataset.stored
+        if dataset.variants is not None:
+            stored = np.concatenate([stored, *dataset.variants])
+        self._stored = torch.from_numpy(stored).permute(0, 3, 1, 2).contiguous().to(device())
+        self._count = len(dataset)
         self._affine: tuple[Tensor, Tensor] | None = None
         if (norm := dataset.normalization) is not None:
             offset, scale = (torch.from_numpy(v).reshape(1, -1, 1, 1).to(device()) for v in (norm.offset, norm.scale))
@@ -77,7 +81,7 @@ class Inputs:
         return self._stored.device
 
     def __len__(self) -> int:
-        return len(self._stored)
+        return self._count
 
     def __getitem__(self, indices: Tensor | slice) -> Tensor:
         """The examples at ``indices``, the same numbers as ``dataset.x`` has for them."""
@@ -87,10 +91,15 @@ class Inputs:
         offset, scale = self._affine
         return (batch.to(torch.float32) - offset) * scale
 
+    def varied(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """The examples at ``indices``, each as it is or as one of its variants; draws come from ``generator``."""
+        copies = torch.randint(len(self._stored) // self._count, indices.shape, generator=generator)
+        return self[indices + copies * self._count]
+
     def batches(self, size: int) -> Iterator[Tensor]:
         """All examples in order, ``size`` at a time."""
         for begin in range(0, len(self), size):
-            yield self[begin : begin + size]
+            yield self[begin : min(begin + size, self._count)]
 
 
 def tensors(dataset: Dataset) -> tuple[Inputs, Tensor]:
@@ -127,12 +136,13 @@ def train(
     )
     augmentation = ImageAugmentation() if recipe.augment and train_set.kind == "image" else None
     loss_of = _loss(train_set, recipe)
+    varied = recipe.augment and train_set.variants is not None
     curve: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
         module.train()
         order = torch.randperm(len(x), generator=generator)
         for indices in torch.split(order[: batches * recipe.batch_size], recipe.batch_size):
-            batch = x[indices]
+            batch = x.varied(indices, generator) if varied else x[indices]
             if augmentation is not None:
                 batch = augmentation(batch, generator)
             optimizer.zero_grad()

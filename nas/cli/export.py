@@ -62,6 +62,7 @@ def command(
     from nas.build import build_project
     from nas.files import check_new_directory
     from nas.search.feasibility import describe
+    from nas.search.front_end_charge import promise
     from nas.sources import find_source, trained
 
     where = load_board(board)
@@ -72,7 +73,8 @@ def command(
     choose = _tuned(network.graph, find_core(where.core), optimize) if tune else None
     try:
         cost_model = load_cost_model(where.core, optimize=optimize)
-        prediction = cost_model.predict(network.graph, where, choose=choose, ram_limit=limits.ram).to_json(limits)
+        alone = cost_model.predict(network.graph, where, choose=choose, ram_limit=limits.ram)
+        prediction = promise(alone, network.front_end, where, optimize, limits)
     except UserError as error:  # exporting does not depend on a cost model; not every core has one
         click.echo(f"nas: no prediction: {error}", err=True)
         prediction = None
@@ -87,6 +89,7 @@ def command(
         limits=limits,
         force=force,
         choose=choose,
+        front_end=network.front_end,
     )
     if as_json:
         click.echo(json.dumps(build.verification.to_json(), indent=2))

@@ -47,6 +47,7 @@ def command(
     from codegen.boards import load_board
     from cost_models import find_cost_model, violations
     from cost_models.limits import Limits
+    from nas.search.front_end_charge import promise, with_front_end
     from nas.sources import find_source, shapes
     from nas.summary import prediction_text
 
@@ -56,8 +57,10 @@ def command(
     cost_model = find_cost_model(where, optimize, model)
     if cost_model.warning is not None:
         click.echo(f"nas: {cost_model.warning}", err=True)
-    prediction = cost_model.predict(shapes(found), where, confidence=confidence, ram_limit=limits.ram)
-    content = prediction.to_json(limits)
+    network = shapes(found)
+    alone = cost_model.predict(network.graph, where, confidence=confidence, ram_limit=limits.ram)
+    prediction = with_front_end(alone, network.front_end, where, cost_model.optimize)
+    content = promise(alone, network.front_end, where, cost_model.optimize, limits)
     if as_json:
         click.echo(json.dumps(content | ({"card": cost_model.card.to_json()} if card else {}), indent=2))
     else:

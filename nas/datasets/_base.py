@@ -54,10 +54,12 @@ class Dataset:
     """Examples with their classes.
 
     ``stored`` ``(N, H, W, C)`` holds uint8, int16 or float32 numbers that ``normalization`` turns into the network's input (None:
-    they are it already). A series or a sound lies along W, ``(N, 1, samples, channels)``; a vector along C, ``(N, 1, 1, values)``.
-    ``y`` int64 ``(N,)``, indices into ``classes``. ``rate`` in samples a second. ``validation`` marks the examples that a given
-    split sets aside for validation; ``split`` says in words how the data was divided. ``hash`` identifies the content of the files.
-    ``metric`` is what networks are judged by. For anomaly detection ``normal`` is the class to train on.
+    they are it already); int8 ones are that input quantised, and ``normalization`` is its grid. A series or a sound lies along W,
+    ``(N, 1, samples, channels)``; a vector along C, ``(N, 1, 1, values)``. ``y`` int64 ``(N,)``, indices into ``classes``. ``rate``
+    in samples a second. ``validation`` marks the examples that a given split sets aside for validation; ``variants``
+    ``(K, N, H, W, C)`` are the examples varied K times, for trainings that augment. ``split`` says in words how the data was
+    divided. ``hash`` identifies the content of the files. ``metric`` is what networks are judged by. For anomaly detection
+    ``normal`` is the class to train on.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Dataset:
     normalization: Normalization | None = None
     groups: Groups | None = None
     validation: NDArray[np.bool_] | None = None
+    variants: NDArray[Any] | None = None
     channels: tuple[str, ...] = ()
     rate: float | None = None
     task: Task = "classification"
@@ -97,16 +100,25 @@ class Dataset:
             return auroc(self.anomalous, answers)
         return float(score(self.metric, confusion_matrix(self.y, answers, len(self.classes))))
 
+    @property
+    def grid(self) -> tuple[float, float] | None:
+        """The least and the largest number that int8 examples stand for; None for others, whose range the data shows."""
+        if self.stored.dtype != np.int8 or self.normalization is None:
+            return None
+        low, high = self.normalization(np.array([[-128], [127]], np.int8)).ravel().tolist()
+        return low, high
+
     def about_input(self) -> dict[str, Any]:
         """What firmware has to know to make inputs and to read outputs: ``normalization`` of raw numbers, channel by channel in the
-        order of ``channels``, ``rate`` in samples a second, ``classes`` in the order of the outputs."""
+        order of ``channels`` (None: they are taken as they are, as samples of sound), ``rate`` in samples a second, ``classes`` in
+        the order of the outputs."""
         return {
             "kind": self.kind,
             "input_shape": list(self.input_shape),
             "classes": list(self.classes),
             "channels": list(self.channels),
             "rate": self.rate,
-            "normalization": None if self.normalization is None else self.normalization.to_json(),
+            "normalization": None if self.normalization is None or self.kind == "audio" else self.normalization.to_json(),
         }
 
     def subset(self, indices: NDArray[np.intp]) -> Dataset:
@@ -117,4 +129,5 @@ class Dataset:
             y=self.y[indices],
             groups=None if self.groups is None else self.groups.subset(indices),
             validation=None if self.validation is None else self.validation[indices],
+            variants=None if self.variants is None else self.variants[:, indices],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +12,13 @@ from codegen.errors import UserError
 from cost_models import CostModel
 from cost_models.limits import Limits, violations
 from cost_models.prediction import Prediction
+from nas.search.front_end_charge import promise, with_front_end
 from nas.units import format_count, format_duration, format_size
-from search_spaces import Architecture, SearchSpace
+from search_spaces import Architecture, SearchSpace, SpectrogramInput
+
+if TYPE_CHECKING:
+    from codegen.features import FrontEnd
+    from nas.spectrograms import FrontEnds
 
 MOST_KNOWN = 1 << 16
 """Predictions that are remembered; with more, all are forgotten: a sampler may look at a hundred candidates for one trial."""
@@ -32,10 +38,22 @@ def describe(limit: str, value: float) -> str:
 
 
 class Feasibility:
-    """The ``fits`` callable of the samplers: names of the limits that an architecture's prediction breaks, empty where it fits."""
+    """The ``fits`` callable of the samplers: names of the limits that an architecture's prediction breaks, empty where it fits.
 
-    def __init__(self, space: SearchSpace, cost_model: CostModel, board: Board, limits: Limits, confidence: float) -> None:
+    With ``front_ends``, which make the networks' inputs of sounds, predictions are of features and network together.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        cost_model: CostModel,
+        board: Board,
+        limits: Limits,
+        confidence: float,
+        front_ends: FrontEnds | None = None,
+    ) -> None:
         self.space = space
+        self.front_ends = front_ends
         self.cost_model = cost_model
         self.board = board
         self.limits = limits
@@ -50,6 +68,14 @@ class Feasibility:
         return prediction
 
     def _predict(self, architecture: Architecture) -> Prediction:
+        return with_front_end(self.network(architecture), self._front_end(architecture), self.board, self.cost_model.optimize)
+
+    def _front_end(self, architecture: Architecture) -> FrontEnd | None:
+        taken = self.space.input(architecture)
+        return self.front_ends(taken) if self.front_ends is not None and isinstance(taken, SpectrogramInput) else None
+
+    def network(self, architecture: Architecture) -> Prediction:
+        """The cost model's prediction for the network alone."""
         return self.cost_model.predict_chain(self.space.chain(architecture), self.board, confidence=self.confidence)
 
     def __call__(self, architecture: Architecture) -> tuple[str, ...]:
@@ -61,6 +87,10 @@ class Feasibility:
                 self._known.clear()
             self._known[architecture] = prediction
         return tuple(violation.limit for violation in broken)
+
+    def promise(self, architecture: Architecture, limits: Limits | None = None) -> dict[str, Any]:
+        """What ``nas predict --json`` prints of ``architecture``, with the network alone under ``network`` where it is a part."""
+        return promise(self.network(architecture), self._front_end(architecture), self.board, self.cost_model.optimize, limits)
 
     def costs(self, architecture: Architecture) -> tuple[float, ...]:
         """Predicted multiply-accumulates, bytes of RAM and of flash, and milliseconds."""

@@ -50,7 +50,9 @@ class Feedback:
         for key in sorted(finalists):
             graph = graph_from_bytes(self._run.finalist_file(key, ".safetensors").read_bytes())
             architecture = space.from_params(finalists[key].params)
-            observations.append(Observation.of(self._promised.predict(architecture), graph, finalists[key].built))
+            built = finalists[key].built
+            alone = built.get("network", built)  # the cost model knows nothing of features
+            observations.append(Observation.of(self._promised.network(architecture), graph, {**built, **alone}))
         self._drift = find_drift(observations)
         drifted = [name for name, figure in self._drift.items() if figure.drifted]
         if not drifted:
@@ -58,7 +60,9 @@ class Feedback:
         model = refit(self._promised.cost_model, observations)
         save(model, self.model_file)
         promised = self._promised
-        self.feasibility = Feasibility(promised.space, model, promised.board, promised.limits, promised.confidence)
+        self.feasibility = Feasibility(
+            promised.space, model, promised.board, promised.limits, promised.confidence, promised.front_ends
+        )
         self._progress.message(
             f"the cost model is off in {', '.join(drifted)}: refitted to the {len(observations)} networks built; "
             f"use it again with --model {self.model_file}"

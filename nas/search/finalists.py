@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cost_models.limits import Limits
 from nas.build import excesses
@@ -20,6 +20,9 @@ from nas.search.settings import SearchSettings
 from nas.search.study_source import StudySource
 from nas.search.tasks import Finished, finish, training_seed
 from search_spaces import Architecture
+
+if TYPE_CHECKING:
+    from codegen.features import FrontEnd
 
 FORMAT = 1
 
@@ -47,6 +50,15 @@ class Finalist:
     int8_accuracy: float
     built: Mapping[str, Any]
     seconds: float
+    features: Mapping[str, Any] | None = None
+    """What makes the network's inputs of sounds, as JSON (:meth:`codegen.features.FrontEnd.to_json`)."""
+
+    @property
+    def front_end(self) -> FrontEnd | None:
+        """What makes the network's inputs of sounds; None for other data."""
+        from codegen.features import front_end_from_json
+
+        return None if self.features is None else front_end_from_json(self.features)
 
     def broken(self, limits: Limits) -> tuple[str, ...]:
         """Names of the limits that the built program breaks."""
@@ -143,7 +155,8 @@ def _store(run: RunDirectory, candidate: Candidate, result: Finished) -> Finalis
     """Keep a finished network; its JSON file comes last and says that the others are whole."""
     key = candidate.architecture.id
     params = dict(candidate.architecture.values)
-    finalist = Finalist(key, params, result.float_accuracy, result.int8_accuracy, result.built, round(result.seconds, 3))
+    accuracies = result.float_accuracy, result.int8_accuracy
+    finalist = Finalist(key, params, *accuracies, result.built, round(result.seconds, 3), result.front_end)
     write_atomically(run.finalist_file(key, ".safetensors"), result.graph)
     write_atomically(run.finalist_file(key, ".float.safetensors"), result.checkpoint)
     about = {"format": FORMAT, "curve": list(result.curve), **dataclasses.asdict(finalist)}
@@ -160,7 +173,7 @@ def read_finalist(run: RunDirectory, architecture: str) -> Finalist | None:
     if not path.is_file():
         return None
     content = read_json(path)
-    return Finalist(**{field.name: content[field.name] for field in dataclasses.fields(Finalist)})
+    return Finalist(**{field.name: content[field.name] for field in dataclasses.fields(Finalist) if field.name in content})
 
 
 def best(candidates: Sequence[Candidate], done: Mapping[str, Finalist], limits: Limits) -> Candidate | None:

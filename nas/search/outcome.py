@@ -101,8 +101,8 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
 def _promise(outcome: Outcome, finalist: Finalist) -> dict[str, Any]:
     """What was predicted of a finalist before it was trained."""
     preparation = outcome.preparation
-    prediction = preparation.feasibility.predict(preparation.space.from_params(finalist.params)).to_json()
-    return {key: prediction[key] for key in FIGURES}
+    promise = preparation.feasibility.promise(preparation.space.from_params(finalist.params))
+    return {key: promise[key] for key in FIGURES}
 
 
 class _TestUses:
@@ -134,7 +134,8 @@ def _test_all(outcome: Outcome, executor: Executor, test_set: Dataset, uses: _Te
         graph = run.finalist_file(architecture.id, ".safetensors").read_bytes()
         who = "the winner" if chosen.strategy == "search" else f"the baseline {chosen.strategy}"
         uses.log(f"{describe(test_set.metric)} of {who}", architecture, len(test_set))
-        waiting[executor.submit(test, space, space.params(architecture), weights, graph, *shared)] = chosen
+        front_end = outcome.finalists[architecture.id].front_end
+        waiting[executor.submit(test, space, space.params(architecture), weights, graph, front_end, *shared)] = chosen
     tested = {}
     while waiting:
         result = executor.wait()
@@ -149,7 +150,6 @@ def _test_all(outcome: Outcome, executor: Executor, test_set: Dataset, uses: _Te
 def _figures(outcome: Outcome, chosen: Chosen, tested: Tested) -> dict[str, Any]:
     candidate = chosen.candidate
     finalist = outcome.finalists[candidate.architecture.id]
-    prediction = outcome.preparation.feasibility.predict(candidate.architecture)
     metric = outcome.preparation.train_set.metric
     return {
         "trial": trial_json(candidate.study, candidate.number, candidate.architecture),
@@ -168,7 +168,7 @@ def _figures(outcome: Outcome, chosen: Chosen, tested: Tested) -> dict[str, Any]
             "n": tested.examples,
             **tested.details,
         },
-        "predicted": prediction.to_json(outcome.settings.limits),
+        "predicted": outcome.preparation.feasibility.promise(candidate.architecture, outcome.settings.limits),
         "built": dict(finalist.built),
     }
 
@@ -188,11 +188,15 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
     """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``; returns what was measured."""
     from codegen.reference import run as run_reference
     from nas.quantization import quantize_input
+    from nas.spectrograms import network_form, program_inputs
 
     run, settings = outcome.run, outcome.settings
-    graph = graph_from_bytes(run.finalist_file(winner.candidate.architecture.id, ".safetensors").read_bytes())
-    inputs = quantize_input(graph, test_set.x)
-    expected = run_reference(graph, {graph.inputs[0]: inputs})[graph.outputs[0]]
+    architecture = winner.candidate.architecture.id
+    graph = graph_from_bytes(run.finalist_file(architecture, ".safetensors").read_bytes())
+    front_end = outcome.finalists[architecture].front_end
+    taken = quantize_input(graph, network_form(test_set, front_end).x)
+    inputs = taken if front_end is None else program_inputs(test_set, front_end)
+    expected = run_reference(graph, {graph.inputs[0]: taken})[graph.outputs[0]]
     shutil.rmtree(run.winner, ignore_errors=True)  # of a driver that was killed here
     for name, array in (("inputs", inputs), ("expected", expected)):
         write_atomically(run.path / "verification" / f"{name}.npy", npy_bytes(array))
@@ -214,6 +218,7 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
         inputs=inputs,
         expect=expected,
         limits=settings.limits,
+        front_end=front_end,
     )
     if build.verification.mismatches or build.broken:
         shutil.rmtree(run.winner, ignore_errors=True)

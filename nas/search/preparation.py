@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
@@ -14,7 +15,10 @@ from nas.metrics import CLASS_METRICS
 from nas.metrics.confusion import suitable_metric
 from nas.search.feasibility import Feasibility
 from nas.search.settings import SearchSettings
-from search_spaces import AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
+from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
+
+if TYPE_CHECKING:
+    from nas.spectrograms import FrontEnds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,28 @@ def space_for(dataset: Dataset) -> SearchSpace:
 
     :raises UserError: for data that searches do not take yet, or of a shape that no network of the space takes.
     """
-    if dataset.kind == "audio":
-        raise UserError(f"data set {dataset.name}: searches over sounds are not supported yet; 'nas data' describes them")
     if dataset.normal is not None:
+        if dataset.kind == "audio":
+            raise UserError(f"data set {dataset.name}: searches for anomalies in sounds are not supported yet")
         return AutoencoderSpace(dataset.input_shape)
     classes = len(dataset.classes)
+    if (front_ends := front_ends_for(dataset)) is not None:
+        return AudioSpace(front_ends.choices(), classes)
     if dataset.kind == "series":
         _, length, channels = dataset.input_shape
         return TimeSeriesSpace(length, channels, classes)
     if dataset.kind == "vector":
         return DenseSpace(dataset.input_shape, classes)
     return ImageSpace(dataset.input_shape, classes)
+
+
+def front_ends_for(dataset: Dataset) -> FrontEnds | None:
+    """What makes networks' inputs of the data; None where it is their input as it is."""
+    if dataset.kind != "audio":
+        return None
+    from nas.spectrograms import FrontEnds
+
+    return FrontEnds.of(dataset)
 
 
 def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
@@ -78,6 +93,6 @@ def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:
     cost_model = find_cost_model(board, settings.optimize, file)
     train_set, validation = load_parts(settings)
     space = space_for(train_set)
-    feasibility = Feasibility(space, cost_model, board, settings.limits, settings.confidence)
+    feasibility = Feasibility(space, cost_model, board, settings.limits, settings.confidence, front_ends_for(train_set))
     feasibility.check_possible()
     return Preparation(board, space, feasibility, train_set, validation)

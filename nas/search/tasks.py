@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nas.datasets import Dataset
 from search_spaces import SearchSpace
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from codegen.boards import Board
+    from codegen.features import FrontEnd
     from codegen.ir import Graph
     from codegen.optimize import Optimize
     from nas.training import Recipe
@@ -44,10 +47,12 @@ def screen(
     space: SearchSpace, params: Mapping[str, Any], train_set: Dataset, validation: Dataset, recipe: Recipe, seed: int
 ) -> Screened:
     """Train one architecture as trials are trained."""
+    from nas.spectrograms import network_data
     from nas.training import train
 
+    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
     module = _fresh(space, params, seed)
-    result = train(module, train_set, validation, recipe, seed)
+    result = train(module, data.train_set, data.validation, recipe, seed)
     assert result.accuracy is not None
     about = {"params": dict(params), "accuracy": result.accuracy, "seed": seed}
     return Screened(result.accuracy, result.curve, result.seconds, checkpoint(module, about))
@@ -55,12 +60,14 @@ def screen(
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, ``graph`` its int8 form."""
+    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, ``graph`` its int8 form,
+    ``front_end`` what makes its inputs of sounds."""
 
     float_accuracy: float
     curve: tuple[float, ...]
     checkpoint: bytes
     graph: Graph
+    front_end: FrontEnd | None
 
 
 def train_and_quantize(
@@ -75,14 +82,16 @@ def train_and_quantize(
 ) -> TrainedNetwork:
     """Train one architecture fully and quantise it; ``name`` becomes the graph's."""
     from nas.quantization import quantize_network
+    from nas.spectrograms import network_data
     from nas.training import train
 
+    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
     module = _fresh(space, params, seed)
-    trained = train(module, train_set, validation, recipe, seed)
+    trained = train(module, data.train_set, data.validation, recipe, seed)
     assert trained.accuracy is not None
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
-    graph = quantize_network(module, train_set, quantization, seed, name)
-    return TrainedNetwork(trained.accuracy, trained.curve, weights, graph)
+    graph = quantize_network(module, data.train_set, quantization, seed, name)
+    return TrainedNetwork(trained.accuracy, trained.curve, weights, graph, data.front_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class Finished:
     """A finalist: fully trained, quantised, built and measured.
 
     ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``graph`` is the int8 graph's file, ``checkpoint`` the float
-    weights'; ``built`` is what ``nas verify --json`` prints.
+    weights'; ``front_end`` is what makes the network's inputs of sounds, as JSON; ``built`` is what ``nas verify --json`` prints.
     """
 
     float_accuracy: float
@@ -98,6 +107,7 @@ class Finished:
     curve: tuple[float, ...]
     graph: bytes
     checkpoint: bytes
+    front_end: Mapping[str, Any] | None
     built: Mapping[str, Any]
     seconds: float
 
@@ -119,19 +129,23 @@ def finish(
     from codegen.cores import find_core
     from codegen.verify import measure_model
     from nas.quantization import int8_accuracy
+    from nas.spectrograms import network_form, program_inputs
 
     start = time.perf_counter()
     trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name)
-    model = compile_graph(trained.graph, find_core(board.core), name=name, optimize=optimize)
-    built = measure_model(model, board=board, inputs=validation.x[:MEASURED_INPUTS])
+    front_end = trained.front_end
+    model = compile_graph(trained.graph, find_core(board.core), name=name, optimize=optimize, front_end=front_end)
+    few = validation.subset(np.arange(min(MEASURED_INPUTS, len(validation))))
+    built = measure_model(model, board=board, inputs=program_inputs(few, front_end))
     if not built.bit_exact:
         raise RuntimeError(f"{built.mismatches} of {built.inputs} outputs of the built program differ from the reference")
     return Finished(
         float_accuracy=trained.float_accuracy,
-        int8_accuracy=int8_accuracy(trained.graph, validation),
+        int8_accuracy=int8_accuracy(trained.graph, network_form(validation, front_end)),
         curve=trained.curve,
         graph=graph_bytes(trained.graph),
         checkpoint=trained.checkpoint,
+        front_end=None if front_end is None else front_end.to_json(),
         built=built.to_json(),
         seconds=time.perf_counter() - start,
     )
@@ -149,7 +163,13 @@ class Tested:
 
 
 def test(
-    space: SearchSpace, params: Mapping[str, Any], checkpoint: bytes, graph: bytes, validation: Dataset, test_set: Dataset
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    checkpoint: bytes,
+    graph: bytes,
+    front_end: FrontEnd | None,
+    validation: Dataset,
+    test_set: Dataset,
 ) -> Tested:
     """Measure a finished network on the test part. Called for chosen networks when every choice has been made.
 
@@ -160,18 +180,20 @@ def test(
 
     from nas.quantization import int8_answers
     from nas.search.details import class_details, detection_details
+    from nas.spectrograms import network_form
     from nas.training import evaluate
 
     torch.set_num_threads(1)
     module = space.module(space.from_params(params))
     module.load_state_dict(load(checkpoint))
     network = graph_from_bytes(graph)
-    answers = int8_answers(network, test_set)
-    if test_set.normal is None:
-        details = class_details(test_set, answers)
+    seen = network_form(test_set, front_end)
+    answers = int8_answers(network, seen)
+    if seen.normal is None:
+        details = class_details(seen, answers)
     else:
-        details = detection_details(test_set, answers, int8_answers(network, validation)[~validation.anomalous])
-    return Tested(evaluate(module, test_set), test_set.score(answers), len(test_set), details)
+        details = detection_details(seen, answers, int8_answers(network, validation)[~validation.anomalous])
+    return Tested(evaluate(module, seen), seen.score(answers), len(seen), details)
 
 
 def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:
