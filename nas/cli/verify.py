@@ -22,6 +22,7 @@ Examples:
   nas verify runs/digits-1/winner
   nas verify digits-c --inputs x.npy --expect y.npy --json
   nas verify digits-c --core cortex-m0plus
+  nas verify runs/keywords-1 --raw yes.wav
 """
 )
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -29,17 +30,23 @@ Examples:
     "--inputs",
     type=FILE,
     metavar="X.npy",
-    help="Inputs (n, ...), int8 or float32. [default: the project's own]",
+    help="Inputs (n, ...), int8 or float32, or sounds (n, samples), int16. [default: the project's own]",
 )
 @click.option("--expect", type=FILE, metavar="Y.npy", help="Outputs to compare with. [default: the Python reference's]")
-@click.option("--raw", type=FILE, multiple=True, metavar="FILE", help="An input as plain bytes; may be repeated.")
+@click.option(
+    "--raw",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A recording (.wav), where the project takes sound, or an input as plain bytes; may be repeated.",
+)
 @click.option("--core", metavar="CORE", help="Build for and run on another core than the project was exported for.")
 @json_option
 @debug_option
 def command(
     directory: Path, inputs: Path | None, expect: Path | None, raw: tuple[Path, ...], core: str | None, as_json: bool
 ) -> int:
-    """Build the C project in DIRECTORY, run it in the emulator, compare every output bit by bit, and measure.
+    """Build the C project in DIRECTORY (of a run: its winner), run it in the emulator, compare all outputs bit by bit, and measure.
 
     Only code, constants, arena and stack are mapped: any other access is an error that names the address and the layer. The exit
     status is 1 where an output differs.
@@ -49,18 +56,37 @@ def command(
     from codegen.emulator import ExecutionFault, StrayAccess
     from codegen.measurement import render
     from codegen.verify import measure
+    from nas.recordings import answers, are_sounds, read_sounds, render_answers
 
     if inputs is not None and raw:
         raise UserError("--inputs and --raw: give one of them")
-    given = _raw(raw) if raw else None if inputs is None else _array(inputs, "--inputs")
+    directory = _project(directory)
+    heard = bool(raw) and are_sounds(raw)
+    given = (read_sounds(directory, raw) if heard else _raw(raw)) if raw else None if inputs is None else _array(inputs, "--inputs")
     wanted = None if expect is None else _array(expect, "--expect")
     try:
         result = measure(directory, inputs=given, expect=wanted, core=core)
     except (StrayAccess, ExecutionFault) as error:
         click.echo(f"nas: {directory}: {error}", err=True)
         return 1
-    click.echo(json.dumps(result.to_json(), indent=2) if as_json else render(result))
+    said = answers(directory, raw, result) if heard else []
+    if as_json:
+        content = result.to_json() | ({"answers": [answer.to_json() for answer in said]} if said else {})
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo("\n\n".join([*([render_answers(said)] if said else []), render(result)]))
     return 0 if result.bit_exact else 1
+
+
+def _project(path: Path) -> Path:
+    """The directory of the project that ``path`` is, or that the run there has made."""
+    from nas.run_directory import SETTINGS, RunDirectory
+
+    if not (path / SETTINGS).is_file():
+        return path
+    run = RunDirectory.open(path)
+    run.read_report()
+    return run.winner
 
 
 def _array(path: Path, option: str) -> NDArray[Any]:

@@ -103,8 +103,7 @@ def _clips(data: Decoded, reading: Reading) -> Windows:
     length = reading.window or (common if counts.max() >= len(lengths) / 2 else quantile)
     start = np.zeros(len(data), np.int64)
     for i in np.flatnonzero(lengths > length).tolist():
-        power = np.cumsum(np.concatenate([[0.0], (data.example(i).astype(np.float64) ** 2).sum(1)]))
-        start[i] = int((power[length:] - power[:-length]).argmax())
+        start[i] = loudest(data.example(i), length)
     longer, shorter = int((lengths > length).sum()), int((lengths < length).sum())
     words = f"one window of {length} samples{_seconds(length, data.facts.rate)} of each clip"
     if longer:
@@ -112,6 +111,21 @@ def _clips(data: Decoded, reading: Reading) -> Windows:
     if shorter:
         words += f"; {shorter} shorter ones end in silence"
     return Windows(np.arange(len(data)), start, length, words)
+
+
+def loudest(rows: NDArray[Any], length: int) -> int:
+    """Where the piece of ``length`` of ``rows`` ``(n, channels)`` begins that has the most energy."""
+    power = np.cumsum(np.concatenate([[0.0], (rows.astype(np.float64) ** 2).sum(1)]))
+    return int((power[length:] - power[:-length]).argmax())
+
+
+def clip_window(sound: NDArray[np.int16], length: int) -> NDArray[np.int16]:
+    """``sound`` ``(n,)`` as one example ``(length,)``, by the rule for clips: filled up with zeros, or its loudest piece."""
+    begin = loudest(sound[:, None], length) if len(sound) > length else 0
+    window = np.zeros(length, np.int16)
+    piece = sound[begin : begin + length]
+    window[: len(piece)] = piece
+    return window
 
 
 def _seconds(samples: int, rate: float | None) -> str:

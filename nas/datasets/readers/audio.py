@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,9 @@ class AudioReader(ClassFolderReader):
                 continue
             mixed += samples.ndim == 2 and samples.shape[1] > 1
             widths[samples.dtype.name] += 1
-            if own_rate != rate:
-                signal = resample(signal, own_rate, rate)
-                resampled[own_rate] += 1
-            sound = np.clip(np.rint(signal), -32768, 32767).astype(np.int16)[:, None]
-            writer.add(sound, example.label, example.file.name, example.part, example.group)
-        for own_rate, count in sorted(resampled.items()):
+            resampled[own_rate] += own_rate != rate
+            writer.add(_at_rate(signal, own_rate, rate)[:, None], example.label, example.file.name, example.part, example.group)
+        for own_rate, count in sorted((+resampled).items()):
             writer.note(f"{count} files of {own_rate} Hz are resampled to {rate} Hz")
         if mixed:
             writer.note(f"{mixed} files of several channels are mixed down to one")
@@ -69,6 +67,26 @@ class AudioReader(ClassFolderReader):
         except (OSError, ValueError) as error:
             writer.skip(example.file.name, _reason(error))
             return None
+
+
+def read_wav(path: Path, rate: int) -> NDArray[np.int16]:
+    """The sound in a file as a data set has it: int16 ``(n,)`` at ``rate``, mixed down and resampled where it has to be.
+
+    :raises UserError: if there is no such file, or it is no WAV file that can be read.
+    """
+    try:
+        content = path.read_bytes()
+        _rate(content[:65536])
+        own_rate, samples = _decode(content)
+        return _at_rate(mono(samples), own_rate, rate)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {_reason(error)}; a WAV file is needed") from None
+
+
+def _at_rate(signal: NDArray[np.float64], own_rate: int, rate: int) -> NDArray[np.int16]:
+    if own_rate != rate:
+        signal = resample(signal, own_rate, rate)
+    return np.clip(np.rint(signal), -32768, 32767).astype(np.int16)
 
 
 def mono(samples: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,0 +1,155 @@
+"""From a folder of recordings to a program that hears, end to end on real parts, with as little training as will do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nas as package
+from nas.datasets import load_test
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(package.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+}
+CONFIG = """
+format = 1
+
+[search]
+budget = "8KB"
+flash = "24KB"
+latency = "20ms"
+trials = 3
+finalists = 1
+baselines = false
+workers = 1
+
+[screening]
+epochs = 1
+
+[finishing]
+epochs = 3
+
+[quantization]
+epochs = 1
+"""
+Unpack = Callable[[str], Path]
+
+
+def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory, unpacked: Unpack) -> Path:
+    """A directory with some of the recordings of three digits, and a run over them."""
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "small.toml").write_text(CONFIG)
+    for digit in ("0", "1", "2"):
+        (folder / "spoken" / digit).mkdir(parents=True)
+        for path in sorted((unpacked("fsdd") / digit).iterdir()):
+            if int(path.stem.split("_")[2]) < 12:
+                shutil.copy(path, folder / "spoken" / digit)
+    done = nas("search", "--config", "small.toml", "--data", "spoken", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "without the features:" in done.stdout
+    return folder
+
+
+@pytest.mark.slow
+def test_limits_are_on_features_and_network(searched: Path) -> None:
+    report = read(searched / "runs" / "spoken-1" / "report.json")
+    winner = report["winner"]
+    predicted, built = winner["predicted"], winner["built"]
+    assert built["bit_exact"]
+    assert built["inputs"] == report["data"]["test"] == winner["test"]["n"]
+    assert built["ram"]["total"] <= 8192
+    assert built["flash"]["total"] <= 24 * 1024
+    assert built["latency_ms"] <= 20
+    for figures in (predicted, built):
+        network = figures["network"]
+        assert figures["ram"]["state"] == 516
+        assert figures["ram"]["total"] >= network["ram"]["total"] + 516
+        assert figures["macs"] == network["macs"]
+    assert predicted["ram"]["arena"] == built["ram"]["arena"]
+    assert predicted["network"]["ram"]["arena"] == built["network"]["ram"]["arena"]
+    assert 0 <= predicted["ram"]["stack"] - built["ram"]["stack"] <= 96
+    assert predicted["flash"]["low"] <= built["flash"]["total"] <= predicted["flash"]["high"]
+    assert predicted["cycles"]["low"] <= built["cycles"] <= predicted["cycles"]["high"]
+    assert built["layers"][0]["name"] == "features"
+    assert built["flash"]["total"] - built["network"]["flash"]["total"] > 2000
+    assert built["cycles"] - built["network"]["cycles"] == pytest.approx(built["layers"][0]["cycles"], rel=0.01)
+    assert report["cost_model"]["figures"]["arena"]["outside"] == 0
+    assert report["data"]["normalization"] is None
+
+
+@pytest.mark.slow
+def test_the_test_part_goes_through_the_program_as_sound(searched: Path) -> None:
+    run = searched / "runs" / "spoken-1"
+    test = load_test(str(searched / "spoken"))
+    inputs = np.load(run / "verification" / "inputs.npy")
+    assert inputs.dtype == np.int16
+    assert np.array_equal(inputs, test.stored[:, 0, : inputs.shape[1], 0])
+    expected = np.load(run / "verification" / "expected.npy").reshape(len(test), -1)
+    assert float(np.mean(expected.argmax(1) == test.y)) == read(run / "report.json")["winner"]["test"]["int8"]
+    arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]
+    done = nas("verify", str(run / "winner"), "--json", *arrays, cwd=searched)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == read(run / "winner" / "report.json")["built"]
+
+
+@pytest.mark.slow
+def test_recordings_get_the_scores_of_the_reference(searched: Path) -> None:
+    from codegen.graph_file import load
+
+    run = searched / "runs" / "spoken-1"
+    test = load_test(str(searched / "spoken"))
+    expected = np.load(run / "verification" / "expected.npy").reshape(len(test), -1)
+    names = [str(path) for path in sorted((searched / "spoken").rglob("*.wav"))]
+    graph = load(run / "winner" / "model.safetensors")
+    grid = graph[graph.outputs[0]]
+    scores = {tuple(np.round((row.astype(float) - grid.zero_point) * grid.scale, 4).tolist()) for row in expected}
+    done = nas("verify", str(run), "--json", *(f"--raw={name}" for name in names), cwd=searched)
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)["answers"]
+    assert [answer["file"] for answer in answers] == names
+    found = {tuple(answer["scores"].values()) for answer in answers}
+    assert scores <= found
+    for answer in answers:
+        assert answer["class"] == max(answer["scores"], key=answer["scores"].__getitem__)
+        assert list(answer["scores"]) == ["0", "1", "2"]
+    done = nas("verify", str(run), "--raw", names[0], cwd=searched)
+    assert done.stdout.startswith(f"{names[0]}: {answers[0]['class']}   ({answers[0]['class']} ")
+    (searched / "no.wav").write_bytes(b"RIFF")
+    for bad, words in (("no.wav", "not a WAV file; a WAV file is needed"), ("none.wav", "none.wav: cannot be read")):
+        done = nas("verify", str(run), "--raw", bad, cwd=searched)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert words in done.stderr
+
+
+@pytest.mark.slow
+def test_trials_are_predicted_and_exported_with_their_features(searched: Path) -> None:
+    done = nas("predict", "runs/spoken-1:0", "--board", "nucleo-g0b1re", "--json", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    predicted = json.loads(done.stdout)
+    assert predicted["ram"]["total"] > predicted["network"]["ram"]["total"]
+    done = nas("export", "runs/spoken-1:0", "--board", "nucleo-g0b1re", "--out", "exported", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    built = read(searched / "exported" / "report.json")["built"]
+    assert built["bit_exact"]
+    assert built["ram"]["arena"] == predicted["ram"]["arena"]
+    assert built["ram"]["state"] == predicted["ram"]["state"]
+    assert (searched / "exported" / "include" / "spoken_samples.h").is_file()
