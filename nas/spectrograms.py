@@ -38,7 +38,9 @@ LOW = 20.0
 MOST_FITTED = 2_000
 """Clips that mean and deviation are taken of at most, at equal distances: more would not change them."""
 VARIANTS = 7
-"""Varied copies of each training clip. Trainings draw from them and the clip itself."""
+"""Varied copies of each training clip, from which trainings draw beside the clip itself."""
+MOST_VARIED = 40_000
+"""Varied clips in all, beyond one copy of each: they take time and memory, and large data needs them less."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,13 +130,13 @@ def network_form(dataset: Dataset, front_end: FrontEnd | None, *, varied: bool =
     stored = _cached(_key("features", sounds, settings), lambda: front_end(sounds))
     variants = None
     if varied:
-        augmentation = SoundAugmentation()
+        augmentation, copies = SoundAugmentation(), max(1, min(VARIANTS, MOST_VARIED // len(sounds)))
 
         def vary() -> NDArray[Any]:
-            rngs = np.random.default_rng(0).spawn(VARIANTS)
+            rngs = np.random.default_rng(0).spawn(copies)
             return np.stack([front_end(augmentation(sounds, settings.rate, rng)) for rng in rngs])
 
-        variants = _cached(_key(f"variants {VARIANTS} {augmentation}", sounds, settings), vary)
+        variants = _cached(_key(f"variants {copies} {augmentation}", sounds, settings), vary)
     grid = Normalization(np.array([settings.zero_point], np.float32), np.array([settings.scale], np.float32))
     return dataclasses.replace(dataset, input_shape=front_end.shape, stored=stored, normalization=grid, variants=variants)
 

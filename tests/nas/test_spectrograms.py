@@ -128,6 +128,16 @@ def test_trainings_draw_from_the_clips_and_their_variants(digits: Dataset) -> No
     assert varied.subset(np.array([3, 1])).variants is not None
 
 
+def test_large_data_is_varied_less(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = digits.subset(np.arange(10))
+    front_end = fitted(FrontEnds.of(few).choices()[0], few)
+    for most, copies in ((40_000, 7), (29, 2), (3, 1)):
+        monkeypatch.setattr(spectrograms, "MOST_VARIED", most)
+        variants = network_form(few, front_end, varied=True).variants
+        assert variants is not None
+        assert len(variants) == copies
+
+
 def test_sounds_are_varied_within_bounds() -> None:
     rate = 8000
     sound = (8000 * np.sin(2 * np.pi * 500 * np.arange(rate) / rate)).astype(np.int16)
