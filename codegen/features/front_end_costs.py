@@ -25,6 +25,8 @@ from codegen.project.rendering import prefixed, render
 from codegen.toolchain import ZigCompiler
 from codegen.verify import STREAMING
 
+_VERSION = 1
+"""Of what is in the cache; to be raised where the emulator or this module comes to count otherwise."""
 _NAME = "measured"
 _DEPTH = 4096
 """Stack in bytes of the function that stands for the network; more than that of any features."""
@@ -64,7 +66,7 @@ def front_end_costs(front_end: FrontEnd, core: Core, optimize: Optimize = "balan
     """
     compiler = ZigCompiler()
     files = _files(front_end)
-    identity = [sorted(files.items()), core.name, optimize, compiler.identity]
+    identity = [_VERSION, sorted(files.items()), core.name, optimize, compiler.identity]
     key = hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest()
     path = cache_dir() / "features" / f"{key}.json"
     try:
