@@ -42,10 +42,11 @@ class Recipe:
 @dataclass(frozen=True)
 class TrainingResult:
     """``accuracy`` (0..1, by the data's metric) on the validation data after the last epoch, None without such data; ``curve``:
-    after each epoch."""
+    after each epoch; ``losses``: mean training loss of each epoch."""
 
     accuracy: float | None
     curve: tuple[float, ...]
+    losses: tuple[float, ...]
     seconds: float
 
 
@@ -138,9 +139,11 @@ def train(
     loss_of = _loss(train_set, recipe)
     varied = recipe.augment and train_set.variants is not None
     curve: list[float] = []
+    losses: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
         module.train()
         order = torch.randperm(len(x), generator=generator)
+        total = torch.zeros((), dtype=torch.float64, device=x.device)
         for indices in torch.split(order[: batches * recipe.batch_size], recipe.batch_size):
             batch = x.varied(indices, generator) if varied else x[indices]
             if augmentation is not None:
@@ -150,13 +153,15 @@ def train(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+            total += loss.detach()
+        losses.append(float(total) / batches)
         accuracy = None if validation_set is None else evaluate(module, validation_set)
         if accuracy is not None:
             curve.append(accuracy)
         if on_epoch is not None:
             on_epoch(epoch, accuracy)
     module.eval()
-    return TrainingResult(curve[-1] if curve else None, tuple(curve), time.perf_counter() - start)
+    return TrainingResult(curve[-1] if curve else None, tuple(curve), tuple(losses), time.perf_counter() - start)
 
 
 def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> float:

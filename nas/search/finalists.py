@@ -41,6 +41,15 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Curves:
+    """How the training of a finalist's float network went, by epoch: ``accuracy`` (0..1) on the validation data, mean training
+    ``loss`` in nats, which is empty in runs of versions that did not keep it."""
+
+    accuracy: tuple[float, ...]
+    loss: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finalist:
     """Figures of a finished network; accuracies (0..1) on the validation data, ``built`` as ``nas verify --json`` prints it."""
 
@@ -159,7 +168,8 @@ def _store(run: RunDirectory, candidate: Candidate, result: Finished) -> Finalis
     finalist = Finalist(key, params, *accuracies, result.built, round(result.seconds, 3), result.front_end)
     write_atomically(run.finalist_file(key, ".safetensors"), result.graph)
     write_atomically(run.finalist_file(key, ".float.safetensors"), result.checkpoint)
-    about = {"format": FORMAT, "curve": list(result.curve), **dataclasses.asdict(finalist)}
+    curves = {"curve": list(result.curve), "losses": list(result.losses)}
+    about = {"format": FORMAT, **curves, **dataclasses.asdict(finalist)}
     write_json(run.finalist_file(key, ".json"), about)
     return finalist
 
@@ -174,6 +184,18 @@ def read_finalist(run: RunDirectory, architecture: str) -> Finalist | None:
         return None
     content = read_json(path)
     return Finalist(**{field.name: content[field.name] for field in dataclasses.fields(Finalist) if field.name in content})
+
+
+def read_curves(run: RunDirectory, architecture: str) -> Curves | None:
+    """The training curves of the finalist with this id, if the run directory holds any.
+
+    :raises UserError: if the file is damaged.
+    """
+    path = run.finalist_file(architecture, ".json")
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    return Curves(tuple(content.get("curve", ())), tuple(content.get("losses", ())))
 
 
 def best(candidates: Sequence[Candidate], done: Mapping[str, Finalist], limits: Limits) -> Candidate | None:

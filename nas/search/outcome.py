@@ -14,6 +14,7 @@ from nas.build import build_project
 from nas.datasets import Dataset, is_path, load_test, name_of
 from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
+from nas.layer_shares import layer_shares
 from nas.metrics import describe
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
@@ -69,6 +70,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     uses.log("the winner's program in the emulator, bit by bit", winner.candidate.architecture, len(emulated))
     built = _write_winner(outcome, winner, figures[winner.strategy], emulated)
     figures[winner.strategy]["built"] = built
+    figures[winner.strategy]["predicted"]["layers"] = _predicted_layers(outcome.preparation, winner.candidate.architecture)
     progress.step(f"winner built: {built['inputs']} test inputs in the emulator, {built['mismatches']} differ")
     report = {
         "format": FORMAT,
@@ -103,6 +105,13 @@ def _promise(outcome: Outcome, finalist: Finalist) -> dict[str, Any]:
     preparation = outcome.preparation
     promise = preparation.feasibility.promise(preparation.space.from_params(finalist.params))
     return {key: promise[key] for key in FIGURES}
+
+
+def _predicted_layers(preparation: Preparation, architecture: Architecture) -> list[dict[str, Any]]:
+    """The layers' shares of what was predicted of a network before it was trained."""
+    feasibility = preparation.feasibility
+    shares = layer_shares(preparation.space.graph(architecture), feasibility.cost_model, feasibility.board)
+    return [share.to_json() for share in shares]
 
 
 class _TestUses:

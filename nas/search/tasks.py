@@ -60,11 +60,12 @@ def screen(
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, ``graph`` its int8 form,
-    ``front_end`` what makes its inputs of sounds."""
+    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, mean training loss by epoch
+    in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of sounds."""
 
     float_accuracy: float
     curve: tuple[float, ...]
+    losses: tuple[float, ...]
     checkpoint: bytes
     graph: Graph
     front_end: FrontEnd | None
@@ -91,20 +92,22 @@ def train_and_quantize(
     assert trained.accuracy is not None
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
     graph = quantize_network(module, data.train_set, quantization, seed, name)
-    return TrainedNetwork(trained.accuracy, trained.curve, weights, graph, data.front_end)
+    return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, graph, data.front_end)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A finalist: fully trained, quantised, built and measured.
 
-    ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``graph`` is the int8 graph's file, ``checkpoint`` the float
-    weights'; ``front_end`` is what makes the network's inputs of sounds, as JSON; ``built`` is what ``nas verify --json`` prints.
+    ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`;
+    ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of sounds,
+    as JSON; ``built`` is what ``nas verify --json`` prints.
     """
 
     float_accuracy: float
     int8_accuracy: float
     curve: tuple[float, ...]
+    losses: tuple[float, ...]
     graph: bytes
     checkpoint: bytes
     front_end: Mapping[str, Any] | None
@@ -143,6 +146,7 @@ def finish(
         float_accuracy=trained.float_accuracy,
         int8_accuracy=int8_accuracy(trained.graph, network_form(validation, front_end)),
         curve=trained.curve,
+        losses=trained.losses,
         graph=graph_bytes(trained.graph),
         checkpoint=trained.checkpoint,
         front_end=None if front_end is None else front_end.to_json(),

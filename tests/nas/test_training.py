@@ -76,6 +76,8 @@ def test_every_epoch_is_reported_and_a_callback_can_stop(data: tuple[Dataset, Da
     result = train(build_module(SPACE, small, 0), *data, SHORT, 0, lambda epoch, accuracy: reports.append((epoch, accuracy)))
     assert [epoch for epoch, _ in reports] == [1, 2, 3]
     assert tuple(accuracy for _, accuracy in reports) == result.curve
+    assert len(result.losses) == 3
+    assert 0 < result.losses[-1] < result.losses[0] < 3  # ln 10 = 2.3 is what guessing gives
 
     class StopError(Exception):
         pass
