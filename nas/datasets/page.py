@@ -13,42 +13,28 @@ from numpy.typing import NDArray
 
 from nas.datasets.collection import Collection
 from nas.datasets.decoded import PARTS, TEST
+from nas.markup import Markup, document
 
 SAMPLES = 4
 MOST_CLASSES = 60
 WIDTH, HEIGHT = 220, 80
 COLOURS = ("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#b07aa1", "#9c755f", "#d4a72c")
 _STYLE = """
-:root { color-scheme: light dark; }
-:root { --ink: #1c1c1e; --faint: #6e6e73; --paper: #fff; --card: #f4f4f6; --line: #d8d8dc; --alarm: #c2410c; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #ececee; --faint: #9a9aa0; --paper: #151517; --card: #222226; --line: #3a3a40; --alarm: #fb923c; }
-}
-body { margin: 2rem auto; max-width: 70rem; padding: 0 1rem; background: var(--paper); color: var(--ink); }
-body { font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; }
-h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
-table { border-collapse: collapse; }
-td, th { padding: .15rem .8rem .15rem 0; text-align: right; border-bottom: 1px solid var(--line); }
-td:first-child, th:first-child { text-align: left; }
-th, dt, figcaption { color: var(--faint); font-weight: 500; }
 dt { float: left; clear: left; width: 7rem; }
 dd { margin: 0 0 .2rem 7.5rem; overflow-wrap: anywhere; }
 .samples { display: flex; flex-wrap: wrap; gap: .6rem; }
 figure { margin: 0; padding: .5rem; background: var(--card); border-radius: .5rem; }
 figcaption { font-size: .75rem; max-width: 13rem; overflow-wrap: anywhere; }
 img { image-rendering: pixelated; min-width: 6rem; display: block; }
-svg { display: block; }
-.bar { fill: #4e79a7; }
-.problem { color: var(--alarm); }
+.bar { fill: var(--blue); }
 """
 
 
 def page(collection: Collection, about: Mapping[str, Any]) -> str:
     """The page about ``collection``, which ``about`` describes. Samples are of the part to train on, where it has any."""
     classes = about["classes"]
-    title = html.escape(f"{collection.name}: {len(classes)} classes, {about['examples']:,} examples")
-    body = [f"<h1>{title}</h1>", _summary(about), _counts(about)]
+    title = f"{collection.name}: {len(classes)} classes, {about['examples']:,} examples"
+    body = [f"<h1>{html.escape(title)}</h1>", _summary(about), _counts(about)]
     scale = _value_range(collection)
     for index, entry in enumerate(classes[:MOST_CLASSES]):
         body.append(f"<h2>{html.escape(entry['name'])}</h2>")
@@ -56,9 +42,7 @@ def page(collection: Collection, about: Mapping[str, Any]) -> str:
         body.append(f'<div class="samples">{"".join(figures)}</div>')
     if len(classes) > MOST_CLASSES:
         body.append(f"<p>… and {len(classes) - MOST_CLASSES} more classes</p>")
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{_STYLE}</style>'
-    content = "\n".join(body)
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{content}\n</body></html>\n'
+    return document(title, Markup("\n".join(body)), style=_STYLE)
 
 
 def _summary(about: Mapping[str, Any]) -> str:
