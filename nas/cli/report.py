@@ -1,0 +1,39 @@
+"""``nas report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nas.cli.options import debug_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nas report runs/digits-1
+  nas report runs/digits-1 --out digits.html
+"""
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="File to write. [default: RUN/report.html]"
+)
+@debug_option
+def command(run: Path, out: Path | None) -> None:
+    """Write one HTML page about RUN: winner, front, history, what was promised and built, how to reproduce it.
+
+    The page needs no network and no other file. Of a search that has not ended it shows what there is.
+    """
+    from codegen.errors import UserError
+    from nas.files import write_atomically
+    from nas.report import report_page
+    from nas.run_directory import RunDirectory
+
+    directory = RunDirectory.open(run)
+    path = run / "report.html" if out is None else out
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--out {path}: there is no folder {path.absolute().parent}")
+    write_atomically(path, report_page(directory))
+    click.echo(f"written to {path}")

@@ -1,0 +1,48 @@
+"""The winner beside what little effort gives: a random search and the largest network that fits, with no more compute."""
+
+from __future__ import annotations
+
+from nas.markup import table
+from nas.report.evidence import SEARCH, Evidence
+from nas.report.quantities import FLASH, LATENCY, RAM
+from nas.report.sections import Section, absent, join, paragraph
+from nas.summary import STRATEGIES
+
+
+def baselines_section(evidence: Evidence) -> Section:
+    """A row for each strategy, on the test part."""
+    anchor, title = "baselines", "Baselines"
+    if not evidence.report:
+        return Section(anchor, title, absent("Baselines are compared on the test part when the search has ended."))
+    if len(evidence.chosen) == 1:
+        return Section(anchor, title, absent("The search was run with --no-baselines: nothing to compare the winner with."))
+    winner = evidence.chosen[SEARCH]["trial"]["architecture"]
+    rows = []
+    for name, figures in evidence.chosen.items():
+        test, built = figures["test"], figures["built"]
+        same = name != SEARCH and figures["trial"]["architecture"] == winner
+        rows.append(
+            (
+                STRATEGIES.get(name, name) + (" (the same network)" if same else ""),
+                f"{test['int8']:.2%}",
+                f"{test['float']:.2%}",
+                RAM.text(built["ram"]["total"]),
+                FLASH.text(built["flash"]["total"]),
+                LATENCY.text(built["latency_ms"]),
+                f"{figures['effort']:.0%}",
+            )
+        )
+    head = ("", "test, int8", "test, float", "RAM", "flash", "latency", "epochs of the recipe")
+    n = evidence.chosen[SEARCH]["test"]["n"]
+    studies = evidence.report["studies"]
+    trials = {name: studies[name]["trials"] for name in studies}
+    parts = [table(f"Strategies compared on {n:,} test examples", head, rows)]
+    if "random" in trials:
+        parts.append(
+            paragraph(
+                f"The random search trained {trials['random']} networks that fit where the search trained {trials[SEARCH]}, and as "
+                "many finalists. The largest network that fits was trained for no more compute than all of the search took."
+            )
+        )
+    parts.append(absent("No hand-designed network was among the baselines of this run."))
+    return Section(anchor, title, join(*parts))

@@ -1,0 +1,144 @@
+"""What a run directory holds, read once for all sections of the page. Nothing in it is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nas.run_directory import SETTINGS, RunDirectory
+from nas.search.finalists import Curves, read_curves
+from nas.search.settings import SearchSettings, read_settings
+from nas.summary import STRATEGIES
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+SEARCH = "search"
+"""The study of the search itself; others are baselines."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """A completed trial: ``accuracy`` (0..1) on the validation data as screened, ``costs`` as predicted (bytes, milliseconds,
+    multiply-accumulates), ``network`` as text."""
+
+    study: str
+    number: int
+    architecture: str
+    accuracy: float
+    costs: Mapping[str, float]
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalistRecord:
+    """A finalist: ``label`` tells where it comes from, ``strategies`` who chose it in the end; the rest is its entry in
+    ``report.json``."""
+
+    label: str
+    architecture: str
+    strategies: tuple[str, ...]
+    network: str
+    entry: Mapping[str, Any]
+
+    @property
+    def accuracy(self) -> float:
+        """In int8 on the validation data, 0..1."""
+        return float(self.entry["validation"]["int8"])
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """As built, by the names of :attr:`TrialRecord.costs`."""
+        built = self.entry["built"]
+        return {
+            "ram": built["ram"]["total"],
+            "flash": built["flash"]["total"],
+            "latency_ms": built["latency_ms"],
+            "macs": built["macs"],
+        }
+
+
+class Evidence:
+    """A run as its directory tells of it; ``report`` is empty where the search has not ended.
+
+    :raises UserError: if a file of the run is damaged.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+        self.settings: SearchSettings = read_settings(run.settings(), str(run.path / SETTINGS))
+        self.report: Mapping[str, Any] = run.read_report() if run.report.is_file() else {}
+
+    @cached_property
+    def studies(self) -> Mapping[str, Study]:
+        """Optuna's studies by name, the search's first."""
+        import optuna
+
+        from nas.search.driver import open_storage
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = open_storage(self.run)
+        names = optuna.get_all_study_names(storage)
+        return {name: optuna.load_study(study_name=name, storage=storage) for name in sorted(names, key=SEARCH.__ne__)}
+
+    @cached_property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Completed trials of all studies, by number."""
+        from optuna.trial import TrialState
+
+        return tuple(
+            TrialRecord(
+                study=name,
+                number=trial.number,
+                architecture=trial.user_attrs["architecture"],
+                accuracy=trial.values[0],
+                costs={key: trial.user_attrs[key] for key in ("ram", "flash", "latency_ms", "macs")},
+                network=network_text(trial.user_attrs["network"]),
+            )
+            for name, study in self.studies.items()
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        )
+
+    def of_study(self, name: str) -> tuple[TrialRecord, ...]:
+        """The completed trials of one study."""
+        return tuple(trial for trial in self.trials if trial.study == name)
+
+    @cached_property
+    def chosen(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each strategy came to, by its name, the winner first; empty where the search has not ended."""
+        if not self.report:
+            return {}
+        return {SEARCH: self.report["winner"], **self.report["baselines"]}
+
+    @cached_property
+    def finalists(self) -> tuple[FinalistRecord, ...]:
+        """The networks that were built, the winner first, then by accuracy."""
+        trials: dict[str, TrialRecord] = {}
+        for trial in self.trials:
+            trials.setdefault(trial.architecture, trial)
+        records = []
+        for entry in self.report.get("finalists", ()):
+            key = entry["architecture"]
+            strategies = tuple(name for name, chosen in self.chosen.items() if chosen["trial"]["architecture"] == key)
+            known = trials.get(key)
+            if known is not None:
+                label = f"{'trial' if known.study == SEARCH else known.study} {known.number}"
+                network = known.network
+            else:
+                named = next((self.chosen[name]["trial"]["network"] for name in strategies), None)
+                label = STRATEGIES.get(strategies[0], strategies[0]) if strategies else key
+                network = "" if named is None else network_text(named)
+            records.append(FinalistRecord(label, key, strategies, network, entry))
+        return tuple(sorted(records, key=lambda record: (SEARCH not in record.strategies, -record.accuracy)))
+
+    def curves(self, architecture: str) -> Curves | None:
+        """Training curves of a finalist, if they were kept."""
+        return read_curves(self.run, architecture)
+
+
+def network_text(network: object) -> str:
+    """A network's description on one line: ``conv-16-3-1 inverted_residual-64-5-2-4 flatten``."""
+    assert isinstance(network, (list, tuple))
+    return " ".join("-".join(map(str, block)) for block in network[1:])

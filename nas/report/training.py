@@ -1,0 +1,80 @@
+"""How the finalists' trainings went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nas.markup import Markup, element, escape, table
+from nas.report.axes import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    drawing,
+    fitting,
+    horizontal,
+    percent,
+    polyline,
+    vertical,
+)
+from nas.report.evidence import SEARCH, Evidence, FinalistRecord
+from nas.report.sections import Section, absent, join, paragraph
+from nas.search.finalists import Curves
+
+Curve = tuple[FinalistRecord, Curves]
+
+
+def training_section(evidence: Evidence) -> Section:
+    """Accuracy and loss by epoch, the winner's lines set apart."""
+    anchor, title = "training", "Training of the finalists"
+    kept = [(finalist, curves) for finalist in evidence.finalists if (curves := evidence.curves(finalist.architecture)) is not None]
+    kept = [(finalist, curves) for finalist, curves in kept if curves.accuracy]
+    if not kept:
+        return Section(anchor, title, absent("The run holds no training curves of finalists."))
+    charts = [_chart("Accuracy on the validation data", kept, lambda curves: curves.accuracy, percent)]
+    with_loss = [curve for curve in kept if curve[1].loss]
+    if with_loss:
+        charts.append(_chart("Mean training loss, nats", with_loss, lambda curves: curves.loss, lambda value: f"{value:g}"))
+    return Section(
+        anchor,
+        title,
+        join(
+            paragraph("Float training by epoch, before quantisation-aware fine-tuning; the winner's line is the thick one."),
+            element("div", [element("div", chart, class_="picture") for chart in charts], class_="panels"),
+            escape("") if with_loss else absent("This run was made by a version that did not keep the training loss."),
+            _table(kept),
+        ),
+    )
+
+
+def _chart(name: str, curves: Sequence[Curve], values: Callable[[Curves], Sequence[float]], text: Callable[[float], str]) -> Markup:
+    rows = fitting([value for _, kept in curves for value in values(kept)], HEIGHT - BOTTOM, TOP)
+    last = max(2, *(len(values(kept)) for _, kept in curves))
+    columns = Scale(1, last, LEFT + 6, WIDTH - RIGHT)
+    lines = []
+    for finalist, kept in sorted(curves, key=lambda curve: SEARCH in curve[0].strategies):
+        points = [(columns(epoch), rows(value)) for epoch, value in enumerate(values(kept), start=1)]
+        kind = "winner" if SEARCH in finalist.strategies else "finalist"
+        title = element("title", f"{finalist.label}: {text(values(kept)[-1])} after {len(points)} epochs")
+        lines.append(element("g", title, polyline(points, class_=f"curve {kind}")))
+    axis = horizontal(columns, "epoch", lambda value: f"{value:g}" if value.is_integer() else "")
+    heading = element("text", name, x=LEFT + 6, y=TOP - 2, class_="title")
+    return drawing(f"{name} by epoch of {len(curves)} finalists", list(vertical(rows, text)), list(axis), lines, heading)
+
+
+def _table(curves: Sequence[Curve]) -> Markup:
+    rows = [
+        (
+            finalist.label,
+            f"{len(kept.accuracy)}",
+            f"{kept.loss[-1]:.4f}" if kept.loss else "",
+            f"{finalist.entry['validation']['float']:.2%}",
+            f"{finalist.accuracy:.2%}",
+        )
+        for finalist, kept in curves
+    ]
+    head = ("", "epochs", "last training loss", "float, validation", "int8, validation")
+    return table("Finalists after their training", head, rows)

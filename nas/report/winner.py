@@ -1,0 +1,87 @@
+"""The winner: how good it is, what it takes, and how near each limit is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from codegen.cores import find_core
+from nas.markup import Markup, element, table
+from nas.report.evidence import Evidence, network_text
+from nas.report.sections import Section, absent, bar, join, more, paragraph
+from nas.units import format_count
+
+
+def winner_section(evidence: Evidence) -> Section:
+    """Accuracy, figures against limits, and the network itself."""
+    if not evidence.report:
+        body = absent(f"The search has not ended, so there is no winner yet; 'nas resume {evidence.run.path}' goes on with it.")
+        return Section("winner", "Winner", body)
+    winner = evidence.report["winner"]
+    trial, test = winner["trial"], winner["test"]
+    low, high = wilson(round(test["int8"] * test["n"]), test["n"])
+    headline = element("strong", f"{test['int8']:.2%}")
+    return Section(
+        "winner",
+        "Winner",
+        join(
+            paragraph(
+                f"Trial {trial['number']} classifies ",
+                headline,
+                f" of {test['n']:,} test examples right as the int8 program that runs on the chip ({test['float']:.2%} in float). "
+                f"Counted on so many, its accuracy lies between {low:.1%} and {high:.1%} (Wilson's 95% interval).",
+            ),
+            _figures(evidence, winner),
+            more(
+                "The network",
+                paragraph(element("code", network_text(trial["network"]))),
+                table("Its choices", ("choice", "value"), trial["params"].items(), words=2),
+            ),
+        ),
+    )
+
+
+def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """The interval of a fraction counted on ``of`` examples (Wilson 1927, JASA 22); ``z`` standard deviations wide to each side."""
+    share, spread = right / of, z * z / of
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def interval_text(value: Mapping[str, float], digits: int = 0) -> str:
+    """A prediction with the ends of its interval, with so many digits after the point."""
+    return f"{value['value']:,.{digits}f} ({value['low']:,.{digits}f} to {value['high']:,.{digits}f})"
+
+
+def _figures(evidence: Evidence, winner: Mapping[str, Any]) -> Markup:
+    limits, confidence = evidence.report["limits"], winner["predicted"]["confidence"]
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        predicted, built = winner["predicted"], winner["built"]
+        figures = (
+            ("RAM, bytes", f"at most {predicted['ram']['total']:,}", built["ram"]["total"], limits["ram"], 0),
+            ("Flash, bytes", interval_text(predicted["flash"]), built["flash"]["total"], limits["flash"], 0),
+            ("Latency, ms", interval_text(predicted["latency_ms"], 3), built["latency_ms"], limits["latency_ms"], 3),
+            ("MACs", f"{predicted['macs']:,}", built["macs"], limits["macs"], 0),
+            ("Cycles", interval_text(predicted["cycles"]), built["cycles"], None, 0),
+        )
+        for name, promise, value, bound, digits in figures:
+            if bound is None:
+                yield name, promise, f"{value:,.{digits}f}", "none", "", ""
+                continue
+            share = value / bound
+            filled = bar(share, f"{name}: {share:.0%} of the limit")
+            yield name, promise, f"{value:,.{digits}f}", f"{bound:,.{digits}f}", f"{share:.1%}", filled
+
+    head = ("", f"predicted ({confidence:.0%} interval)", "built", "limit", "of the limit", "")
+    note = find_core(winner["built"]["core"]).timing_note
+    counted = f"Cycles are counted by emulation{f' ({note})' if note else ''}; latency on the board is an estimate made from them. "
+    ram = winner["built"]["ram"]
+    parts = (
+        f"RAM is {ram['arena']:,} bytes of arena, {ram['stack']:,} of stack and {ram['static']:,} of static variables; "
+        f"flash {winner['built']['flash']['code']:,} bytes of code and {winner['built']['flash']['constants']:,} of constants; "
+        f"{format_count(winner['built']['instructions'])} instructions an inference."
+    )
+    return join(table("The winner as predicted before training, as built, and the limits", head, rows()), paragraph(counted, parts))
