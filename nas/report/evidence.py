@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from codegen.errors import UserError
 from nas.run_directory import SETTINGS, RunDirectory
 from nas.search.finalists import Curves, read_curves
+from nas.search.outcome import FORMAT
 from nas.search.settings import SearchSettings, read_settings
 from nas.summary import STRATEGIES
 
@@ -69,7 +71,11 @@ class Evidence:
     def __init__(self, run: RunDirectory) -> None:
         self.run = run
         self.settings: SearchSettings = read_settings(run.settings(), str(run.path / SETTINGS))
-        self.report: Mapping[str, Any] = run.read_report() if run.report.is_file() else {}
+        self.report: Mapping[str, Any] = {}
+        if run.report.is_file():
+            self.report = run.read_report()
+            if self.report.get("format") != FORMAT:
+                raise UserError(f"{run.report}: not of format {FORMAT}, which this version reads; search anew")
 
     @cached_property
     def studies(self) -> Mapping[str, Study]:

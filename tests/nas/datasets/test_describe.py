@@ -9,13 +9,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from data_files import opened, random_images, random_recordings, tone, write_wav
+from html_tags import Tags
 from PIL import Image
 
 from nas.cli import cli
@@ -25,32 +25,6 @@ Unpack = Callable[[str], Path]
 
 def nas(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments), prog_name="nas")
-
-
-class Tags(HTMLParser):
-    """Counts tags and checks that each is closed."""
-
-    OPEN = ("meta", "img", "rect", "polyline", "polygon", "!doctype")
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-        self.sources: list[str] = []
-        self._stack: list[str] = []
-        self.feed(text)
-        assert not self._stack
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag not in self.OPEN:
-            self._stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._stack.pop() == tag
 
 
 def test_text_and_json_tell_the_same(unpacked: Unpack) -> None:

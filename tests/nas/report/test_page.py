@@ -1,0 +1,215 @@
+"""``nas report``: one page about a run, of whatever the run holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from html_tags import Tags
+
+from nas.cli import cli
+from nas.report import report_page
+from nas.report.evidence import Evidence
+from nas.report.importances import parameter_importances
+from nas.report.page import SECTIONS
+from nas.report.winner import wilson
+from nas.run_directory import RunDirectory
+
+NASTY = ["<script>alert('π')</script>", 'Größe & "Maß"', "日本", "</title><b>", *"456789"]
+
+
+def nas(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), prog_name="nas")
+
+
+def edited(run: RunDirectory, edit: Callable[[dict[str, Any]], None]) -> str:
+    """The page's text after a change of the run's report."""
+    report = json.loads(run.report.read_text())
+    edit(report)
+    run.report.write_text(json.dumps(report))
+    return Tags(report_page(run)).text
+
+
+def check_self_contained(page: str) -> Tags:
+    tags = Tags(page)
+    assert all(source.startswith("#") for source in tags.sources)
+    assert not {"link", "iframe", "object", "img"} & set(tags.seen)
+    assert "@import" not in page
+    assert "url(" not in page
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", page)
+    return tags
+
+
+def test_a_run_without_a_winner_shows_its_trials(unfinished: RunDirectory) -> None:
+    result = nas("report", str(unfinished.path))
+    assert result.exit_code == 0, result.output
+    assert result.output == f"written to {unfinished.path / 'report.html'}\n"
+    page = (unfinished.path / "report.html").read_text()
+    text = check_self_contained(page).text
+    assert f"nas resume {unfinished.path}" in text
+    for words in ("no winner yet", "No finalist has been built yet", "test part stays untouched", "Trial 3:", "Trial 3 of random:"):
+        assert words in text
+    assert page.count('class="mark trial"') == 2 * 12 + 2  # in the front and in the history, and in the legend of each
+    assert report_page(unfinished) == page
+    assert sorted(p.name for p in unfinished.path.iterdir() if "report" in p.name) == ["report.html"]
+
+
+def test_a_run_without_trials_has_a_page(unfinished: RunDirectory) -> None:
+    unfinished.journal.write_bytes(b"")
+    assert "No trial has ended yet" in Tags(report_page(unfinished)).text
+
+
+def test_the_front_is_drawn_against_the_cost_nearest_to_its_limit(unfinished: RunDirectory) -> None:
+    page = report_page(unfinished)
+    trials = Evidence(unfinished).trials
+    tightest = "ram" if max(t.costs["ram"] for t in trials) / 3072 > max(t.costs["flash"] for t in trials) / 24576 else "flash"
+    (checked,) = re.findall(r'<input type="radio" name="cost" value="(\w+)" checked', page)
+    assert checked == tightest
+    shown = re.findall(r'<g data-cost="(\w+)"(?: class="(\w+)")?>', page)
+    assert [name for name, hidden in shown if not hidden] == [tightest]
+    assert len(shown) == 4
+
+
+def test_importances_are_optunas(unfinished: RunDirectory) -> None:
+    importances = parameter_importances(Evidence(unfinished))
+    assert sum(importances.values()) == pytest.approx(1)
+    assert list(importances.values()) == sorted(importances.values(), reverse=True)
+    page = report_page(unfinished)
+    assert f"<code>{next(iter(importances))}</code>" in page
+    assert "PED-ANOVA" in page
+
+
+def test_too_few_trials_say_nothing_of_choices(unfinished: RunDirectory) -> None:
+    lines = unfinished.journal.read_bytes().splitlines(keepends=True)
+    ended = [i for i, line in enumerate(lines) if b'"op_code":6' in line]
+    unfinished.journal.write_bytes(b"".join(lines[: ended[4] + 1]))
+    assert "too few to tell which choices matter" in Tags(report_page(unfinished)).text
+
+
+def test_the_page_may_go_elsewhere(unfinished: RunDirectory, tmp_path: Path) -> None:
+    assert nas("report", str(unfinished.path), "--out", str(tmp_path / "page.html")).exit_code == 0
+    assert (tmp_path / "page.html").is_file()
+    assert not (unfinished.path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda run: run.report.write_text("{"), "report.json: damaged"),
+        (lambda run: run.report.write_text("{}\n"), "report.json: not of format 1"),
+        (lambda run: run.report.write_text('{"format": 1, "winner": 3, "baselines": {}}'), "report.json"),
+        (lambda run: run.journal.write_text("{}\n{}\n"), "study.journal"),
+        (lambda run: (run.path / "search.toml").write_text("format = 9"), "search.toml"),
+    ],
+)
+def test_a_damaged_run_gives_one_line_and_no_page(
+    damage: Callable[[RunDirectory], None], words: str, unfinished: RunDirectory
+) -> None:
+    damage(unfinished)
+    result = nas("report", str(unfinished.path))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("nas: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+    assert not (unfinished.path / "report.html").exists()
+
+
+def test_bad_arguments_give_one_line(unfinished: RunDirectory) -> None:
+    for arguments in (["none"], [str(unfinished.path), "--out", "/none/page.html"]):
+        result = nas("report", *arguments)
+        assert result.exit_code == 2
+        assert "none" in result.stderr
+
+
+def test_wilsons_interval() -> None:
+    assert wilson(360, 360) == pytest.approx((0.9894, 1.0), abs=1e-4)
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert wilson(0, 10)[0] == 0
+
+
+@pytest.mark.slow
+def test_a_finished_run_shows_everything(finished: RunDirectory) -> None:
+    page = report_page(finished)
+    tags = check_self_contained(page)
+    report = json.loads(finished.report.read_text())
+    for make in SECTIONS:
+        assert f'<section id="{make(Evidence(finished)).anchor}"' in page
+    assert re.findall(r'<p class="absent">(.*?)</p>', page) == ["No hand-designed network was among the baselines of this run."]
+    winner = report["winner"]
+    for value in (winner["built"]["ram"]["total"], winner["built"]["flash"]["total"], winner["built"]["cycles"]):
+        assert f"{value:,.0f}" in tags.text
+    for layer in winner["built"]["layers"]:
+        assert layer["name"] in tags.text
+    assert f"{winner['test']['int8']:.2%}" in tags.text
+    assert {"winner", "finalist", "largest"} <= set(re.findall(r'class="mark ([\w-]+)"', page))
+    assert "nas search --config" in tags.text
+    assert (finished.path / "search.toml").read_text() in unescape(page)
+
+
+@pytest.mark.slow
+def test_the_search_keeps_what_the_report_shows(finished: RunDirectory) -> None:
+    report = json.loads(finished.report.read_text())
+    winner = report["winner"]
+    confusion = winner["confusion"]
+    assert [len(row) for row in confusion] == [10] * 10
+    assert sum(map(sum, confusion)) == winner["test"]["n"] == 360
+    assert sum(confusion[i][i] for i in range(10)) == round(winner["test"]["int8"] * 360)
+    predicted, built = winner["predicted"]["layers"], winner["built"]["layers"]
+    assert [(layer["name"], layer["op"], layer["macs"]) for layer in predicted] == [
+        (layer["name"], layer["op"], layer["macs"]) for layer in built
+    ]
+    assert max(layer["ram"] for layer in predicted) == winner["built"]["ram"]["arena"]
+    assert sum(layer["constants"] for layer in predicted) == winner["built"]["flash"]["constants"]
+    for finalist in report["finalists"]:
+        kept = json.loads(finished.finalist_file(finalist["architecture"], ".json").read_text())
+        assert len(kept["losses"]) == len(kept["curve"]) > 0
+
+
+@pytest.mark.slow
+def test_names_of_classes_are_text_whatever_is_in_them(finished: RunDirectory) -> None:
+    text = edited(finished, lambda report: report["data"].update(classes=NASTY, name="<script>x</script>"))
+    for name in NASTY:
+        assert name in text
+    assert "<script>x</script>: 10 classes" in text
+    assert "<script>alert" not in report_page(finished)
+
+
+@pytest.mark.slow
+def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
+    def older(report: dict[str, Any]) -> None:
+        del report["winner"]["confusion"]
+        del report["winner"]["predicted"]["layers"]
+
+    for path in (finished.path / "finalists").glob("*.json"):
+        content = json.loads(path.read_text())
+        del content["losses"]
+        path.write_text(json.dumps(content))
+    (finished.winner / "memory_map.svg").unlink()
+    text = edited(finished, older)
+    for words in (
+        "did not keep the winner's confusion matrix",
+        "did not keep what was predicted of single layers",
+        "did not keep the training loss",
+        "memory_map.svg is not there",
+    ):
+        assert words in text
+
+
+@pytest.mark.slow
+def test_of_very_many_classes_the_mistakes_are_shown(finished: RunDirectory) -> None:
+    def many(report: dict[str, Any]) -> None:
+        confusion = [[9 if i == j else 0 for j in range(60)] for i in range(60)]
+        confusion[58][3] = 4
+        report["winner"]["confusion"] = confusion
+        report["data"]["classes"] = [f"word {i}" for i in range(60)]
+
+    text = edited(finished, many)
+    assert "right on 540 of 544" in text
+    assert re.search(r"word 58word 3430\.8%", text)
+    assert "taken for →" not in text
