@@ -36,7 +36,7 @@ def baselines_section(evidence: Evidence) -> Section:
     n = evidence.chosen[SEARCH]["test"]["n"]
     studies = evidence.report["studies"]
     trials = {name: studies[name]["trials"] for name in studies}
-    parts = [table(f"Strategies compared on {n:,} test examples", head, rows)]
+    parts = [table(f"{evidence.heading} on {n:,} test examples, and what the programs take", head, rows)]
     if "random" in trials:
         parts.append(
             paragraph(

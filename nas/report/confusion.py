@@ -18,7 +18,7 @@ def confusion_section(evidence: Evidence) -> Section:
     anchor, title = "confusion", "What is taken for what"
     if not evidence.report:
         return Section(anchor, title, absent("The test part stays untouched until the search has ended."))
-    matrix = evidence.report["winner"].get("confusion")
+    matrix = evidence.report["winner"]["test"].get("confusion")
     if matrix is None:
         missing = "This run was made by a version that did not keep the winner's confusion matrix; 'nas search' keeps it now."
         return Section(anchor, title, absent(missing))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
+from nas.metrics import describe
 from nas.run_directory import SETTINGS, RunDirectory
 from nas.search.finalists import Curves, read_curves
 from nas.search.outcome import FORMAT
@@ -23,8 +24,8 @@ SEARCH = "search"
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """A completed trial: ``accuracy`` (0..1) on the validation data as screened, ``costs`` as predicted (bytes, milliseconds,
-    multiply-accumulates), ``network`` as text."""
+    """A completed trial: ``accuracy`` (0..1, by the run's metric) on the validation data as screened, ``costs`` as predicted
+    (bytes, milliseconds, multiply-accumulates), ``network`` as text."""
 
     study: str
     number: int
@@ -63,7 +64,8 @@ class FinalistRecord:
 
 
 class Evidence:
-    """A run as its directory tells of it; ``report`` is empty where the search has not ended.
+    """A run as its directory tells of it; ``report`` is empty where the search has not ended. ``metric`` is what networks were
+    judged by, in words.
 
     :raises UserError: if a file of the run is damaged.
     """
@@ -71,11 +73,17 @@ class Evidence:
     def __init__(self, run: RunDirectory) -> None:
         self.run = run
         self.settings: SearchSettings = read_settings(run.settings(), str(run.path / SETTINGS))
+        self.metric = describe(self.settings.metric or "accuracy")
         self.report: Mapping[str, Any] = {}
         if run.report.is_file():
             self.report = run.read_report()
             if self.report.get("format") != FORMAT:
                 raise UserError(f"{run.report}: not of format {FORMAT}, which this version reads; search anew")
+
+    @property
+    def heading(self) -> str:
+        """The metric at the beginning of a sentence."""
+        return self.metric[0].upper() + self.metric[1:]
 
     @cached_property
     def studies(self) -> Mapping[str, Study]:

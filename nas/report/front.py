@@ -56,10 +56,10 @@ def front_section(evidence: Evidence) -> Section:
         "Front",
         join(
             paragraph(
-                "Accuracy on the validation data against cost. Trials are float networks after a short training, at predicted "
-                "costs; what was built is fully trained, in int8, at measured costs. The line is the front of the search's trials."
+                f"{evidence.heading} on the validation data against cost. Trials are float networks after a short training, at "
+                "predicted costs; what was built is fully trained, in int8, at measured costs. The line is the search's front."
             ),
-            element("div", _choice(first), _chart(points, evidence, first), class_="picture"),
+            element("div", _choice(evidence.heading, first), _chart(points, evidence, first), class_="picture"),
             legend([kind for kind in NAMES if any(point.kind == kind for point in points)]),
             element("p", HINT, id="picked", role="status"),
             more("The front as a table", _table(evidence)),
@@ -97,7 +97,7 @@ def _tightest(evidence: Evidence) -> Quantity:
     return max(QUANTITIES, key=share)
 
 
-def _choice(first: Quantity) -> Markup:
+def _choice(metric: str, first: Quantity) -> Markup:
     """Radio buttons; without scripts they would do nothing, so the script shows them."""
     buttons = [
         element(
@@ -105,7 +105,7 @@ def _choice(first: Quantity) -> Markup:
         )
         for quantity in QUANTITIES
     ]
-    return element("fieldset", element("legend", "Accuracy against"), buttons, id="cost", hidden=True)
+    return element("fieldset", element("legend", f"{metric} against"), buttons, id="cost", hidden=True)
 
 
 def _chart(points: Sequence[_Point], evidence: Evidence, first: Quantity) -> Markup:
@@ -138,7 +138,7 @@ def _chart(points: Sequence[_Point], evidence: Evidence, first: Quantity) -> Mar
         marks.append(mark(point.kind, x, y, point.title, **key))
     order = " ".join(quantity.key for quantity in QUANTITIES)
     return drawing(
-        f"Accuracy of {len(points)} networks against their cost. The arrow keys go from one to the next.",
+        f"{evidence.heading} of {len(points)} networks against their cost. The arrow keys go from one to the next.",
         list(vertical(rows, percent)),
         below(low),
         layers,
@@ -197,5 +197,5 @@ def _table(evidence: Evidence) -> Markup:
         )
         for trial in sorted(on_front.values(), key=lambda trial: (-trial.accuracy, trial.number))
     ]
-    head = ("", "accuracy as screened", *(f"{quantity.name}, predicted" for quantity in QUANTITIES), "network")
-    return table("Trials that no other beats in accuracy at a lower cost of one kind", head, rows)
+    head = ("", f"{evidence.metric} as screened", *(f"{quantity.name}, predicted" for quantity in QUANTITIES), "network")
+    return table(f"Trials that no other beats in {evidence.metric} at a lower cost of one kind", head, rows)

@@ -38,7 +38,7 @@ def history_section(evidence: Evidence) -> Section:
         "history",
         "Search history",
         join(
-            paragraph("Accuracy on the validation data as screened; a line is the best so far."),
+            paragraph(f"{evidence.heading} on the validation data as screened; a line is the best so far."),
             element("div", _chart(evidence), class_="picture"),
             legend(["trial", "random-trial"][: len(evidence.studies)]),
             told or absent("How many candidates were rejected is counted when the search ends."),
@@ -70,7 +70,7 @@ def _chart(evidence: Evidence) -> Markup:
         for trial in trials:
             title = f"{name} {trial.number}: {trial.accuracy:.2%}"
             parts.append(mark(kind, columns(trial.number), rows(trial.accuracy), title, data_network=trial.architecture))
-    label = "Accuracy of each trial in order, with the best so far as a line; the table below tells each new best."
+    label = f"{evidence.heading} of each trial in order, with the best so far as a line; the table below tells each new best."
     axis = horizontal(columns, "trial", lambda value: f"{value:g}" if value.is_integer() else "")
     return drawing(label, list(vertical(rows, percent)), list(axis), below(low), parts, class_="marks")
 
@@ -94,4 +94,4 @@ def _table(evidence: Evidence) -> Markup:
         for name in evidence.studies
         for trial in improvements(evidence.of_study(name))
     ]
-    return table("Trials that were better than all before them", ("trial", "accuracy as screened", "network"), rows)
+    return table("Trials that were better than all before them", ("trial", f"{evidence.metric} as screened", "network"), rows)

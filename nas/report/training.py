@@ -34,7 +34,7 @@ def training_section(evidence: Evidence) -> Section:
     kept = [(finalist, curves) for finalist, curves in kept if curves.accuracy]
     if not kept:
         return Section(anchor, title, absent("The run holds no training curves of finalists."))
-    charts = [_chart("Accuracy on the validation data", kept, lambda curves: curves.accuracy, percent)]
+    charts = [_chart(f"{evidence.heading} on the validation data", kept, lambda curves: curves.accuracy, percent)]
     with_loss = [curve for curve in kept if curve[1].loss]
     if with_loss:
         charts.append(_chart("Mean training loss, nats", with_loss, lambda curves: curves.loss, lambda value: f"{value:g}"))

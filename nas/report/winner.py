@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,24 +13,23 @@ from nas.units import format_count
 
 
 def winner_section(evidence: Evidence) -> Section:
-    """Accuracy, figures against limits, and the network itself."""
+    """How good it is, figures against limits, and the network itself."""
     if not evidence.report:
         body = absent(f"The search has not ended, so there is no winner yet; 'nas resume {evidence.run.path}' goes on with it.")
         return Section("winner", "Winner", body)
     winner = evidence.report["winner"]
     trial, test = winner["trial"], winner["test"]
-    low, high = wilson(round(test["int8"] * test["n"]), test["n"])
-    headline = element("strong", f"{test['int8']:.2%}")
+    headline = element("strong", f"{evidence.heading} {test['int8']:.2%}")
+    about = (
+        f" on {test['n']:,} test examples: trial {trial['number']}, as the int8 program that runs on the chip "
+        f"({test['float']:.2%} in float)."
+    )
     return Section(
         "winner",
         "Winner",
         join(
-            paragraph(
-                f"Trial {trial['number']} classifies ",
-                headline,
-                f" of {test['n']:,} test examples right as the int8 program that runs on the chip ({test['float']:.2%} in float). "
-                f"Counted on so many, its accuracy lies between {low:.1%} and {high:.1%} (Wilson's 95% interval).",
-            ),
+            paragraph(headline, about, _certainty(test)),
+            _groups(evidence.metric, test),
             _figures(evidence, winner),
             more(
                 "The network",
@@ -42,12 +40,24 @@ def winner_section(evidence: Evidence) -> Section:
     )
 
 
-def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval of a fraction counted on ``of`` examples (Wilson 1927, JASA 22); ``z`` standard deviations wide to each side."""
-    share, spread = right / of, z * z / of
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
-    return max(0.0, middle - half), min(1.0, middle + half)
+def _certainty(test: Mapping[str, Any]) -> str:
+    if "interval" not in test:  # older runs
+        return ""
+    low, high = test["interval"]
+    return f" Counted on so many, other examples of the same source may give {low:.1%} to {high:.1%} (95% interval)."
+
+
+def _groups(metric: str, test: Mapping[str, Any]) -> Markup:
+    """How the winner does by person, or whatever the groups are."""
+    groups = test.get("groups")
+    if groups is None or groups["count"] < 2:
+        return Markup("")
+    spread = f"{groups['min']:.1%} to {groups['max']:.1%}, median {groups['median']:.1%}"
+    rows = [(group["name"], f"{group['score']:.1%}", f"{group['n']:,}") for group in groups["lowest"]]
+    return join(
+        paragraph(f"By {groups['kind']}: {spread} over {groups['count']}."),
+        more("Those that it fails most", table(f"Lowest {metric} by {groups['kind']}", (groups["kind"], metric, "examples"), rows)),
+    )
 
 
 def interval_text(value: Mapping[str, float], digits: int = 0) -> str:
