@@ -16,6 +16,7 @@ from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from optuna import Study
     from optuna.trial import FrozenTrial
 
     from codegen.features import FrontEnd
@@ -134,10 +135,10 @@ def trained(source: Source) -> Trained:
     return replace(network, inputs=inputs, about=about)
 
 
-def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
-    """A finished trial of the run's search.
+def read_study(run: RunDirectory) -> Study:
+    """The study of the run's search; only read it.
 
-    :raises UserError: if there is none of that number, or it has no result.
+    :raises UserError: if no trial was made yet.
     """
     import optuna
 
@@ -145,15 +146,37 @@ def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.load_study(study_name=SEARCH, storage=open_storage(run))
+        return optuna.load_study(study_name=SEARCH, storage=open_storage(run))
     except KeyError:
         raise UserError(f"{run.path}: no trial was made yet; 'nas resume {run.path}' goes on with the search") from None
-    trials = study.trials
+
+
+def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
+    """A finished trial of the run's search.
+
+    :raises UserError: if there is none of that number, or it has no result.
+    """
+    from optuna.trial import TrialState
+
+    trials = read_study(run).trials
     if number >= len(trials):
         raise UserError(f"{run.path}:{number}: no such trial; the search made {len(trials)}, numbered from 0")
-    if trials[number].state != optuna.trial.TrialState.COMPLETE:
+    if trials[number].state != TrialState.COMPLETE:
         raise UserError(f"{run.path}:{number}: this trial has no result ({trials[number].state.name.lower()}); choose another one")
     return trials[number]
+
+
+def best_trial(run: RunDirectory) -> FrozenTrial:
+    """The trial that became the winner; before there is one, the best so far.
+
+    :raises UserError: if no trial has ended yet.
+    """
+    if run.report.is_file():
+        return read_trial(run, run.read_report()["winner"]["trial"]["number"])
+    try:
+        return read_study(run).best_trial
+    except ValueError:
+        raise UserError(f"{run.path}: no trial has ended yet; 'nas resume {run.path}' goes on with the search") from None
 
 
 def _imported(source: Source) -> Graph:

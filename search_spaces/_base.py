@@ -217,6 +217,10 @@ class SearchSpace(ABC):
                 return child
         raise UserError(f"search space {self.name}: no network lies beside {architecture.id}; give it more choices")
 
+    def changed(self, architecture: Architecture, changes: Mapping[str, Choice]) -> Architecture:
+        """``architecture`` with other values for some parameters. Those that become active by it are completed, always alike."""
+        return self.decode(self._completing({**architecture.parameters, **changes}, np.random.default_rng(0)))
+
     def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         """An architecture whose groups of parameters (the name up to ``_``: a stage, the stem, …) come from either parent."""
         sources: dict[str, Mapping[str, Choice]] = {}

@@ -14,7 +14,7 @@ import click
 
 from codegen.errors import UserError
 
-COMMANDS = ("search", "resume", "report", "export", "verify", "predict", "calibrate", "data", "boards")
+COMMANDS = ("search", "resume", "report", "explain", "export", "verify", "predict", "calibrate", "data", "boards")
 
 _FULL = {errno.ENOSPC: "no space left on the device", errno.EDQUOT: "the disk quota is used up"}
 

@@ -17,9 +17,11 @@ def drive(run: RunDirectory, settings: SearchSettings, preparation: Preparation)
 
     Ctrl-C stops at once: every result so far is in the run directory, and the last line says how to go on.
     """
+    from nas.cli.explain import explain_trial
     from nas.progress import make_progress
     from nas.ray_executor import RayExecutor
     from nas.search.driver import NothingFitsError, run_search
+    from nas.search.explanation_text import explanation_text
     from nas.summary import opening, summary
 
     try:
@@ -36,6 +38,8 @@ def drive(run: RunDirectory, settings: SearchSettings, preparation: Preparation)
         click.echo(f"\nstopped; 'nas resume {run.path}' goes on", err=True)
         return 130
     except NothingFitsError as error:
+        name, explanation = explain_trial(run, None)
+        click.echo("\n" + explanation_text(explanation, name))
         click.echo(f"nas: {error}", err=True)
         return 1
     click.echo("\n" + summary(run, report))

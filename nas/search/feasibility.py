@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codegen.boards import Board
-from codegen.errors import UserError
 from cost_models import CostModel
 from cost_models.limits import Limits, violations
 from cost_models.prediction import Prediction
@@ -112,17 +111,6 @@ class Feasibility:
             if self._excess(step) < excess:
                 closest, excess = step, self._excess(step)
         return closest
-
-    def check_possible(self) -> None:
-        """Check that a :meth:`modest` network fits.
-
-        :raises UserError: naming the option and what that network needs.
-        """
-        broken = violations(self._predict(self.modest()), self.limits)
-        for worst in sorted(broken, key=lambda v: -v.value / v.bound if v.bound else -math.inf):
-            needs = f"the smallest network of the space needs {describe(worst.limit, worst.value)}"
-            given = describe(worst.limit, worst.bound)
-            raise UserError(f"{OPTION[worst.limit]}: no network fits into {given}; {needs} on {self.board.name}")
 
     def _excess(self, architecture: Architecture) -> float:
         """By how much the limit is exceeded that is exceeded most, relative to it; 0 where none is."""

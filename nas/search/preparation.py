@@ -13,6 +13,7 @@ from nas.anomaly import with_anomalies
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
 from nas.metrics import CLASS_METRICS
 from nas.metrics.confusion import suitable_metric
+from nas.search.explanation_text import check_possible
 from nas.search.feasibility import Feasibility
 from nas.search.settings import SearchSettings
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
@@ -88,11 +89,19 @@ def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:
     :raises UserError: for an unknown board, data that cannot be read or changed, a core without a cost model, or limits that no
         network of the space meets.
     """
+    train_set, validation = load_parts(settings)
+    feasibility = feasibility_for(settings, train_set, model)
+    check_possible(feasibility)
+    return Preparation(feasibility.board, feasibility.space, feasibility, train_set, validation)
+
+
+def feasibility_for(settings: SearchSettings, dataset: Dataset, model: Path | None = None) -> Feasibility:
+    """Which networks for ``dataset`` fit; ``model`` as in :func:`prepare`.
+
+    :raises UserError: for an unknown board, data that searches do not take, or a core without a cost model.
+    """
     board = load_board(settings.board)
     file = model or (None if settings.model is None else Path(settings.model))
     cost_model = find_cost_model(board, settings.optimize, file)
-    train_set, validation = load_parts(settings)
-    space = space_for(train_set)
-    feasibility = Feasibility(space, cost_model, board, settings.limits, settings.confidence, front_ends_for(train_set))
-    feasibility.check_possible()
-    return Preparation(board, space, feasibility, train_set, validation)
+    space, front_ends = space_for(dataset), front_ends_for(dataset)
+    return Feasibility(space, cost_model, board, settings.limits, settings.confidence, front_ends)

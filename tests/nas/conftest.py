@@ -1,3 +1,5 @@
+"""Runs to look at: one whose trials have ended, one that has ended."""
+
 from __future__ import annotations
 
 import os
