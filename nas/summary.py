@@ -48,7 +48,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         f"winner: trial {trial['number']}, {metric} {test['int8']:.2%} on {test['n']} test examples in int8 "
         f"({test['float']:.2%} in float; other examples: {low:.1%} to {high:.1%})",
         *_groups(metric, test["groups"]),
-        *_alarm(test.get("alarm")),
+        *alarm_lines(test.get("alarm")),
         "",
         *_layers(winner["built"]["layers"]),
         "",
@@ -76,7 +76,7 @@ def _groups(metric: str, groups: Mapping[str, Any] | None) -> list[str]:
     return [f"{metric} by {groups['kind']}: {spread} over {groups['count']}; lowest: {lowest}"]
 
 
-def _alarm(alarm: Mapping[str, Any] | None) -> list[str]:
+def alarm_lines(alarm: Mapping[str, Any] | None) -> list[str]:
     """What comes of an alarm where the anomaly score passes the threshold."""
     if alarm is None:
         return []

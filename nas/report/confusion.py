@@ -19,6 +19,8 @@ def confusion_section(evidence: Evidence) -> Section:
     if not evidence.report:
         return Section(anchor, title, absent("The test part stays untouched until the search has ended."))
     matrix = evidence.report["winner"]["test"].get("confusion")
+    if matrix is None and "alarm" in evidence.report["winner"]["test"]:
+        return Section(anchor, title, absent("An anomaly detector has no classes; what its alarm detects is told with the winner."))
     if matrix is None:
         missing = "This run was made by a version that did not keep the winner's confusion matrix; 'nas search' keeps it now."
         return Section(anchor, title, absent(missing))

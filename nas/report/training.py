@@ -37,7 +37,7 @@ def training_section(evidence: Evidence) -> Section:
     charts = [_chart(f"{evidence.heading} on the validation data", kept, lambda curves: curves.accuracy, percent)]
     with_loss = [curve for curve in kept if curve[1].loss]
     if with_loss:
-        charts.append(_chart("Mean training loss, nats", with_loss, lambda curves: curves.loss, lambda value: f"{value:g}"))
+        charts.append(_chart("Mean training loss", with_loss, lambda curves: curves.loss, lambda value: f"{value:g}"))
     return Section(
         anchor,
         title,

@@ -182,6 +182,18 @@ def test_groups_that_the_winner_fails_are_named(finished: RunDirectory) -> None:
 
 
 @pytest.mark.slow
+def test_the_alarm_of_an_anomaly_detector_is_told(finished: RunDirectory) -> None:
+    def detector(report: dict[str, Any]) -> None:
+        del report["winner"]["test"]["confusion"]
+        alarm = {"threshold": 1.25, "detected": 0.9, "false_alarms": 0.02, "false_alarms_on_validation": 0.01}
+        report["winner"]["test"]["alarm"] = alarm
+
+    text = edited(finished, detector)
+    assert "Alarm above 1.250: 90.0% of anomalies detected, 2.0% false alarms" in text
+    assert "An anomaly detector has no classes" in text
+
+
+@pytest.mark.slow
 def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
     def older(report: dict[str, Any]) -> None:
         del report["winner"]["test"]["interval"]
