@@ -42,8 +42,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """How the training of a finalist's float network went, by epoch: ``accuracy`` (0..1, by the run's metric) on the validation data,
-    mean training ``loss``, which is empty in runs of versions that did not keep it."""
+    """How the training of a finalist's float network went, by epoch: ``accuracy`` (0..1, by the run's metric) on the validation
+    data, mean training ``loss``, which is empty in runs of versions that did not keep it."""
 
     accuracy: tuple[float, ...]
     loss: tuple[float, ...]
