@@ -21,9 +21,12 @@ def layers_section(evidence: Evidence) -> Section:
     if not predicted:
         missing = "This run was made by a version that did not keep what was predicted of single layers."
         return Section(anchor, title, join(_built(built, winner["built"]), absent(missing)))
+    constants = sum(layer["constants"] for layer in predicted.values())
     explanation = paragraph(
         "RAM: bytes of the arena that hold something while the layer runs, planned and built alike. Code: of the layer's own "
-        "function, as predicted; a layer that shares the function of an earlier one adds none. Constants are exact."
+        "function, as predicted; a layer that shares the function of an earlier one adds none. Constants are exact. All code, what "
+        f"lies around the layers included: {winner['predicted']['flash']['value'] - constants:,} bytes predicted, "
+        f"{winner['built']['flash']['code']:,} built.",
     )
     return Section(anchor, title, join(_both(built, predicted, winner), explanation))
 

@@ -128,3 +128,24 @@ def test_foreign_directories_are_refused(tmp_path: Path) -> None:
 def test_a_search_that_has_not_ended_has_no_report(run: RunDirectory) -> None:
     with pytest.raises(UserError, match="nas resume"):
         run.read_report()
+
+
+def test_optuna_alone_opens_a_run(tried: Path) -> None:
+    """As optuna-dashboard does; nothing of ours is asked."""
+    script = """
+import sys
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+storage = JournalStorage(JournalFileBackend(sys.argv[1]))
+study = optuna.load_study(study_name="search", storage=storage)
+best = study.best_trial
+assert len(study.trials) == 12 and best.value == max(trial.value for trial in study.trials)
+assert best.user_attrs["ram"] <= 3072 and all(value <= 0 for value in best.constraints.values())
+assert optuna.get_all_study_names(storage) == ["search", "random"]
+assert not any(name.split(".")[0] in ("nas", "search_spaces", "cost_models", "codegen") for name in sys.modules)
+"""
+    before = (tried / "study.journal").read_bytes()
+    done = subprocess.run([sys.executable, "-c", script, str(tried / "study.journal")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tried / "study.journal").read_bytes() == before
