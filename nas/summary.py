@@ -61,6 +61,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         f"took {format_duration(report['seconds'])}",
         "",
         f"C project   {run.winner}",
+        f"look at it  nas report {run.path}",
         f"check it    nas verify {run.winner} --inputs {arrays}/inputs.npy --expect {arrays}/expected.npy",
         f"export      nas export {run.path}:{trial['number']} --board {report['board']} --out DIR",
     ]

@@ -271,16 +271,40 @@ def test_limits_that_nothing_meets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_a_cost_model_that_is_off_is_noticed_and_refitted(tmp_path: Path) -> None:
-    """The best trial takes more cycles than a model says that is 20 % too low; the next one that fits by what was built wins."""
+def save_low_model(path: Path, factor: float) -> None:
+    """A cost model that says so many times the cycles of the layers."""
     model = load_cost_model("cortex-m4")
     kernels = {}
     for name, costs in model.parts.kernels.items():
-        loops = Linear({feature: 0.8 * value for feature, value in costs.cycles.loops.coefficients.items()})
+        loops = Linear({feature: factor * value for feature, value in costs.cycles.loops.coefficients.items()})
         kernels[name] = dataclasses.replace(costs, cycles=dataclasses.replace(costs.cycles, loops=loops))
     parts = dataclasses.replace(model.parts, kernels=kernels)
-    save(dataclasses.replace(model, parts=parts, kernel_library="0" * 64), tmp_path / "low.json")
+    save(dataclasses.replace(model, parts=parts, kernel_library="0" * 64), path)
+
+
+@pytest.mark.slow
+def test_a_search_without_a_winner_says_what_is_to_blame(tmp_path: Path) -> None:
+    """By a model that says a third, networks fit that take longer as built, every one of them."""
+    save_low_model(tmp_path / "low.json", 0.3)
+    (tmp_path / "small.toml").write_text(CONFIG.replace("trials = 5", "trials = 3"))
+    options = ("--model", "low.json", "--latency", "0.045ms", "--no-baselines", "--out", "run")
+    done = nas("search", "--config", "small.toml", *options, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nas: no winner: every finalist's built program breaks a limit (latency)" in done.stderr.splitlines()[-1]
+    verdict = re.search(r"trial \d does not fit nucleo-l4r5zi\nlatency (.*) ms > 0.045 ms, most in (\w+) \(\w+\)", done.stdout)
+    assert verdict is not None, done.stdout
+    assert float(verdict[1]) > 0.045
+    assert not (tmp_path / "run" / "winner").exists()
+    explained = nas("explain", "run", cwd=tmp_path)
+    assert explained.returncode == 1
+    assert explained.stdout.startswith(verdict[0])
+    assert nas("report", "run", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_cost_model_that_is_off_is_noticed_and_refitted(tmp_path: Path) -> None:
+    """The best trial takes more cycles than a model says that is 20 % too low; the next one that fits by what was built wins."""
+    save_low_model(tmp_path / "low.json", 0.8)
     (tmp_path / "small.toml").write_text(CONFIG.replace("finalists = 2", "finalists = 1").replace("trials = 5", "trials = 8"))
     done = nas(
         *("search", "--config", "small.toml", "--model", "low.json", "--latency", "0.44ms", "--no-baselines", "--out", "run"),
