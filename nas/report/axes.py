@@ -79,8 +79,8 @@ def below(count: int) -> Markup:
     """Says how many networks are drawn on the bottom line though they lie lower."""
     if not count:
         return Markup("")
-    text = f"{count} {'lie' if count > 1 else 'lies'} below this line"
-    return element("text", text, x=LEFT + 4, y=HEIGHT - BOTTOM - 6, class_="below")
+    text = f"↓ {count} {'lie' if count > 1 else 'lies'} lower"
+    return element("text", text, x=LEFT, y=HEIGHT - 8, class_="below")
 
 
 def horizontal(scale: Scale, title: str, text: Callable[[float], str]) -> Iterator[Markup]:

@@ -193,7 +193,7 @@ def _table(evidence: Evidence) -> Markup:
             f"trial {trial.number}",
             f"{trial.accuracy:.2%}",
             *(quantity.text(trial.costs[quantity.key]) for quantity in QUANTITIES),
-            element("code", trial.network),
+            element("code", trial.network, class_="network"),
         )
         for trial in sorted(on_front.values(), key=lambda trial: (-trial.accuracy, trial.number))
     ]

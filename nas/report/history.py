@@ -90,7 +90,7 @@ def _study(name: str, study: dict[str, object]) -> str:
 
 def _table(evidence: Evidence) -> Markup:
     rows = [
-        (f"{name} {trial.number}", f"{trial.accuracy:.2%}", element("code", trial.network))
+        (f"{name} {trial.number}", f"{trial.accuracy:.2%}", element("code", trial.network, class_="network"))
         for name in evidence.studies
         for trial in improvements(evidence.of_study(name))
     ]
