@@ -74,7 +74,8 @@ def _counts(about: Mapping[str, Any]) -> str:
         width = 120 * entry["total"] / max(1, largest)
         bar = f'<svg width="120" height="10"><rect class="bar" width="{width:.1f}" height="10"/></svg>'
         rows.append(f"<tr><td>{html.escape(entry['name'])}</td>{cells}<td>{bar}</td></tr>")
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    table = f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f'<div class="scroll" role="region" aria-label="examples by class" tabindex="0">{table}</div>'
 
 
 def _chosen(collection: Collection, label: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Runs to look at: one whose trials have ended, one that has ended."""
+"""Runs to look at, one whose trials have ended and one that has ended, and a browser to look with."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 import pytest
+from browser import Browser, find_chromium
 
 import nas as package
 from codegen.boards import load_board
@@ -94,3 +96,15 @@ def finished(searched: Path, tmp_path: Path) -> RunDirectory:
     """A copy of :func:`searched` to do with as one likes."""
     shutil.copytree(searched, tmp_path / "run")
     return RunDirectory.open(tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium. Where there is none the test is skipped, except under continuous integration, which requires it."""
+    program = find_chromium()
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is missing")
+        pytest.skip("no chromium here")
+    with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

@@ -28,8 +28,8 @@ def find_chromium() -> str | None:
 
 
 class Browser:
-    """One browser with one tab; ``complaints`` collects exceptions, console errors and failed loads, ``requests`` every address
-    that was asked for."""
+    """One browser with one tab; ``complaints`` collects exceptions, console errors and failed loads of the page that is open,
+    ``requests`` every address that it asked for."""
 
     def __init__(self, program: str, profile: Path) -> None:
         ours, theirs = os.pipe(), os.pipe()  # what the browser reads, what it writes
@@ -111,6 +111,8 @@ class Browser:
         self.command("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._loaded = False
+        self.complaints.clear()
+        self.requests.clear()
         self.command("Page.navigate", url=page.absolute().as_uri())
         while not self._loaded:
             self._read()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import Browser
 from click.testing import CliRunner, Result
 from data_files import opened, random_images, random_recordings, tone, write_wav
 from html_tags import Tags
@@ -69,6 +70,16 @@ def test_a_page_needs_nothing_else_and_suits_light_and_dark(unpacked: Unpack, tm
     for x, y in re.findall(r"([-\d.]+),([-\d.]+)", " ".join(re.findall(r'points="([^"]*)"', page))):
         assert -1 <= float(x) <= 221
         assert -1 <= float(y) <= 81
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_page_fits_its_window(browser: Browser, tmp_path: Path, width: int) -> None:
+    random_images(tmp_path / "data", ["cat", "a class of a long name"])
+    assert nas("data", str(tmp_path / "data"), "--html", str(tmp_path / "page.html")).exit_code == 0
+    browser.open(tmp_path / "page.html", width=width)
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.complaints == []
 
 
 def test_bad_pages_and_paths_are_one_line(tmp_path: Path) -> None:

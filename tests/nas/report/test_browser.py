@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, find_chromium
+from browser import Browser
 
 from nas.report import report_page
 from nas.run_directory import RunDirectory
@@ -42,17 +40,6 @@ FAINT = """
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is missing")
-        pytest.skip("no chromium here")
-    with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def page(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(report_page(RunDirectory.open(searched)))
@@ -67,8 +54,6 @@ def told(browser: Browser) -> str:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_nothing_complains_and_nothing_overflows(browser: Browser, page: Path, width: int, dark: bool, tmp_path: Path) -> None:
-    browser.complaints.clear()
-    browser.requests.clear()
     browser.open(page, width=width, dark=dark)
     for state in ("as it opens", "with everything unfolded"):
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
