@@ -118,6 +118,7 @@ def cli() -> None:
 
     \b
     nas search --budget 256KB                      the whole job on scikit-learn's digits
+    nas report runs/digits-1                       a page about what came of it
     nas verify runs/digits-1/winner                build, run, compare bit by bit, measure
     nas export runs/digits-1:7 --board nucleo-l4r5zi --out digits-c
 
