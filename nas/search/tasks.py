@@ -100,8 +100,8 @@ class Finished:
     """A finalist: fully trained, quantised, built and measured.
 
     ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`;
-    ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of sounds,
-    as JSON; ``built`` is what ``nas verify --json`` prints.
+    ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of
+    sounds, as JSON; ``built`` is what ``nas verify --json`` prints.
     """
 
     float_accuracy: float
