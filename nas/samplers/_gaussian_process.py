@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-LENGTHS = (0.7, 1.6, 4.0)
+LENGTHS = (1.0, 3.0, 9.0)
 """Distances over which a group of features makes a difference, where one feature's whole range is about 1."""
 NOISES = (0.1, 0.4, 1.6)
 """Variance of the noise over that of the signal."""

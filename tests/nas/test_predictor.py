@@ -61,10 +61,19 @@ def test_different_networks_have_different_features_and_absent_stages_have_none(
     architectures = list({a.id: a for a in (SPACE.sample(rng) for _ in range(300))}.values())
     (genes,) = Features(SPACE, None)(architectures)
     assert genes.min() == 0
-    assert genes.max() == 1
+    assert genes.max() == pytest.approx(1.5)
     assert len(np.unique(genes, axis=0)) == len(architectures)
     nonzero = (genes > 0).sum(axis=1)
     assert [len(a.values) for a in architectures] == nonzero.tolist()
+
+
+def test_twice_as_many_channels_are_the_same_step_everywhere() -> None:
+    features = Features(SPACE, None)
+    name = next(name for name, options in SPACE.choices().items() if name.endswith("channels") and {8, 16, 32} <= set(options))
+    rng = np.random.default_rng(4)
+    drawn = next(a for a in (SPACE.sample(rng) for _ in range(1000)) if a.parameters.get(name) == 16)
+    genes = [features([SPACE.from_params({**drawn.parameters, name: channels})])[0][0] for channels in (8, 16, 32)]
+    assert np.abs(genes[1] - genes[0]).sum() == pytest.approx(np.abs(genes[2] - genes[1]).sum())
 
 
 def test_the_predictor_ranks_networks_it_has_not_seen() -> None:
