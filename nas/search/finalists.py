@@ -14,6 +14,7 @@ from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
+from nas.samplers import Features, Predictor, Result
 from nas.search.compute import lengthened, shortened
 from nas.search.preparation import Preparation
 from nas.search.settings import SearchSettings
@@ -75,10 +76,20 @@ class Finalist:
 
 
 def ranked(source: StudySource) -> list[Candidate]:
-    """The trials of a study, most accurate first; equals by predicted latency, then by number."""
-    space = source.space
-    trials = sorted(source.completed(), key=lambda trial: (-(trial.value or 0.0), trial.user_attrs["latency_ms"], trial.number))
-    return [Candidate(source.label, trial.number, space.from_params(trial.params), trial.value) for trial in trials]
+    """The trials of a study, most promising first; equals by predicted latency, then by number.
+
+    The accuracy of one short training is mostly luck, which a finalist, trained anew, does not keep. A predictor of all results
+    tells what its parameters and costs are worth (``docs/search.md``).
+    """
+    trials = source.completed()
+    architectures = [source.space.from_params(trial.params) for trial in trials]
+    values = [trial.value or 0.0 for trial in trials]
+    results = [Result(t.number, a, value) for t, a, value in zip(trials, architectures, values, strict=True)]
+    if not results:
+        return []
+    worth, _ = Predictor(Features(source.space, source.costs), results).predict(architectures)
+    order = sorted(range(len(trials)), key=lambda at: (-worth[at], trials[at].user_attrs["latency_ms"], trials[at].number))
+    return [Candidate(source.label, trials[at].number, architectures[at], values[at]) for at in order]
 
 
 class FinalistStage:

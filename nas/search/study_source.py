@@ -56,6 +56,10 @@ class StudySource:
         """What the cost model says of ``architecture``."""
         return self._feasibility.predict(architecture)
 
+    def costs(self, architecture: Architecture) -> tuple[float, ...]:
+        """What a predictor of accuracy is told of ``architecture``, see :meth:`Feasibility.costs`."""
+        return self._feasibility.costs(architecture)
+
     @property
     def ended(self) -> bool:
         """Whether every trial has ended and no other is wanted."""

@@ -1,0 +1,74 @@
+"""Which trials become finalists."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import optuna
+import pytest
+
+from codegen.boards import load_board
+from cost_models import Limits, load_cost_model
+from nas.samplers import RandomFeasibleSampler
+from nas.search.feasibility import Feasibility
+from nas.search.finalists import ranked
+from nas.search.study_source import StudySource
+from search_spaces import ImageSpace
+
+SPACE = ImageSpace((8, 8, 1), 10)
+LUCK = 0.02
+"""Standard deviation of a training's luck."""
+
+
+@pytest.fixture(scope="module")
+def feasibility() -> Feasibility:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    board = load_board("nucleo-l4r5zi")
+    return Feasibility(SPACE, load_cost_model(board.core), board, Limits(ram=3 * 1024, flash=24 * 1024), 0.95)
+
+
+def source_of(feasibility: Feasibility, seed: int) -> StudySource:
+    study = optuna.create_study(sampler=RandomFeasibleSampler(SPACE, feasibility, seed=seed), direction="maximize")
+    return StudySource("search", study, feasibility, lambda: 100)
+
+
+def test_finalists_are_not_those_that_were_lucky(feasibility: Feasibility) -> None:
+    """Worth grows with the multiply-accumulates; what one training shows of it is mostly luck."""
+    rng = np.random.default_rng(0)
+    promising, lucky = [], []
+    for seed in range(4):
+        source = source_of(feasibility, seed)
+        worth = {}
+        for _ in range(40):
+            request = source.next()
+            assert request is not None
+            worth[request.number] = 0.1 * math.log(feasibility.predict(request.architecture).macs) / math.log(1e6)
+            source.complete(request.number, 0.8 + worth[request.number] + LUCK * rng.standard_normal(), 1.0)
+        order = ranked(source)
+        assert sorted(candidate.number or 0 for candidate in order) == list(range(40))
+        assert all(candidate.screening == source.study.trials[candidate.number or 0].value for candidate in order)
+        promising += [worth[candidate.number or 0] for candidate in order[:3]]
+        by_accuracy = sorted(order, key=lambda candidate: -(candidate.screening or 0.0))
+        lucky += [worth[candidate.number or 0] for candidate in by_accuracy[:3]]
+        assert np.mean([worth[number] for number in worth]) < np.mean(promising)
+    assert np.mean(promising) > np.mean(lucky)
+
+
+def test_equals_are_ordered_by_latency(feasibility: Feasibility) -> None:
+    source = source_of(feasibility, 1)
+    for _ in range(8):
+        request = source.next()
+        assert request is not None
+        source.complete(request.number, 0.9, 1.0)
+    latencies = [feasibility.predict(candidate.architecture).latency_ms.value for candidate in ranked(source)]
+    assert latencies == sorted(latencies)
+
+
+def test_one_trial_is_enough_and_none_is_no_error(feasibility: Feasibility) -> None:
+    source = source_of(feasibility, 2)
+    assert ranked(source) == []
+    request = source.next()
+    assert request is not None
+    source.complete(request.number, 0.7, 1.0)
+    assert [candidate.number for candidate in ranked(source)] == [0]
