@@ -16,17 +16,17 @@ COLOURS = ("#0072b2", "#999999", "#000000", "#e69f00", "#009e73", "#cc79a7", "#d
 
 
 class Curve(NamedTuple):
-    """``mean`` and half the ``band`` ``(N,)`` at 1, 2, … N."""
+    """``mean`` and half the ``band`` ``(N,)`` at N places."""
 
     name: str
     mean: NDArray[np.float64]
     band: NDArray[np.float64]
 
 
-def curves_svg(curves: Sequence[Curve], x_label: str, y_label: str) -> str:
-    """The drawing; both axes begin at 0."""
-    length = max(len(curve.mean) for curve in curves)
-    top = max(float((curve.mean + curve.band)[min(4, length - 1) :].max()) for curve in curves) or 1.0
+def curves_svg(curves: Sequence[Curve], places: Sequence[int], x_label: str, y_label: str) -> str:
+    """The drawing of curves at ``places`` ``(N,)``, in order; both axes begin at 0."""
+    length = places[-1]
+    top = max(float((curve.mean + curve.band).max()) for curve in curves) or 1.0
     step = _step(top)
 
     def point(at: float, value: float) -> str:
@@ -47,10 +47,10 @@ def curves_svg(curves: Sequence[Curve], x_label: str, y_label: str) -> str:
         parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{at}</text>')
     for number, curve in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)]
-        upper = [point(at + 1, value) for at, value in enumerate(curve.mean + curve.band)]
-        lower = [point(at + 1, value) for at, value in enumerate(curve.mean - curve.band)]
+        upper = [point(at, value) for at, value in zip(places, curve.mean + curve.band, strict=True)]
+        lower = [point(at, value) for at, value in zip(places, curve.mean - curve.band, strict=True)]
         parts.append(f'<polygon points="{" ".join(upper + lower[::-1])}" fill="{colour}" opacity="0.12"/>')
-        line = " ".join(point(at + 1, value) for at, value in enumerate(curve.mean))
+        line = " ".join(point(at, value) for at, value in zip(places, curve.mean, strict=True))
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         y = TOP + 14 + 18 * number
         parts.append(f'<path d="M{WIDTH - RIGHT + 12},{y - 4}h18" stroke="{colour}" stroke-width="3"/>')

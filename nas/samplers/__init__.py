@@ -3,6 +3,7 @@
 from nas.samplers._base import Admission, FeasibleSampler, NoFeasibleArchitectureError, Proposal, Result, suggest_architecture
 from nas.samplers._evolution import EvolutionSampler
 from nas.samplers._features import Costs, Features
+from nas.samplers._gaussian_process import GaussianProcess
 from nas.samplers._optuna import GPFeasibleSampler, NSGAIIFeasibleSampler, OptunaFeasibleSampler, TPEFeasibleSampler
 from nas.samplers._predictor import Predictor, PredictorSampler
 from nas.samplers._random import RandomFeasibleSampler
@@ -14,6 +15,7 @@ __all__ = [
     "FeasibleSampler",
     "Features",
     "GPFeasibleSampler",
+    "GaussianProcess",
     "NSGAIIFeasibleSampler",
     "NoFeasibleArchitectureError",
     "OptunaFeasibleSampler",

@@ -59,4 +59,5 @@ class Features:
 def _positions(numbers: Sequence[int]) -> list[float]:
     """Where each of different numbers is between the smallest, 0, and the largest, 1, on a logarithmic scale."""
     scale = np.log(np.array(numbers) - min(0, min(numbers) - 1))
-    return ((scale - scale.min()) / (scale.max() - scale.min())).tolist()
+    positions: list[float] = ((scale - scale.min()) / (scale.max() - scale.min())).tolist()
+    return positions

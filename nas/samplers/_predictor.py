@@ -64,7 +64,7 @@ class PredictorSampler(RandomFeasibleSampler):
         seed: int = 0,
         lag: int = 1,
         startup: int = 10,
-        candidates: int = 120,
+        candidates: int = 80,
         parents: int = 10,
         exploration: float = 1.0,
         most_draws: int = MOST_DRAWS,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_search import LIMITS, STRATEGIES, Problem, problem_of
+from bench_search import STRATEGIES
+from search_problem import LIMITS, Problem, problem_of, repeated, rung_correlations
 from search_table import COSTS, DEFAULT, SearchTable, architectures, closed_space
 
 from codegen.boards import load_board
@@ -96,15 +97,49 @@ def test_regret_is_of_the_network_that_validation_selects(problem: Problem) -> N
         validation=np.array([0.5, 0.9, 0.7, 1.0]),
         test=np.array([0.6, 0.7, 0.8, 0.9]),
     )
-    assert toy.regret([0, 2, 1], 4) == pytest.approx([0.2, 0.0, 0.1, 0.1])
+    rows = toy.selected([0, 2, 1], [1, 2, 3, 4])
+    assert rows == [0, 2, 1, 1]
+    assert toy.regret(rows) == pytest.approx([0.2, 0.0, 0.1, 0.1])
 
 
-@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "gp"])
+def test_smoothing_leaves_nothing_that_a_second_training_repeats(table: SearchTable, problem: Problem) -> None:
+    smooth = problem.smoothed[problem.feasible]
+    raw = problem.test[problem.feasible]
+    assert raw.std() > smooth.std() > 0.3 * raw.std()
+    assert smooth.max() < raw.max()
+    if table.trained[:, 1].sum() > 500:
+        assert abs(repeated(problem)) < 0.2
+        correlations = rung_correlations(table)
+        assert 0 < correlations["after 2"] < correlations["after 4"] < 1
+
+
+def test_a_predictor_selects_better_than_one_lucky_validation(problem: Problem) -> None:
+    """Of networks drawn at random, by the smoothed test accuracy."""
+    orders = [STRATEGIES["random"](problem, seed, 60) for seed in range(12)]
+    lucky = [problem.smoothed_regret(problem.selected(order, [60])) for order in orders]
+    predicted = [problem.smoothed_regret(problem.predicted(order, [60])) for order in orders]
+    assert np.mean(predicted) < np.mean(lucky)
+
+
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name not in ("gp", "halving")])
 def test_strategies_evaluate_feasible_networks_once(problem: Problem, name: str) -> None:
     rows = STRATEGIES[name](problem, 0, 12)
     assert len(set(rows)) == len(rows) == 12
     assert problem.feasible[rows].all()
     assert STRATEGIES[name](problem, 0, 12) == rows
+
+
+def test_a_bracket_of_halving_costs_what_its_trainings_cost(problem: Problem) -> None:
+    """Eight trainings of 2 epochs, four that go on to 4, two of them to 8: as many epochs as 4 whole trainings."""
+    rows = STRATEGIES["halving"](problem, 0, 12)
+    assert len(rows) == 12
+    for bracket in (rows[:4], rows[4:8], rows[8:]):
+        assert len(set(bracket)) == 2
+    assert len(set(rows)) == 6
+    assert problem.feasible[rows].all()
+    drawn = [STRATEGIES["halving"](problem, seed, 40) for seed in range(10)]
+    after = problem.table.validation[:, problem.training_seed, 0]
+    assert np.mean(after[np.concatenate(drawn)]) > np.mean(after[problem.feasible])
 
 
 def test_the_bench_prints_a_table_and_draws(tmp_path: Path) -> None:
@@ -115,8 +150,17 @@ def test_the_bench_prints_a_table_and_draws(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "random" in done.stdout
     assert (tmp_path / "c.svg").read_text().count("<polyline") == 2
-    curves = json.loads((tmp_path / "c.json").read_text())
-    assert [len(run) for run in curves["random"]] == [10, 10]
+    searches = json.loads((tmp_path / "c.json").read_text())
+    assert [len(set(rows)) for rows in searches["random"]] == [10, 10]
+
+
+def test_a_search_may_see_an_earlier_rung(table: SearchTable, problem: Problem) -> None:
+    early = problem_of(table, DEFAULT, LIMITS, 0, [0], epochs=2)
+    known = problem.feasible
+    assert np.array_equal(early.validation[known] * table.about["validation"]["windows"], table.validation[known, 0, 0])
+    assert np.array_equal(early.test, problem.test)
+    with pytest.raises(UserError, match=r"no rung of 3 epochs; choose one of 2, 4, 8"):
+        problem_of(table, DEFAULT, LIMITS, 0, [0], epochs=3)
 
 
 @pytest.mark.slow
