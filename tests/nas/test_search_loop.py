@@ -16,7 +16,7 @@ from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
 from nas.executor import Outcome, SerialExecutor
 from nas.run_directory import RunDirectory
-from nas.samplers import EvolutionSampler, RandomFeasibleSampler
+from nas.samplers import PredictorSampler, RandomFeasibleSampler
 from nas.search.driver import open_storage
 from nas.search.feasibility import Feasibility
 from nas.search.loop import run_sources
@@ -86,7 +86,7 @@ def go_on(run: RunDirectory, feasibility: Feasibility, executor: ThreeAtOnce) ->
     storage = open_storage(run)
     sources: list[StudySource] = []
     for label, sampler in (
-        ("search", EvolutionSampler(SPACE, feasibility, seed=4, lag=WORKERS, population=3, tournament=2)),
+        ("search", PredictorSampler(SPACE, feasibility, costs=feasibility.costs, seed=4, lag=WORKERS, startup=3, candidates=20)),
         ("random", RandomFeasibleSampler(SPACE, feasibility, seed=4, lag=WORKERS)),
     ):
         study = optuna.create_study(storage=storage, sampler=sampler, study_name=label, direction="maximize", load_if_exists=True)
