@@ -91,8 +91,10 @@ def _figures(evidence: Evidence, winner: Mapping[str, Any]) -> Markup:
     note = find_core(winner["built"]["core"]).timing_note
     counted = f"Cycles are counted by emulation{f' ({note})' if note else ''}; latency on the board is an estimate made from them. "
     ram = winner["built"]["ram"]
+    state = f" and {ram['state']:,} of state that the features keep" if "state" in ram else ""
     parts = (
-        f"RAM is {ram['arena']:,} bytes of arena, {ram['stack']:,} of stack and {ram['static']:,} of static variables; "
+        f"RAM is {ram['arena']:,} bytes of arena, {ram['stack']:,} of stack, {ram['static']:,} of static variables"
+        f"{state}; "
         f"flash {winner['built']['flash']['code']:,} bytes of code and {winner['built']['flash']['constants']:,} of constants; "
         f"{format_count(winner['built']['instructions'])} instructions an inference."
     )

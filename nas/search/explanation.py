@@ -110,8 +110,18 @@ def explain(fits: Feasibility, architecture: Architecture, built: Mapping[str, A
     changes: list[Change] = []
     if any(figure.broken for figure in figures):
         changes = nearest_changes(_as_built(fits, figures), architecture)
-    shares = layer_shares(fits.space.graph(architecture), fits.cost_model, fits.board)
-    return Explanation(architecture, prediction, tuple(figures), shares, tuple(changes))
+    return Explanation(architecture, prediction, tuple(figures), shares(fits, architecture), tuple(changes))
+
+
+def shares(fits: Feasibility, architecture: Architecture) -> tuple[LayerShare, ...]:
+    """What each layer takes; before them, where sounds are made the network's input, what that adds to the network."""
+    layers = layer_shares(fits.space.graph(architecture), fits.cost_model, fits.board)
+    whole, network = fits.predict(architecture), fits.network(architecture)
+    if whole == network:
+        return layers
+    ram, flash = whole.ram.total - network.ram.total, whole.flash.value - network.flash.value
+    cycles = whole.cycles.value - network.cycles.value
+    return (LayerShare("features", "front end", 0, ram, round(flash), 0, round(cycles)), *layers)
 
 
 def _figures(prediction: Prediction, limits: Limits, built: Mapping[str, Any] | None) -> Iterator[Figure]:
@@ -149,4 +159,4 @@ def _as_built(fits: Feasibility, figures: list[Figure]) -> Feasibility:
     limits = Limits(
         whole("ram", given.ram), whole("flash", given.flash), tighter("latency", given.latency_ms), whole("macs", given.macs)
     )
-    return fits if limits == given else Feasibility(fits.space, fits.cost_model, fits.board, limits, fits.confidence)
+    return fits if limits == given else fits.replaced(limits=limits)

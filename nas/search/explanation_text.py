@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from codegen.errors import UserError
 from cost_models.limits import violations
-from nas.layer_shares import LayerShare, layer_shares
-from nas.search.explanation import Explanation, largest, layer_amount
+from nas.layer_shares import LayerShare
+from nas.search.explanation import Explanation, largest, layer_amount, shares
 from nas.search.feasibility import OPTION, Feasibility, describe
 from nas.summary import table
 from nas.units import format_count, format_size
@@ -33,8 +33,7 @@ def check_possible(fits: Feasibility) -> None:
         return
     worst = max(violations(fits.predict(closest), fits.limits), key=lambda violation: violation.value / max(violation.bound, 1e-9))
     needs = f"the smallest network of the space needs {describe(worst.limit, worst.value)}"
-    layers = layer_shares(fits.space.graph(closest), fits.cost_model, fits.board)
-    most = "".join(f", most in {layer_text(layer, worst.limit)}" for layer in largest(layers, worst.limit)[:1])
+    most = "".join(f", most in {layer_text(layer, worst.limit)}" for layer in largest(shares(fits, closest), worst.limit)[:1])
     given = describe(worst.limit, worst.bound)
     raise UserError(f"{OPTION[worst.limit]}: no network fits into {given}; {needs} on {fits.board.name}{most}")
 

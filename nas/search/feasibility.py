@@ -59,6 +59,12 @@ class Feasibility:
         self.confidence = confidence
         self._known: dict[Architecture, Prediction] = {}
 
+    def replaced(self, *, cost_model: CostModel | None = None, limits: Limits | None = None) -> Feasibility:
+        """The same with another cost model or other limits."""
+        return Feasibility(
+            self.space, cost_model or self.cost_model, self.board, limits or self.limits, self.confidence, self.front_ends
+        )
+
     def predict(self, architecture: Architecture) -> Prediction:
         """The cost model's prediction for ``architecture``; remembered."""
         prediction = self._known.get(architecture)

@@ -59,10 +59,7 @@ class Feedback:
             return
         model = refit(self._promised.cost_model, observations)
         save(model, self.model_file)
-        promised = self._promised
-        self.feasibility = Feasibility(
-            promised.space, model, promised.board, promised.limits, promised.confidence, promised.front_ends
-        )
+        self.feasibility = self._promised.replaced(cost_model=model)
         self._progress.message(
             f"the cost model is off in {', '.join(drifted)}: refitted to the {len(observations)} networks built; "
             f"use it again with --model {self.model_file}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -196,3 +197,23 @@ def test_a_winner_is_explained_as_built(finished: RunDirectory) -> None:
     assert about["figures"]["ram"]["built"] == report["winner"]["built"]["ram"]["total"]
     assert about["layers"] == report["winner"]["predicted"]["layers"]
     assert " built " in nas("explain", str(finished.path)).output
+
+
+def test_features_of_sounds_are_a_share_of_their_own(unpacked: Callable[[str], Path]) -> None:
+    from nas.datasets import Reading, load_train
+    from nas.search.preparation import front_ends_for, space_for
+
+    data = load_train(str(unpacked("fsdd")), Reading())
+    space, board = space_for(data), load_board("nucleo-l4r5zi")
+    fits = Feasibility(space, load_cost_model(board.core), board, Limits(ram=8192), 0.95, front_ends_for(data))
+    architecture = space.smallest()
+    explanation = explain(fits, architecture)
+    features, *layers = explanation.layers
+    whole, network = fits.predict(architecture), fits.network(architecture)
+    assert features.name == "features"
+    assert features.flash == round(whole.flash.value - network.flash.value) > 0
+    assert tuple(layers) == layer_shares(space.graph(architecture), load_cost_model(board.core), board)
+    built = {"ram": {"total": 9000}, "flash": {"total": 1000}, "latency_ms": 1.0, "macs": whole.macs}
+    broken = explain(fits, architecture, built)
+    for change in broken.changes:  # judged with their features, not as networks alone
+        assert fits.predict(change.architecture).ram.total * 9000 / whole.ram.total <= 1.001 * 8192
