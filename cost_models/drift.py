@@ -18,7 +18,7 @@ from cost_models.model import CostModel
 from cost_models.prediction import Interval, Prediction
 from cost_models.regression import Linear
 
-SIGNIFICANCE = 0.05
+SIGNIFICANCE = 0.01
 """Misses that are less likely than this, if the intervals held, count as drift."""
 
 
