@@ -74,7 +74,7 @@ Examples:
 @click.option(
     "--sampler",
     type=click.Choice(list(SAMPLERS)),
-    default="predictor",
+    default="evolution",
     show_default=True,
     help="How networks are proposed: " + ", ".join(f"{name} ({what})" for name, what in SAMPLERS.items()) + ".",
 )

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from nas.search.settings import SearchSettings
 
 SAMPLERS = {
-    "predictor": "evolution guided by a predictor",
     "evolution": "aging evolution",
+    "predictor": "evolution guided by a predictor",
     "random": "random among those that fit",
     "tpe": "Optuna's tree-structured Parzen estimator",
     "nsgaii": "Optuna's NSGA-II",
