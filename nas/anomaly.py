@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from nas.datasets import Dataset
+from nas.datasets import Dataset
 
 FLOOR = 1e-4
 """Mean squared errors well below this are those of rounding to int8, of inputs with deviation 1."""
@@ -85,21 +84,3 @@ def _place(rng: np.random.Generator, size: int, side: int) -> slice:
 def alarm_threshold(scores: NDArray[np.float64]) -> float:
     """The score above which :data:`FALSE_ALARMS` of these normal examples lie."""
     return float(np.quantile(scores, 1 - FALSE_ALARMS))
-
-
-def auroc(anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """Area under the receiver operating characteristic: how often an anomaly scores above a normal example."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(anomalous, scores))
-
-
-def auroc_interval(area: float, normal: int, anomalous: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Where the area is likely to lie for other examples of the same source, by how many were looked at (Hanley and McNeil 1982,
-    https://doi.org/10.1148/radiology.143.1.7063747)."""
-    from statistics import NormalDist
-
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = area * (1 - area) + (anomalous - 1) * (q1 - area**2) + (normal - 1) * (q2 - area**2)
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * (max(0.0, variance) / (normal * anomalous)) ** 0.5
-    return max(0.0, area - half), min(1.0, area + half)

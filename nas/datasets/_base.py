@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.anomaly import auroc
 from nas.metrics import Metric
 from nas.metrics.confusion import confusion_matrix, score
+from nas.metrics.detection import auroc
 
 Kind = Literal["image", "series", "audio", "vector"]
 Task = Literal["classification", "anomaly detection"]
@@ -74,7 +74,6 @@ class Dataset:
     variants: NDArray[Any] | None = None
     channels: tuple[str, ...] = ()
     rate: float | None = None
-    task: Task = "classification"
     split: str = ""
     hash: str | None = None
     metric: Metric = "accuracy"
@@ -87,6 +86,11 @@ class Dataset:
     def x(self) -> NDArray[np.float32]:
         """The network's inputs, float32 ``(N, H, W, C)``; images in 0..1. Computed anew at each access."""
         return self.stored if self.normalization is None else self.normalization(self.stored)
+
+    @property
+    def task(self) -> Task:
+        """What is learnt: anomaly detection where a class is :attr:`normal`."""
+        return "classification" if self.normal is None else "anomaly detection"
 
     @property
     def anomalous(self) -> NDArray[np.bool_]:

@@ -7,10 +7,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.anomaly import FALSE_ALARMS, SCORE, alarm_threshold, auroc, auroc_interval
+from nas.anomaly import FALSE_ALARMS, SCORE, alarm_threshold
 from nas.datasets import Dataset
 from nas.metrics import CLASS_METRICS, ClassMetric
 from nas.metrics.confusion import confusion_matrix, interval, over_groups, score
+from nas.metrics.detection import auroc, auroc_interval
 
 
 def class_details(dataset: Dataset, predicted: NDArray[Any]) -> dict[str, Any]:
