@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_line import ENVIRONMENT, nas, read
 
-import nas as package
 from cost_models import load_cost_model, save
 from cost_models.regression import Linear
 from nas.cli import cli
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
-"""Finds the package that is tested, installed or not, from any directory."""
 CONFIG = """
 format = 1
 
@@ -45,10 +43,6 @@ epochs = 2
 """
 
 
-def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A directory with the run ``runs/digits-1`` in it, and what the search printed."""
@@ -57,10 +51,6 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     done = nas("search", "--config", "small.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text())
 
 
 @pytest.mark.slow

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from command_line import nas, read
 
-import nas as package
 from nas.datasets import load_test
 
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(Path(package.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
-}
 CONFIG = """
 format = 1
 
@@ -43,14 +35,6 @@ epochs = 3
 epochs = 1
 """
 Unpack = Callable[[str], Path]
-
-
-def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text())
 
 
 @pytest.fixture(scope="module")

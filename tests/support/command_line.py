@@ -1,0 +1,28 @@
+"""The command line in a process of its own, as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nas as package
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(package.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+}
+"""Finds the package that is tested, installed or not, from any directory."""
+
+
+def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """``nas`` with these arguments in the folder ``cwd``."""
+    return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def read(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text())
