@@ -92,17 +92,17 @@ def test_activation(graph: Graph, folds: bool) -> None:
 
 
 def two_convolutions(padding: str, output_is_read: bool = False) -> Graph:
-    """The second of the first one's three filters is zero with a bias far from the zero point."""
+    """Two of the first one's six filters are zero with biases far from the zero point."""
     b = GraphBuilder("g")
     x = b.input(1, 6, 6, 3)
-    hidden = b.conv(x, 3)
+    hidden = b.conv(x, 6)
     y = b.conv(hidden, 4, padding=padding)
     graph = b.graph(*((y, hidden) if output_is_read else (y,)))
     first = graph.ops[0]
     assert isinstance(first, Conv2D)
     assert first.bias is not None
     weight, bias = np.array(graph[first.weight].data), np.array(graph[first.bias].data)
-    weight[1], bias[1] = 0, 20_000
+    weight[[1, 4]], bias[[1, 4]] = 0, 20_000
     tensors = {**graph.tensors}
     tensors[first.weight] = replace(graph[first.weight], data=weight)
     tensors[first.bias] = replace(graph[first.bias], data=bias)
@@ -110,7 +110,7 @@ def two_convolutions(padding: str, output_is_read: bool = False) -> Graph:
 
 
 @pytest.mark.parametrize(
-    ("graph", "channels"), [(two_convolutions("valid"), 2), (two_convolutions("same"), 3), (two_convolutions("valid", True), 3)]
+    ("graph", "channels"), [(two_convolutions("valid"), 4), (two_convolutions("same"), 6), (two_convolutions("valid", True), 6)]
 )
 def test_constant_channels(graph: Graph, channels: int) -> None:
     after = run_passes(graph)
