@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.importers.tflite._flatbuffer import FlatBuffer
-from codegen.importers.tflite._schema import ACTIVATIONS, DTYPES, PADDINGS, FileModel, FileOperator, FileTensor
+from codegen.importers.tflite._schema import FileModel, FileOperator, FileTensor
 from codegen.ir import Graph, GraphError, Op, Padding, Quantization, Tensor, Weighted, output_shape
-from codegen.requantize import INT32_MAX, INT32_MIN, REQUANTIZING, Activation, accumulator_range, activation_range, multipliers
+from codegen.requantize import INT32_MAX, INT32_MIN, REQUANTIZING, accumulator_range, activation_range, multipliers
+from codegen.tflite_schema import ACTIVATIONS, DTYPES, FUSED_ACTIVATIONS, PADDINGS, same_padding
 
-_FUSED: dict[str, Activation] = {"NONE": "none", "RELU": "relu", "RELU_N1_TO_1": "relu_n1_to_1", "RELU6": "relu6"}
 _SAME_SCALE = 1e-6
 """Scales that differ by no more count as one, as in TensorFlow Lite Micro."""
 
@@ -162,9 +162,9 @@ class GraphBuilder:
         """Range of the fused activation in option ``field``."""
         value = op.integer(field, "b")
         name = ACTIVATIONS[value] if 0 <= value < len(ACTIVATIONS) else f"number {value}"
-        if name not in _FUSED:
+        if name not in FUSED_ACTIVATIONS:
             raise UnsupportedError(f"its fused activation {name} is not supported")
-        return activation_range(_FUSED[name], output.scale, output.zero_point)
+        return activation_range(FUSED_ACTIVATIONS[name], output.scale, output.zero_point)
 
     def one_quantization(self, *tensors: Tensor) -> None:
         """Refuse tensors that differ in scale or zero point."""
@@ -199,11 +199,7 @@ def padding(op: FileOperator, field: int, size: tuple[int, int], window: tuple[i
         raise UnsupportedError(f"its window of {window} cells with strides {strides} is not of 1 to {_LONGEST_WINDOW}")
     if PADDINGS[value] == "VALID":
         return Padding()
-    sides = []
-    for length, extent, stride in zip(size, window, strides, strict=True):
-        total = max(0, (-(-length // stride) - 1) * stride + extent - length)
-        sides += [total // 2, total - total // 2]
-    return Padding(*sides)
+    return same_padding(size, window, strides)
 
 
 def _check_shape(tensor: FileTensor) -> None:

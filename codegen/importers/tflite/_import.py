@@ -11,6 +11,7 @@ from codegen.importers.tflite._flatbuffer import DamagedFileError, FlatBuffer
 from codegen.importers.tflite._operators import convert
 from codegen.importers.tflite._schema import FileModel, FileOperator, read_model
 from codegen.ir import Graph, GraphError
+from codegen.tflite_schema import FILE_IDENTIFIER
 
 MAX_BYTES = 64 * 1024 * 1024
 """Larger files are refused: no microcontroller holds such a model, and reading is bounded in time and memory."""
@@ -32,7 +33,7 @@ def import_tflite(path: str | os.PathLike[str]) -> Graph:
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file}: cannot read the model: {error.strerror}") from error
-    if content[4:8] != b"TFL3":
+    if content[4:8] != FILE_IDENTIFIER:
         raise UserError(f"{file}: not a TensorFlow Lite model")
     try:
         return _graph(content, file.stem)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from codegen.errors import UserError
 from codegen.importers.tflite import import_tflite
 from codegen.importers.tflite._flatbuffer import DamagedFileError, FlatBuffer
-from codegen.importers.tflite._schema import OPERATORS
 from codegen.ir import AveragePool2D, Conv2D, Dequantize, Graph, Quantize, Softmax
 from codegen.reference import run
+from codegen.tflite_schema import OPERATORS
 
 NETWORKS = ["kws", "ic", "vww", "ad", "sww", "mcunet_vww"]
 
