@@ -55,9 +55,28 @@ def check_new_directory(path: Path, option: str) -> None:
     parent = path.absolute().parent
     while not parent.exists():
         parent = parent.parent
+    _check_parent(path, option, parent)
+    if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"{option} {path}: it is not writable; give another place")
+
+
+def check_new_file(path: Path, option: str) -> None:
+    """Check that a file can be made at ``path``, before any work is done.
+
+    :raises UserError: naming ``option`` if something is there already, or its folder is missing or cannot be written.
+    """
+    if path.exists():
+        raise UserError(f"{option} {path}: there is a {'directory' if path.is_dir() else 'file'} of that name; give a new one")
+    parent = path.absolute().parent
+    if not parent.exists():
+        raise UserError(f"{option} {path}: there is no folder {parent}")
+    _check_parent(path, option, parent)
+
+
+def _check_parent(path: Path, option: str, parent: Path) -> None:
     if not parent.is_dir():
         raise UserError(f"{option} {path}: {parent} is not a directory")
-    if not os.access(parent, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK | os.X_OK)):
+    if not os.access(parent, os.W_OK | os.X_OK):
         raise UserError(f"{option} {path}: {parent} is not writable; give another place")
 
 

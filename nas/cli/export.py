@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.optimize import Optimize
     from codegen.schedules import Schedules
+    from nas.interchange import Format
 
 
 @click.command(
@@ -23,21 +24,38 @@ Examples:
   nas export runs/digits-1:7 --board nucleo-l4r5zi --out trial-7 --optimize size
   nas export model.tflite --board rpi-pico --out model-c --budget 64KB
   nas export model.tflite --board nucleo-l4r5zi --out model-c --optimize speed --tune
+  nas export runs/digits-1 --out digits.tflite
+  nas export runs/digits-1:7 --out digits.onnx
 """
 )
 @click.argument("source")
 @board_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Directory to write; new or empty.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="PATH",
+    help="Directory of the C project (new or empty), or new file.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["c", "tflite", "onnx"]),
+    help="C project, or the network alone for other tools: int8 .tflite, ONNX in QDQ form. [default: as --out ends, else c]",
+)
 @limit_options
 @optimize_option
 @click.option("--tune", is_flag=True, help="Measure the schedules of every layer in the emulator; take the best.")
 @click.option("--force", is_flag=True, help="Write the project although it breaks a limit.")
 @json_option
 @debug_option
+@click.pass_context
 def command(
+    context: click.Context,
     source: str,
     board: str,
     out: Path,
+    form: str | None,
     budget: int | None,
     flash: int | None,
     latency: float | None,
@@ -47,10 +65,10 @@ def command(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Write SOURCE as a C project: a run (its winner), RUN:TRIAL, or an int8 .tflite file.
+    """Write SOURCE as a C project, or as a file for other tools: a run (its winner), RUN:TRIAL, or an int8 .tflite file.
 
     The project is built and measured first. What breaks a limit is not written (exit status 1) unless forced; a trial that was no
-    finalist is trained fully and quantised before.
+    finalist is trained fully and quantised before. A .tflite or .onnx file is for no board: it takes neither limits nor --board.
     """
     import json
 
@@ -61,10 +79,14 @@ def command(
     from cost_models import load_cost_model
     from nas.build import build_project
     from nas.files import check_new_directory
+    from nas.interchange import interchange_format
     from nas.search.feasibility import describe
     from nas.search.front_end_charge import promise
     from nas.sources import find_source, trained
 
+    interchange = interchange_format(form, out)
+    if interchange is not None:
+        return _interchange(context, source, interchange, out, as_json)
     where = load_board(board)
     limits = make_limits(where, budget=budget, flash=flash, latency=latency, macs=macs)
     found = find_source(source)
@@ -102,6 +124,28 @@ def command(
         click.echo(f"nas: {out} is not written" + ("; --force writes it all the same" if build.broken else ""), err=True)
         return 1
     click.echo(f"\nwritten to {out}" if not as_json else "", nl=not as_json)
+    return 0
+
+
+def _interchange(context: click.Context, source: str, form: Format, out: Path, as_json: bool) -> int:
+    """Write a file that is of no board."""
+    import json
+
+    from click.core import ParameterSource
+
+    from codegen.errors import UserError
+    from nas.files import check_new_file
+    from nas.interchange import exporter, interchange_text, write_interchange
+    from nas.sources import find_source, trained
+
+    for name in ("board", "budget", "flash", "latency", "macs", "optimize", "tune", "force"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UserError(f"--{name} is for a C project; a .{form} file is of no board: leave it out, or give --format c")
+    found = find_source(source)
+    check_new_file(out, "--out")
+    exporter(form)  # before a trial is trained for it
+    about = write_interchange(trained(found), form, out)
+    click.echo(json.dumps(about, indent=2) if as_json else interchange_text(about))
     return 0
 
 

@@ -18,8 +18,8 @@ def require_onnx() -> None:
 
 
 def export_onnx(graph: Graph) -> bytes:
-    """``graph`` as an ONNX model (opset 17) in QDQ form: operators compute in float32 between DequantizeLinear and QuantizeLinear with
-    the graph's scales and zero points; weights are int8, biases int32.
+    """``graph`` as an ONNX model (opset 17) in QDQ form: operators compute in float32 between DequantizeLinear and QuantizeLinear
+    with the graph's scales and zero points; weights are int8, biases int32.
 
     Inputs and outputs are float32 in the graph's layout (NHWC) and under its names; inside, maps are NCHW, as ONNX's operators want
     them. A runtime rounds as float32 does, or as its own integer kernels do, so outputs can differ from the reference's by steps.
