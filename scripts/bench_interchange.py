@@ -1,8 +1,8 @@
-"""How exported files compute in other runtimes: the share of output bytes that differ from the numpy reference's, by how many steps at
-most, and on which share of inputs the greatest output stays the same.
+"""How exported files compute in other runtimes: the share of output bytes that differ from the numpy reference's, by how many steps
+at most, and on which share of inputs the greatest output stays the same.
 
-Run it as ``python scripts/bench_interchange.py [--models DIR] [--runs DIR] [--most N]``. ``--models`` holds a folder per network with
-``model.tflite`` and ``inputs.npy``; ``--runs`` search runs, whose winners see their data's test part.
+Run it as ``python scripts/bench_interchange.py [--models DIR] [--runs DIR] [--most N]``. ``--models`` holds a folder per network
+with ``model.tflite`` and ``inputs.npy``; ``--runs`` search runs, whose winners see their data's test part.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import other_runtimes
@@ -72,10 +72,12 @@ def compare(graph: Graph, x: NDArray[np.int8], labels: NDArray[Any] | None = Non
     return found
 
 
-def networks(
-    models: Path | None, runs: Path | None, most: int
-) -> Iterator[tuple[str, Graph, NDArray[np.int8], NDArray[Any] | None]]:
-    """Name, graph, at most ``most`` inputs, and labels where they are known."""
+Network: TypeAlias = "tuple[str, Graph, NDArray[np.int8], NDArray[Any] | None]"
+"""Name, graph, inputs, and labels where they are known."""
+
+
+def networks(models: Path | None, runs: Path | None, most: int) -> Iterator[Network]:
+    """Those of both folders, each with at most ``most`` inputs."""
     for file in sorted(models.glob("*/model.tflite")) if models else []:
         yield file.parent.name, shapes(find_source(str(file))).graph, np.load(file.with_name("inputs.npy"))[:most], None
     for report in sorted(runs.glob("*/winner/report.json")) if runs else []:

@@ -1,7 +1,7 @@
 """Exported networks in runtimes that others wrote: TensorFlow Lite Micro, LiteRT and ONNX Runtime.
 
-Each function takes the bytes of a file, the graph it was written from and inputs by name, ``(n, *sample shape)``, and gives outputs as
-the numpy reference does. The packages are those of the extra ``test``.
+Each function takes the bytes of a file, the graph it was written from and inputs by name, ``(n, *sample shape)``, and gives outputs
+in the form of the numpy reference's. The packages are those of the extra ``test``.
 """
 
 from __future__ import annotations
