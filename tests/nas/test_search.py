@@ -17,10 +17,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from command_line import ENVIRONMENT, nas, read
+from exported import required_package
+from other_runtimes import lite_micro, onnx_runtime
 
+from codegen.graph_file import load
 from cost_models import load_cost_model, save
 from cost_models.regression import Linear
 from nas.cli import cli
+from nas.quantization import quantize_input
 
 CONFIG = """
 format = 1
@@ -172,6 +176,27 @@ def test_export_and_predict_of_a_run_and_of_trials(searched: tuple[Path, str]) -
     assert nas("predict", run, "--budget", "100", cwd=folder).returncode == 1
     missing = nas("export", f"{run}:77", "--out", "e", cwd=folder)
     assert (missing.returncode, missing.stderr) == (2, f"nas: {run}:77: no such trial; the search made 5, numbered from 0\n")
+
+
+@pytest.mark.slow
+def test_the_winner_leaves_for_other_tools(searched: tuple[Path, str]) -> None:
+    """TensorFlow Lite Micro computes the bytes that the built program gave for the test part; ONNX Runtime finds its classes."""
+    for package in ("tflite_micro", "onnx", "onnxruntime"):
+        required_package(package)
+    run = searched[0] / "runs" / "digits-1"
+    for name in ("winner.tflite", "winner.onnx"):
+        done = nas("export", "runs/digits-1", "--out", name, cwd=searched[0])
+        assert done.returncode == 0, done.stderr
+    graph = load(run / "winner" / "model.safetensors")
+    (source,), (result,) = graph.inputs, graph.outputs
+    inputs, expected = (np.load(run / "verification" / f"{name}.npy") for name in ("inputs", "expected"))
+    if inputs.dtype == np.float32:
+        inputs = quantize_input(graph, inputs)
+    exact = lite_micro((searched[0] / "winner.tflite").read_bytes(), graph, {source: inputs})[result]
+    assert np.array_equal(exact, expected)
+    near = onnx_runtime((searched[0] / "winner.onnx").read_bytes(), graph, {source: inputs})[result]
+    assert np.abs(near.astype(int) - expected).max() <= 3
+    assert (near.argmax(1) == expected.argmax(1)).mean() >= 0.98
 
 
 @pytest.mark.slow

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import nas, read
+from exported import required_package
+from other_runtimes import lite_micro
 
 from nas.datasets import load_test
+from nas.sources import find_source, shapes
 
 CONFIG = """
 format = 1
@@ -137,3 +140,18 @@ def test_trials_are_predicted_and_exported_with_their_features(searched: Path) -
     assert built["ram"]["arena"] == predicted["ram"]["arena"]
     assert built["ram"]["state"] == predicted["ram"]["state"]
     assert (searched / "exported" / "include" / "spoken_samples.h").is_file()
+
+
+@pytest.mark.slow
+def test_for_other_tools_the_network_leaves_alone(searched: Path) -> None:
+    done = nas("export", "runs/spoken-1", "--out", "spoken.tflite", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    assert "the network alone: its input is a spectrogram; what makes that of a sound is in the C project\n" in done.stdout
+    required_package("tflite_micro")
+    run = searched / "runs" / "spoken-1"
+    network = shapes(find_source(str(run)))
+    assert network.front_end is not None
+    (source,), (result,) = network.graph.inputs, network.graph.outputs
+    spectrograms = network.front_end(np.load(run / "verification" / "inputs.npy"))
+    output = lite_micro((searched / "spoken.tflite").read_bytes(), network.graph, {source: spectrograms})[result]
+    assert np.array_equal(output, np.load(run / "verification" / "expected.npy"))

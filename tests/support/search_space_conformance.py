@@ -8,18 +8,25 @@ import pickle
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from exported import reimported, required_package
+from graphs import random_inputs
+from other_runtimes import lite_micro, onnx_literal
 
 from codegen.boards import load_board
 from codegen.compile import compile_graph, lay_out
 from codegen.cores import CORES
 from codegen.errors import UserError
+from codegen.exporters.onnx import export_onnx
+from codegen.exporters.tflite import export_tflite
 from codegen.importers.torch_network import prepare, to_graph
 from codegen.ir import Conv2D, FullyConnected, Graph, Op, total_macs
 from codegen.optimize import Optimize
+from codegen.reference import run
 from codegen.verify import measure_model
 from cost_models import load_cost_model
 from cost_models.random_weights import fill
@@ -180,6 +187,23 @@ class SearchSpaceConformance:
                 if graph[op.output].zero_point == -128:
                     assert trained[op.output].zero_point == -128
                 assert getattr(op, "clamp", None) == getattr(trained.ops[graph.ops.index(op)], "clamp", None)
+
+    def test_a_trained_network_leaves_for_other_tools(
+        self, space: SearchSpace, architectures: list[Architecture], tmp_path: Path
+    ) -> None:
+        """As ``.tflite`` to the bit, as ONNX but for roundings."""
+        for package in ("tflite_micro", "onnx", "onnxruntime"):
+            required_package(package)
+        for a in [space.smallest(), *(x for x in architectures if total_macs(space.graph(x)) < MOST_BUILT_MACS)][:3]:
+            graph = imported_graph(space, a)
+            inputs = random_inputs(graph, 2)
+            (output,) = graph.outputs
+            expected = run(graph, inputs)[output]
+            content = export_tflite(graph)
+            assert export_tflite(reimported(content, tmp_path)) == content
+            assert np.array_equal(lite_micro(content, graph, inputs)[output], expected)
+            near = onnx_literal(export_onnx(graph), graph, inputs)[output].astype(int)
+            assert np.abs(near - expected).mean() < 4
 
     def test_its_chain_is_its_graph(self, space: SearchSpace, architectures: list[Architecture]) -> None:
         for a in architectures:
