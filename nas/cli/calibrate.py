@@ -66,7 +66,7 @@ def command(
     from codegen.harness import Device, write_firmware
     from cost_models import save
     from cost_models.calibration import calibrate, program_bytes
-    from nas.calibration import HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks, unordered_map
+    from nas.calibration import DEPTHWISE_KERNELS, HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks, unordered_map
     from nas.progress import make_progress
     from nas.ray_executor import RayExecutor
 
@@ -85,7 +85,7 @@ def command(
     path = Path(f"{where.core}-{optimize}.json") if out is None else out
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise UserError(f"--out {path}: cannot be written there; give another file")
-    settings: dict[str, Any] = {"optimize": optimize, "samples": samples, "seed": seed}
+    settings: dict[str, Any] = {"optimize": optimize, "samples": samples, "seed": seed, "depthwise_kernels": DEPTHWISE_KERNELS}
     with make_progress() as progress:
         if serial is None:
             with RayExecutor(workers) as executor:
