@@ -24,7 +24,7 @@ from codegen.strips import in_strips
 from codegen.views import find_views
 
 if TYPE_CHECKING:
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
 
 _NOTHING = Demand()
 
@@ -81,7 +81,8 @@ class CompiledModel:
 
     ``functions`` maps each layer function to its C text, in order of first use, with ``NN_`` where the model's prefix goes,
     ``shared_functions`` those that several of them call (:meth:`Kernel.shared_functions`); ``micro_kernels`` are the headers of
-    ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content. ``front_end`` makes the network's input of sound.
+    ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content. ``front_end`` makes the network's input of
+    raw numbers.
     """
 
     graph: Graph
@@ -94,7 +95,7 @@ class CompiledModel:
     shared_functions: Mapping[str, str]
     micro_kernels: tuple[str, ...]
     hash: str
-    front_end: FrontEnd | None = None
+    front_end: Preprocessing | None = None
 
     @property
     def arena_bytes(self) -> int:
@@ -190,10 +191,10 @@ def compile_graph(
     optimize: Optimize = "balanced",
     choose: Chooser | None = None,
     arena_limit: int | None = None,
-    front_end: FrontEnd | None = None,
+    front_end: Preprocessing | None = None,
 ) -> CompiledModel:
     """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
-    as for :func:`lay_out`; ``front_end`` makes its input of sound.
+    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers.
 
     :raises UserError: if the name is no C identifier, the graph has no data, an operator has no kernel, or the network does not
         take what the front end gives.

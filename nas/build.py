@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codegen.boards import Board
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.measurement import Verification
     from codegen.optimize import Optimize
@@ -63,10 +63,10 @@ def build_project(
     limits: Limits | None = None,
     force: bool = False,
     choose: Chooser | None = None,
-    front_end: FrontEnd | None = None,
+    front_end: Preprocessing | None = None,
 ) -> Build:
     """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules;
-    with a ``front_end`` inputs are sounds.
+    with a ``front_end`` inputs are raw.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
@@ -85,7 +85,8 @@ def build_project(
         model = compile_graph(
             graph, core, name=name, optimize=optimize, choose=choose, arena_limit=arena_limit, front_end=front_end
         )
-        verification = measure_model(model, board=board, inputs=inputs, expect=expect)
+        given = {"inputs": inputs} if front_end is None else {"raw": inputs}
+        verification = measure_model(model, board=board, expect=expect, **given)
         ram = verification.ram
         if limits.ram is None or ram.total <= limits.ram:
             break

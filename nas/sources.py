@@ -12,14 +12,13 @@ from nas.datasets import is_path, name_of
 from nas.run_directory import SETTINGS, RunDirectory
 from nas.search.finalists import c_name, read_finalist
 from nas.search.settings import SearchSettings, read_settings
-from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.ir import Graph
 
 
@@ -43,13 +42,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """An int8 graph with what makes its input of sounds, if anything does; where they are known, inputs of the built program from
-    the data, and what a report says of its origin."""
+    """An int8 graph with what makes its input of raw numbers, if anything does; where they are known, inputs of the built program
+    from the data, and what a report says of its origin."""
 
     graph: Graph
     inputs: NDArray[Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    front_end: FrontEnd | None = None
+    front_end: Preprocessing | None = None
 
 
 def find_source(text: str) -> Source:
@@ -88,8 +87,7 @@ def shapes(source: Source) -> Trained:
     data = load_train(settings.data, settings.reading)
     space, front_ends = space_for(data), front_ends_for(data)
     architecture = space.from_params(read_trial(source.run, source.number).params)
-    taken = space.input(architecture)
-    front_end = front_ends(taken) if front_ends is not None and isinstance(taken, SpectrogramInput) else None
+    front_end = None if front_ends is None else front_ends(space.input(architecture))
     return Trained(space.graph(architecture), front_end=front_end)
 
 
@@ -126,12 +124,11 @@ def trained(source: Source) -> Trained:
             network = Trained(made.graph, front_end=made.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()
+    from nas.program_inputs import program_inputs
     from nas.quantization import quantize_input
-    from nas.spectrograms import program_inputs
 
-    inputs = program_inputs(validation, network.front_end)
-    if network.front_end is None:
-        inputs = quantize_input(network.graph, inputs)
+    front_end = network.front_end
+    inputs = quantize_input(network.graph, validation.x) if front_end is None else program_inputs(validation, front_end)
     return replace(network, inputs=inputs, about=about)
 
 

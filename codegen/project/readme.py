@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.memory_map import text_map
 from codegen.project.borders import Border, borders
-from codegen.project.c_text import float_literal, shape_text
+from codegen.project.c_text import C_TYPES, float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
 from codegen.project.qemu_board import qemu_board
 from codegen.project.rendering import render
@@ -16,7 +16,7 @@ from codegen.toolchain import OPTIMIZE
 if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
+    from codegen.features import FrontEnd, RawInput
 
 
 def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], support_routines: Sequence[str] | None) -> str:
@@ -34,8 +34,8 @@ def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], suppor
         example=_example(model.name, sides),
         borders="\n".join(_border_row(border, model.name) for border in sides),
         arena_align=ARENA_ALIGN,
-        sound="" if model.front_end is None else _sound(model, model.front_end),
-        sound_rows="" if model.front_end is None else _sound_rows(model.name),
+        front_end=_front_end(model),
+        front_end_rows=_front_end_rows(model),
         figures=_figures(model, board, report),
         memory_map=text_map(model.layout),
         support=_support(support_routines),
@@ -120,7 +120,43 @@ def _sound(model: CompiledModel, front_end: FrontEnd) -> str:
     )
 
 
-def _sound_rows(name: str) -> str:
+def _front_end(model: CompiledModel) -> str:
+    from codegen.features import FrontEnd, RawInput
+
+    if isinstance(model.front_end, FrontEnd):
+        return _sound(model, model.front_end)
+    return _raw(model, model.front_end) if isinstance(model.front_end, RawInput) else ""
+
+
+def _raw(model: CompiledModel, raw: RawInput) -> str:
+    return (
+        render(
+            "raw.md",
+            m=model.name,
+            M=model.name.upper(),
+            noun=raw.noun,
+            NOUN=raw.noun.upper(),
+            type=C_TYPES[raw.dtype],
+            size=f"{raw.raw_size:,}",
+            shape=shape_text(raw.shape),
+            rule=raw.rule,
+        ).rstrip("\n")
+        + "\n"
+    )
+
+
+def _front_end_rows(model: CompiledModel) -> str:
+    from codegen.features import RawInput
+
+    name, front_end = model.name, model.front_end
+    if isinstance(front_end, RawInput):
+        noun = front_end.noun
+        return (
+            f"| `include/{name}_{noun}.h`, `src/{name}_run_{noun}.c` | from a recorded {noun} to the network's output |\n"
+            f"| `src/{name}_{noun}.c` | normalisation and quantisation |\n"
+        )
+    if front_end is None:
+        return ""
     return (
         f"| `include/{name}_samples.h`, `src/{name}_samples.c` | from samples of sound to the network's output |\n"
         f"| `include/{name}_features.h`, `src/{name}_features.c`, `src/{name}_features_tables.c` | the spectrogram |\n"

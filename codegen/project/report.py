@@ -14,7 +14,7 @@ from codegen.project.model_source import ARENA_ALIGN
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.measurement import Verification
 
 FORMAT = 2
@@ -47,7 +47,7 @@ class Project:
     io_bytes: int
     scratch_bytes: int
     layers: tuple[ProjectLayer, ...]
-    front_end: FrontEnd | None
+    front_end: Preprocessing | None
     network_arena_bytes: int
     """Of the arena, what the network needs by itself."""
 

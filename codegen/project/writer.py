@@ -23,7 +23,7 @@ from codegen.samples import Arrays
 if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.measurement import Verification
 
 _BUILD_TYPES = {"speed": "Release", "balanced": "RelWithDebInfo", "size": "MinSizeRel"}  # CMake's names for -O3, -O2 and -Os
@@ -42,7 +42,7 @@ def write_project(
 
     :param report: keys of ``report.json`` beside those known here (limits, predicted, test, trial and so on).
     :param vectors: inputs ``(n, *sample shape)``, int8 or float32, per name where there are several; of a model with a front end
-        int16 sound ``(n, samples)``; the first few become ``test/vectors.h``.
+        raw ``(n, size)``; the first few become ``test/vectors.h``.
     :param built: what was measured of this very model, for ``report.json`` and the README.
     :raises UserError: if the directory is not empty or cannot be written.
     """
@@ -96,7 +96,7 @@ def project_files(
     chosen = choose(model, vectors)
     count = vector_count(chosen)
     qemu = qemu_board(model.core)
-    parts = ("kernels", "weights") if model.front_end is None else ("kernels", "weights", "features", "features_tables", "samples")
+    front_end_files = {} if model.front_end is None else front_end_sources(model, model.front_end)
     full_report = report_json(model, board, report, ZigCompiler().identity, built)
     files = {
         f"include/{name}.h": model_source.header(model, _generator_version()),
@@ -127,7 +127,8 @@ def project_files(
             "CMakeLists.txt",
             **names,
             build_type=_BUILD_TYPES[model.optimize],
-            sources="".join(f" src/{name}_{part}.c" for part in parts),
+            sources=f" src/{name}_kernels.c src/{name}_weights.c"
+            + "".join(f" {path}" for path in front_end_files if path.endswith(".c")),
             flags=flags,
             machine=qemu.machine,
             machine_directory=qemu.directory,
@@ -136,20 +137,15 @@ def project_files(
         "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }
-    if model.front_end is not None:
-        files |= front_end_sources(model, model.front_end)
+    files |= front_end_files
     if model.micro_kernels:
         files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
     return files
 
 
-def front_end_sources(model: CompiledModel, front_end: FrontEnd) -> dict[str, str]:
-    """The files by which samples of sound become the network's input."""
-    from codegen.features.c_source import c_sources, sample_sources
-
-    offset = model.plan.offsets[model.graph.inputs[0]]
-    placement = front_end.place(offset, model.arena_bytes)
-    return c_sources(front_end.settings, model.name) | sample_sources(front_end, placement, offset, model.name)
+def front_end_sources(model: CompiledModel, front_end: Preprocessing) -> dict[str, str]:
+    """The files by which raw numbers become the network's input."""
+    return front_end.sources(model.name, model.plan.offsets[model.graph.inputs[0]], model.arena_bytes)
 
 
 def _write_all(files: Mapping[str, str], model: CompiledModel, staging: Path) -> None:

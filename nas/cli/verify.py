@@ -23,6 +23,8 @@ Examples:
   nas verify digits-c --inputs x.npy --expect y.npy --json
   nas verify digits-c --core cortex-m0plus
   nas verify runs/keywords-1 --raw yes.wav
+  nas verify runs/motion-1 --raw walk.csv
+  nas verify runs/motion-1 --raw recordings/test
 """
 )
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -30,7 +32,7 @@ Examples:
     "--inputs",
     type=FILE,
     metavar="X.npy",
-    help="Inputs (n, ...), int8 or float32, or sounds (n, samples), int16. [default: the project's own]",
+    help="Inputs (n, ...), int8 or float32, or raw ones of another dtype, such as sounds. [default: the project's own]",
 )
 @click.option("--expect", type=FILE, metavar="Y.npy", help="Outputs to compare with. [default: the Python reference's]")
 @click.option(
@@ -38,7 +40,7 @@ Examples:
     type=FILE,
     multiple=True,
     metavar="FILE",
-    help="A recording (.wav), where the project takes sound, or an input as plain bytes; may be repeated.",
+    help="A recording (.wav, .csv, .png, ...), or an input as plain bytes; may be repeated. Or a folder of labelled recordings.",
 )
 @click.option("--core", metavar="CORE", help="Build for and run on another core than the project was exported for.")
 @json_option
@@ -56,25 +58,37 @@ def command(
     from codegen.emulator import ExecutionFault, StrayAccess
     from codegen.measurement import render
     from codegen.verify import measure
-    from nas.recordings import answers, are_sounds, read_sounds, render_answers
+    from nas import recordings
+    from nas.raw_files import read_folder
 
     if inputs is not None and raw:
         raise UserError("--inputs and --raw: give one of them")
     directory = _project(directory)
-    heard = bool(raw) and are_sounds(raw)
-    given = (read_sounds(directory, raw) if heard else _raw(raw)) if raw else None if inputs is None else _array(inputs, "--inputs")
     wanted = None if expect is None else _array(expect, "--expect")
+    folder = read_folder(directory, raw[0]) if recordings.is_folder(raw) else None
+    if folder is not None and wanted is not None:
+        raise UserError(f"--expect: the expected classes of --raw {raw[0]} are its folders' names; leave it out")
+    form = None if folder is not None or not raw else recordings.common_form(raw)
+    examples = [] if form is None else recordings.read_files(directory, raw, form)
     try:
-        result = measure(directory, inputs=given, expect=wanted, core=core)
+        if folder is not None:
+            result = measure(directory, raw=recordings.to_emulate(folder), core=core)
+        elif examples:
+            result = measure(directory, raw=recordings.stacked(examples), expect=wanted, core=core)
+        else:
+            given = _raw(raw) if raw else None if inputs is None else _array(inputs, "--inputs")
+            result = measure(directory, inputs=given, expect=wanted, core=core)
     except (StrayAccess, ExecutionFault) as error:
         click.echo(f"nas: {directory}: {error}", err=True)
         return 1
-    said = answers(directory, raw, result) if heard else []
+    said = recordings.answers(directory, examples, result) if examples else []
+    tested = None if folder is None else recordings.test_folder(directory, folder, result)
     if as_json:
         content = result.to_json() | ({"answers": [answer.to_json() for answer in said]} if said else {})
-        click.echo(json.dumps(content, indent=2))
+        click.echo(json.dumps(content if tested is None else content | {"test": tested.to_json()}, indent=2))
     else:
-        click.echo("\n\n".join([*([render_answers(said)] if said else []), render(result)]))
+        heads = [recordings.render_answers(directory, said)] if said else [] if tested is None else [tested.render()]
+        click.echo("\n\n".join([*heads, render(result)]))
     return 0 if result.bit_exact else 1
 
 

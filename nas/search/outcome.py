@@ -195,19 +195,23 @@ def _spread(dataset: Dataset, most: int) -> Dataset:
 
 def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], test_set: Dataset) -> dict[str, Any]:
     """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``; returns what was measured."""
+    from codegen.features import RawInput
     from codegen.reference import run as run_reference
+    from nas.program_inputs import program_form, program_inputs
     from nas.quantization import quantize_input
-    from nas.spectrograms import network_form, program_inputs
 
     run, settings = outcome.run, outcome.settings
     architecture = winner.candidate.architecture.id
     graph = graph_from_bytes(run.finalist_file(architecture, ".safetensors").read_bytes())
     front_end = outcome.finalists[architecture].front_end
-    taken = quantize_input(graph, network_form(test_set, front_end).x)
+    taken = quantize_input(graph, program_form(test_set, front_end).x)
     inputs = taken if front_end is None else program_inputs(test_set, front_end)
     expected = run_reference(graph, {graph.inputs[0]: taken})[graph.outputs[0]]
     shutil.rmtree(run.winner, ignore_errors=True)  # of a driver that was killed here
-    for name, array in (("inputs", inputs), ("expected", expected)):
+    files = {"inputs": inputs, "expected": expected}
+    if isinstance(front_end, RawInput):
+        files |= {"inputs": taken, "raw": inputs}
+    for name, array in files.items():
         write_atomically(run.path / "verification" / f"{name}.npy", npy_bytes(array))
     report = {
         "limits": settings.limits.to_json(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,17 @@ class ImageReader(ClassFolderReader):
         except _DAMAGED as error:
             writer.skip(example.file.name, _reason(error))
             return None
+
+
+def read_image(path: Path, size: tuple[int, int], *, grey: bool) -> NDArray[np.uint8]:
+    """The image in a file as a data set of that ``(height, width)`` has it: uint8 ``(H, W, C)``.
+
+    :raises UserError: if there is no such file, or it is no image that can be read.
+    """
+    try:
+        return _pixels(path.read_bytes(), size, grey)
+    except _DAMAGED as error:
+        raise UserError(f"{path}: {_reason(error)}; a PNG or JPEG image is needed") from None
 
 
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, ZeroDivisionError, MemoryError, OverflowError)
