@@ -24,6 +24,7 @@ from codegen.strips import in_strips
 from codegen.views import find_views
 
 if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
 
 _NOTHING = Demand()
@@ -82,7 +83,7 @@ class CompiledModel:
     ``functions`` maps each layer function to its C text, in order of first use, with ``NN_`` where the model's prefix goes,
     ``shared_functions`` those that several of them call (:meth:`Kernel.shared_functions`); ``micro_kernels`` are the headers of
     ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content. ``front_end`` makes the network's input of
-    raw numbers.
+    raw numbers, ``detector`` scores its output.
     """
 
     graph: Graph
@@ -96,6 +97,7 @@ class CompiledModel:
     micro_kernels: tuple[str, ...]
     hash: str
     front_end: Preprocessing | None = None
+    detector: AnomalyDetector | None = None
 
     @property
     def arena_bytes(self) -> int:
@@ -192,9 +194,11 @@ def compile_graph(
     choose: Chooser | None = None,
     arena_limit: int | None = None,
     front_end: Preprocessing | None = None,
+    detector: AnomalyDetector | None = None,
 ) -> CompiledModel:
     """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
-    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers.
+    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers, ``detector`` scores its
+    output.
 
     :raises UserError: if the name is no C identifier, the graph has no data, an operator has no kernel, or the network does not
         take what the front end gives.
@@ -241,4 +245,5 @@ def compile_graph(
         micro_kernels=tuple(micro_kernels),
         hash=content_hash(graph),
         front_end=front_end,
+        detector=detector,
     )

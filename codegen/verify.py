@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from codegen.errors import UserError
 from codegen.graph_file import content_hash, load
 from codegen.ir import Graph
-from codegen.measurement import Flash, LayerMeasurement, Ram, Verification
+from codegen.measurement import AnomalyMeasurement, Flash, LayerMeasurement, Ram, Verification
 from codegen.project.report import Project, ProjectLayer, read_project
 from codegen.project.vectors import expected_outputs, read_inputs, read_samples
 from codegen.samples import Arrays, fit_inputs, fit_outputs
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_RESULT_BYTES = 8
+"""Behind the arena, for the score of a reconstruction."""
 
 FEATURES = "features"
 """What measurements call spectrograms and normalisation, which come before the first layer."""
@@ -74,11 +77,17 @@ def measure(
         wanted = expected_outputs(graph, given)
     else:
         wanted = fit_outputs(graph, expect, len(next(iter(given.values()))), "--expect")
+    if project.detector is not None:
+        score = _measure_anomaly(directory, project, graph, chosen, given)
+        expected = project.detector(given[graph.inputs[0]], expected_outputs(graph, given)[graph.outputs[0]])
+        differ = np.array(score.scores) != expected
+    else:
+        score, differ = None, np.zeros(len(next(iter(given.values()))), bool)
     if raw is None:
-        return _measure(directory, project, graph, chosen, given, wanted)
+        return replace(_measure(directory, project, graph, chosen, given, wanted, differ=differ), anomaly=score)
     few = {name: array[:NETWORK_INPUTS] for name, array in given.items()}
     alone = _measure(directory, project, graph, chosen, few, {name: array[:NETWORK_INPUTS] for name, array in wanted.items()})
-    return replace(_measure(directory, project, graph, chosen, given, wanted, raw), network=alone)
+    return replace(_measure(directory, project, graph, chosen, given, wanted, raw, differ=differ), network=alone, anomaly=score)
 
 
 def measure_model(
@@ -161,7 +170,42 @@ def _vectors(directory: Path, read: Callable[[str], T]) -> T:
         raise UserError(f"{path}: cannot be read ({error}); give --inputs or export the project again") from None
 
 
-def _build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path) -> Elf:
+def _measure_anomaly(
+    directory: Path, project: Project, graph: Graph, core: Core, inputs: Mapping[str, NDArray[Any]]
+) -> AnomalyMeasurement:
+    """Run network and score, and measure the score."""
+    from codegen.emulator import ModelInterface, execute
+    from codegen.project.rendering import prefixed, render
+
+    name, given = project.name, inputs[graph.inputs[0]]
+    behind = -(-project.network_arena_bytes // _RESULT_BYTES) * _RESULT_BYTES
+    layers = (*((layer.name, layer.function) for layer in project.layers), ("anomaly score", f"{name}_anomaly_score"))
+    interface = ModelInterface(
+        run=f"{name}_run_anomaly",
+        inputs=(),
+        outputs=((f"{name}_anomaly_result", _RESULT_BYTES),),
+        arena_bytes=behind + _RESULT_BYTES,
+        arena_align=project.arena_align,
+        layers=layers,
+        argument_bytes=graph[graph.inputs[0]].nbytes,
+    )
+    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+        harness = Path(scratch) / "anomaly_harness.c"
+        harness.write_text(prefixed(render("anomaly_harness.c", m=name, behind=behind), name), encoding="utf-8")
+        roots = [interface.run, interface.outputs[0][0], f"{name}_is_anomaly"]
+        program = _build(directory, project, core, roots, Path(scratch) / "model.elf", harness)
+        execution = execute(program.path, core, interface, [[example.tobytes()] for example in given], watch_memory=False)
+    own = {f"{name}_anomaly_score", f"{name}_is_anomaly", f"{name}_anomaly_log2"}
+    profile = execution.layers[-2]  # the last is the run function itself
+    return AnomalyMeasurement(
+        flash=sum(function.size for function in program.functions if function.name in own),
+        instructions=profile.instructions,
+        cycles=profile.cycles,
+        scores=tuple(int.from_bytes(outputs[0][:4], "little", signed=True) for outputs in execution.outputs),
+    )
+
+
+def _build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path, *more: Path) -> Elf:
     from codegen import elf
     from codegen.toolchain import CompileError, ZigCompiler
 
@@ -171,7 +215,7 @@ def _build(directory: Path, project: Project, core: Core, roots: Sequence[str], 
     include_dirs = [directory / "include", directory / "src"]
     try:
         ZigCompiler().link(
-            sources, include_dirs=include_dirs, core=core, optimize=project.optimize, roots=list(roots), output=output
+            [*sources, *more], include_dirs=include_dirs, core=core, optimize=project.optimize, roots=list(roots), output=output
         )
     except CompileError as error:
         first = next((line for line in str(error).splitlines() if "error" in line), str(error).splitlines()[0])
@@ -191,8 +235,11 @@ def _measure(
     inputs: Mapping[str, NDArray[Any]],
     expected: Mapping[str, NDArray[Any]],
     raw: NDArray[Any] | None = None,
+    *,
+    differ: NDArray[np.bool_] | None = None,
 ) -> Verification:
-    """Measure the network on ``inputs`` or, with the ``raw`` numbers that these come of, front end and network."""
+    """Measure the network on ``inputs`` or, with the ``raw`` numbers that these come of, front end and network. ``differ`` marks
+    inputs that are known to give something else than they should."""
     from codegen.emulator import ModelInterface
     from codegen.toolchain import ZigCompiler
 
@@ -218,6 +265,8 @@ def _measure(
         program = _build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
         executions = _execute(program, core, interface, stimuli)
     unequal = [any(tuple(e.outputs[i]) != wanted[i] for e in executions) for i in range(count)]
+    if differ is not None:
+        unequal = [one or bool(other) for one, other in zip(unequal, differ, strict=True)]
     return _verification(project, front_end, core, interface, program, executions, sum(unequal), count, ZigCompiler().identity)
 
 

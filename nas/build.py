@@ -12,6 +12,7 @@ from cost_models.limits import Limits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from codegen.anomaly import AnomalyDetector
     from codegen.boards import Board
     from codegen.features import Preprocessing
     from codegen.ir import Graph
@@ -64,9 +65,10 @@ def build_project(
     force: bool = False,
     choose: Chooser | None = None,
     front_end: Preprocessing | None = None,
+    detector: AnomalyDetector | None = None,
 ) -> Build:
     """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules;
-    with a ``front_end`` inputs are raw.
+    with a ``front_end`` inputs are raw. ``detector`` scores reconstructions.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
@@ -83,7 +85,14 @@ def build_project(
     core, arena_limit = find_core(board.core), None
     while True:
         model = compile_graph(
-            graph, core, name=name, optimize=optimize, choose=choose, arena_limit=arena_limit, front_end=front_end
+            graph,
+            core,
+            name=name,
+            optimize=optimize,
+            choose=choose,
+            arena_limit=arena_limit,
+            front_end=front_end,
+            detector=detector,
         )
         given = {"inputs": inputs} if front_end is None else {"raw": inputs}
         verification = measure_model(model, board=board, expect=expect, **given)

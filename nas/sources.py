@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
+    from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
     from codegen.ir import Graph
 
@@ -42,13 +43,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """An int8 graph with what makes its input of raw numbers, if anything does; where they are known, inputs of the built program
-    from the data, and what a report says of its origin."""
+    """An int8 graph with what makes its input of raw numbers, if anything does, and what scores its output, if it detects
+    anomalies; where they are known, inputs of the built program from the data, and what a report says of its origin."""
 
     graph: Graph
     inputs: NDArray[Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     front_end: Preprocessing | None = None
+    detector: AnomalyDetector | None = None
 
 
 def find_source(text: str) -> Source:
@@ -124,12 +126,13 @@ def trained(source: Source) -> Trained:
             network = Trained(made.graph, front_end=made.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()
-    from nas.program_inputs import program_inputs
-    from nas.quantization import quantize_input
+    from nas.program_inputs import program_form, program_inputs
+    from nas.quantization import fitted_detector, quantize_input
 
     front_end = network.front_end
     inputs = quantize_input(network.graph, validation.x) if front_end is None else program_inputs(validation, front_end)
-    return replace(network, inputs=inputs, about=about)
+    detector = fitted_detector(network.graph, program_form(validation, front_end))
+    return replace(network, inputs=inputs, about=about, detector=detector)
 
 
 def read_study(run: RunDirectory) -> Study:

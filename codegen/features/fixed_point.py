@@ -69,8 +69,12 @@ def channels(offset: NDArray[np.float64], gain: NDArray[np.float64], scale: floa
     above = np.sign(steps) * np.clip(np.abs(steps) * (1 - inside), -_RANGE, _RANGE)
     multiplier = np.where(np.abs(steps) > _RANGE, above + below, steps)
     bias = zero_point + 0.5 - below
-    whole = (np.rint(v).astype(np.int64) for v in (centre, limit, multiplier * 2.0**shift, bias * 2.0**shift))
-    return Channels(exponent, *whole, shift)
+    fraction = 2.0**shift
+    return Channels(exponent, _whole(centre), _whole(limit), _whole(multiplier * fraction), _whole(bias * fraction), shift)
+
+
+def _whole(values: NDArray[np.float64]) -> Int64:
+    return np.rint(values).astype(np.int64)
 
 
 def quantized(of: Channels, raw: NDArray[Any]) -> NDArray[np.int8]:

@@ -95,6 +95,11 @@ class RawInput(Preprocessing):
         return channels(offset, gain, scale, self.zero_point, real=self.dtype == "float32")
 
     @property
+    def takes_pixels(self) -> bool:
+        """Whether colours other than the network's can be brought to it."""
+        return self.form == "image" and self._by_table and self.shape[-1] in (1, 3)
+
+    @property
     def _by_table(self) -> bool:
         return self.dtype == "uint8" and len(self.offset) == len(self.gain) == 1
 
@@ -130,12 +135,15 @@ class RawInput(Preprocessing):
             plural=_PLURAL[self.noun],
             size=self.raw_size,
             shape=shape_text(self.shape),
+            pixels=render("pixels.h", package=TEMPLATES) if self.takes_pixels else "",
         )
         files = {
             f"include/{name}_{self.noun}.h": header,
             f"src/{name}_{self.noun}.c": self._bytes_source(common) if self._by_table else self._fixed_source(common),
             f"src/{name}_run_{self.noun}.c": render("run_raw.c", package=TEMPLATES, **common),
         }
+        if self.takes_pixels:
+            files[f"src/{name}_run_pixels.c"] = render("pixels.c", package=TEMPLATES, m=name, channels=self.shape[-1])
         return {path: prefixed(text, name) for path, text in files.items()}
 
     def _fixed_source(self, common: Mapping[str, str]) -> str:

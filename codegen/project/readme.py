@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from codegen.memory_map import text_map
 from codegen.project.borders import Border, borders
 from codegen.project.c_text import C_TYPES, float_literal, shape_text
@@ -34,8 +36,8 @@ def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], suppor
         example=_example(model.name, sides),
         borders="\n".join(_border_row(border, model.name) for border in sides),
         arena_align=ARENA_ALIGN,
-        front_end=_front_end(model),
-        front_end_rows=_front_end_rows(model),
+        front_end=_front_end(model) + _anomaly(model, report),
+        front_end_rows=_front_end_rows(model) + _anomaly_rows(model),
         figures=_figures(model, board, report),
         memory_map=text_map(model.layout),
         support=_support(support_routines),
@@ -128,6 +130,36 @@ def _front_end(model: CompiledModel) -> str:
     return _raw(model, model.front_end) if isinstance(model.front_end, RawInput) else ""
 
 
+def _anomaly(model: CompiledModel, report: Mapping[str, Any]) -> str:
+    detector, raw, built = model.detector, model.front_end, report.get("built")
+    if detector is None:
+        return ""
+    name = model.name
+    keep = f"for (size_t i = 0; i < {name.upper()}_INPUT_BYTES; ++i) copy[i] = {name}_input(&arena)[i];"
+    cost = None if built is None else built.get("anomaly")
+    return render(
+        "anomaly.md",
+        m=name,
+        M=name.upper(),
+        bytes=f"{detector.channels * detector.places:,}",
+        keep=keep if raw is None else f"{name}_{raw.function}({raw.noun}, copy);",
+        run=f"{name}_run(&arena)" if raw is None else f"{name}_{raw.entry}(&arena, {raw.noun})",
+        threshold=f"{detector.threshold:,}",
+        real=f"{detector.real(np.array([detector.threshold]))[0]:.4f}",
+        false_alarms=f"{detector.false_alarms:.0%}",
+        floor=f"{detector.floor * detector.unit**2 / detector.places:.2g}",
+        cost=f"It takes {cost['cycles']:,.0f} cycles and {cost['flash']:,} bytes of flash beside the figures below."
+        if cost
+        else "",
+    )
+
+
+def _anomaly_rows(model: CompiledModel) -> str:
+    if model.detector is None:
+        return ""
+    return f"| `include/{model.name}_anomaly.h`, `src/{model.name}_anomaly.c` | the score of a reconstruction |\n"
+
+
 def _raw(model: CompiledModel, raw: RawInput) -> str:
     return (
         render(
@@ -151,9 +183,10 @@ def _front_end_rows(model: CompiledModel) -> str:
     name, front_end = model.name, model.front_end
     if isinstance(front_end, RawInput):
         noun = front_end.noun
+        pixels = f"| `src/{name}_run_pixels.c` | the same from pixels of other colours |\n" if front_end.takes_pixels else ""
         return (
             f"| `include/{name}_{noun}.h`, `src/{name}_run_{noun}.c` | from a recorded {noun} to the network's output |\n"
-            f"| `src/{name}_{noun}.c` | normalisation and quantisation |\n"
+            f"| `src/{name}_{noun}.c` | normalisation and quantisation |\n{pixels}"
         )
     if front_end is None:
         return ""

@@ -13,6 +13,7 @@ from codegen.errors import UserError
 from codegen.project.model_source import ARENA_ALIGN
 
 if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
     from codegen.compile import CompiledModel
     from codegen.features import Preprocessing
     from codegen.measurement import Verification
@@ -48,6 +49,7 @@ class Project:
     scratch_bytes: int
     layers: tuple[ProjectLayer, ...]
     front_end: Preprocessing | None
+    detector: AnomalyDetector | None
     network_arena_bytes: int
     """Of the arena, what the network needs by itself."""
 
@@ -84,6 +86,7 @@ def report_json(
         ],
         "board": board.to_json(),
         "front_end": None if model.front_end is None else model.front_end.to_json(),
+        "detector": None if model.detector is None else model.detector.to_json(),
     }
     return known
 
@@ -98,6 +101,7 @@ def read_project(directory: Path) -> Project:
 
     :raises UserError: if ``directory`` holds no exported project, or one of another format.
     """
+    from codegen.anomaly import detector_from_json
     from codegen.features import front_end_from_json
 
     path = directory / "report.json"
@@ -114,7 +118,7 @@ def read_project(directory: Path) -> Project:
     project = report["project"]
     if project.get("format") != FORMAT:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
-    front_end = project.get("front_end")
+    front_end, detector = project.get("front_end"), project.get("detector")
     try:
         return Project(
             name=project["name"],
@@ -128,6 +132,7 @@ def read_project(directory: Path) -> Project:
             scratch_bytes=project["scratch_bytes"],
             layers=tuple(ProjectLayer(**layer) for layer in project["layers"]),
             front_end=None if front_end is None else front_end_from_json(front_end),
+            detector=None if detector is None else detector_from_json(detector),
             network_arena_bytes=project.get("network_arena_bytes", project["arena_bytes"]),
         )
     except (KeyError, TypeError) as error:

@@ -96,7 +96,9 @@ def project_files(
     chosen = choose(model, vectors)
     count = vector_count(chosen)
     qemu = qemu_board(model.core)
-    front_end_files = {} if model.front_end is None else front_end_sources(model, model.front_end)
+    more = {} if model.front_end is None else front_end_sources(model, model.front_end)
+    if model.detector is not None:
+        more |= model.detector.sources(name)
     full_report = report_json(model, board, report, ZigCompiler().identity, built)
     files = {
         f"include/{name}.h": model_source.header(model, _generator_version()),
@@ -127,8 +129,7 @@ def project_files(
             "CMakeLists.txt",
             **names,
             build_type=_BUILD_TYPES[model.optimize],
-            sources=f" src/{name}_kernels.c src/{name}_weights.c"
-            + "".join(f" {path}" for path in front_end_files if path.endswith(".c")),
+            sources=f" src/{name}_kernels.c src/{name}_weights.c" + "".join(f" {path}" for path in more if path.endswith(".c")),
             flags=flags,
             machine=qemu.machine,
             machine_directory=qemu.directory,
@@ -137,7 +138,7 @@ def project_files(
         "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }
-    files |= front_end_files
+    files |= more
     if model.micro_kernels:
         files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
     return files

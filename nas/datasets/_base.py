@@ -118,11 +118,12 @@ class Dataset:
     def about_input(self) -> dict[str, Any]:
         """What firmware has to know to make inputs and to read outputs: ``normalization`` of raw numbers, channel by channel in the
         order of ``channels`` (None: they are taken as they are, as samples of sound), ``rate`` in samples a second, ``classes`` in
-        the order of the outputs."""
+        the order of the outputs, ``normal`` the class that an autoencoder learnt from."""
         return {
             "kind": self.kind,
             "input_shape": list(self.input_shape),
             "classes": list(self.classes),
+            "normal": None if self.normal is None else self.classes[self.normal],
             "channels": list(self.channels),
             "rate": self.rate,
             "normalization": None if self.normalization is None or self.kind == "audio" else self.normalization.to_json(),

@@ -198,7 +198,7 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
     from codegen.features import RawInput
     from codegen.reference import run as run_reference
     from nas.program_inputs import program_form, program_inputs
-    from nas.quantization import quantize_input
+    from nas.quantization import fitted_detector, quantize_input
 
     run, settings = outcome.run, outcome.settings
     architecture = winner.candidate.architecture.id
@@ -232,6 +232,7 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
         expect=expected,
         limits=settings.limits,
         front_end=front_end,
+        detector=fitted_detector(graph, program_form(outcome.preparation.validation, front_end)),
     )
     if build.verification.mismatches or build.broken:
         shutil.rmtree(run.winner, ignore_errors=True)

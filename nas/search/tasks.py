@@ -134,12 +134,15 @@ def finish(
     from codegen.cores import find_core
     from codegen.verify import measure_model
     from nas.program_inputs import program_form, program_inputs
-    from nas.quantization import int8_accuracy
+    from nas.quantization import fitted_detector, int8_accuracy
 
     start = time.perf_counter()
     trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name)
     front_end = trained.front_end
-    model = compile_graph(trained.graph, find_core(board.core), name=name, optimize=optimize, front_end=front_end)
+    seen = program_form(validation, front_end)
+    detector = fitted_detector(trained.graph, seen)
+    core = find_core(board.core)
+    model = compile_graph(trained.graph, core, name=name, optimize=optimize, front_end=front_end, detector=detector)
     few = validation.subset(np.arange(min(MEASURED_INPUTS, len(validation))))
     given = {"inputs": few.x} if front_end is None else {"raw": program_inputs(few, front_end)}
     built = measure_model(model, board=board, **given)
@@ -147,7 +150,7 @@ def finish(
         raise RuntimeError(f"{built.mismatches} of {built.inputs} outputs of the built program differ from the reference")
     return Finished(
         float_accuracy=trained.float_accuracy,
-        int8_accuracy=int8_accuracy(trained.graph, program_form(validation, front_end)),
+        int8_accuracy=int8_accuracy(trained.graph, seen),
         curve=trained.curve,
         losses=trained.losses,
         graph=graph_bytes(trained.graph),

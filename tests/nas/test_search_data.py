@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import nas, read
 
+from codegen.anomaly import detector_from_json
 from nas.files import read_toml
 
 CONFIG = """
@@ -184,3 +185,17 @@ def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: 
     assert nas("verify", str(run / "winner"), *arrays, cwd=tmp_path).returncode == 0
     source = nas("predict", "run:1", "--board", "nucleo-g0b1re", cwd=tmp_path)
     assert source.returncode == 0, source.stderr
+    project = read(run / "winner" / "report.json")["project"]["detector"]
+    detector = detector_from_json(project)
+    assert detector.real(np.array([detector.threshold]))[0] == pytest.approx(alarm["threshold"], abs=1e-12)
+    assert "skab_valve_is_anomaly(&arena, copy)" in (run / "winner" / "README.md").read_text()
+    raw = np.load(run / "verification" / "raw.npy")
+    np.save(tmp_path / "some.npy", raw[:40])
+    done = nas("verify", str(run), "--json", "--raw", "some.npy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    verified = json.loads(done.stdout)
+    assert verified["anomaly"]["cycles"] > 480 * 10
+    assert len(verified["answers"]) == 40
+    for answer in verified["answers"]:
+        assert answer["class"] == ("alarm" if answer["scores"]["anomaly"] > answer["scores"]["threshold"] else "no alarm")
+        assert answer["scores"]["threshold"] == round(alarm["threshold"], 4)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
+from PIL import Image
 from projects import STRICT, required_tool, run_tool, zig
 from raw_networks import RAW_INPUTS, compiled_with_raw_input, network
 
@@ -152,12 +153,42 @@ def test_its_files_say_how_to_give_it_recordings(projects: Path, tmp_path: Path)
         assert host.motion_run_window(*map(ctypes.c_void_p, bad)) < 0
 
 
+@pytest.mark.parametrize("name", ["photos", "murky"])
+def test_pixels_come_grey_or_coloured(name: str, projects: Path, tmp_path: Path) -> None:
+    front_end, graph = RAW_INPUTS[name], network(name)
+    c = HostLibrary(projects / name, tmp_path / f"{name}.so").c
+    output = getattr(c, f"{name}_output")
+    output.restype = ctypes.c_void_p
+    memory = np.zeros(read_project(projects / name).arena_bytes + 16, np.uint8)
+    arena = (memory.ctypes.data + 7) // 8 * 8
+    rng, mode = np.random.default_rng(2), "L" if front_end.shape[2] == 1 else "RGB"
+
+    def run_pixels(*arguments: object) -> int:
+        status: int = getattr(c, f"{name}_run_pixels")(*arguments)
+        return status
+
+    for shape, channels in itertools.product(((6, 6), (6, 6, 3)), (1, 2, 3)):
+        pixels = rng.integers(0, 256, shape, np.uint8)
+        given = ctypes.c_void_p(arena), ctypes.c_void_p(pixels.ctypes.data), channels
+        if channels != pixels.size // 36:
+            if channels == 2:
+                assert run_pixels(*given) == -3
+            continue
+        seen = np.asarray(Image.fromarray(pixels).convert(mode), np.uint8).reshape(1, *front_end.shape)
+        expected = run(graph, {graph.inputs[0]: front_end(seen)})[graph.outputs[0]]
+        assert run_pixels(*given) == 0
+        assert ctypes.string_at(output(ctypes.c_void_p(arena)), expected.nbytes) == expected.tobytes()
+    for bad in ((None, pixels.ctypes.data), (arena, None), (arena + 4, pixels.ctypes.data)):
+        assert run_pixels(*map(ctypes.c_void_p, bad), 3) in (-1, -2)
+
+
 def test_compilers_have_nothing_to_warn_of(projects: Path, tmp_path: Path) -> None:
     gcc = required_tool("arm-none-eabi-gcc")
     for name, (cpu, level) in itertools.product(("motion", "murky", "photos"), (("m4", "-O3"), ("m0plus", "-Os"))):
         project, noun = projects / name, RAW_INPUTS[name].noun
         includes = [f"-I{project / folder}" for folder in ("include", "src", "test")]
-        for source in (f"src/{name}_{noun}.c", f"src/{name}_run_{noun}.c", f"test/{name}_self_test.c"):
+        pixels = [f"src/{name}_run_pixels.c"] if noun == "image" else []
+        for source in (*pixels, f"src/{name}_{noun}.c", f"src/{name}_run_{noun}.c", f"test/{name}_self_test.c"):
             output = tmp_path / "warned.o"
             common = [level, *STRICT, *includes, "-c", project / source, "-o", output]
             done = zig("cc", "-target", "thumb-freestanding-eabi", f"-mcpu=cortex_{cpu}", *common)
