@@ -96,7 +96,7 @@ class RawInput(Preprocessing):
 
     @property
     def takes_pixels(self) -> bool:
-        """Whether colours other than the network's can be brought to it."""
+        """Whether other sizes and colours than the network's can be brought to it."""
         return self.form == "image" and self._by_table and self.shape[-1] in (1, 3)
 
     @property
@@ -143,7 +143,8 @@ class RawInput(Preprocessing):
             f"src/{name}_run_{self.noun}.c": render("run_raw.c", package=TEMPLATES, **common),
         }
         if self.takes_pixels:
-            files[f"src/{name}_run_pixels.c"] = render("pixels.c", package=TEMPLATES, m=name, channels=self.shape[-1])
+            sides = dict(zip(("height", "width", "channels"), self.shape, strict=True))
+            files[f"src/{name}_run_pixels.c"] = render("pixels.c", package=TEMPLATES, m=name, **sides)
         return {path: prefixed(text, name) for path, text in files.items()}
 
     def _fixed_source(self, common: Mapping[str, str]) -> str:

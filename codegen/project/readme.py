@@ -183,7 +183,11 @@ def _front_end_rows(model: CompiledModel) -> str:
     name, front_end = model.name, model.front_end
     if isinstance(front_end, RawInput):
         noun = front_end.noun
-        pixels = f"| `src/{name}_run_pixels.c` | the same from pixels of other colours |\n" if front_end.takes_pixels else ""
+        pixels = (
+            f"| `src/{name}_run_pixels.c` | the same from pixels of any size, grey or coloured |\n"
+            if front_end.takes_pixels
+            else ""
+        )
         return (
             f"| `include/{name}_{noun}.h`, `src/{name}_run_{noun}.c` | from a recorded {noun} to the network's output |\n"
             f"| `src/{name}_{noun}.c` | normalisation and quantisation |\n{pixels}"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
+from codegen.features.area import MOST_SIDE, fit_area
 from nas.datasets.decoded import Facts, Writer
 from nas.datasets.readers._base import ClassFolderReader, Example
 
@@ -34,7 +35,7 @@ class ImageReader(ClassFolderReader):
     suffixes = frozenset({".png", ".jpg", ".jpeg"})
 
     def parameters(self) -> str:
-        return self.reading.size or ""
+        return f"{self.reading.size or ''} by area"
 
     def decode(self, writer: Writer) -> Facts:
         size = self.reading.image_size()
@@ -121,11 +122,9 @@ def _pixels(content: bytes, size: tuple[int, int], grey: bool) -> NDArray[np.uin
             image = Image.fromarray((np.asarray(image, np.int64).clip(0, 65535) >> 8).astype(np.uint8))
         image = image.convert("L" if grey else "RGB")
         if (image.height, image.width) != size:
-            image = ImageOps.fit(
-                image, (size[1], size[0]), Image.Resampling.BOX if image.width > size[1] else Image.Resampling.BILINEAR
-            )
-        pixels: NDArray[np.uint8] = np.asarray(image, np.uint8).reshape(*size, 1 if grey else 3)
-        return pixels
+            image = image.reduce(-(-max(image.size) // MOST_SIDE))
+        pixels = np.asarray(image, np.uint8).reshape(image.height, image.width, 1 if grey else 3)
+        return fit_area(pixels, size)
 
 
 def _goal(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from raw_networks import RAW_INPUTS, compiled_with_raw_input, network
 from codegen.boards import load_board
 from codegen.errors import UserError
 from codegen.features import RawInput
+from codegen.features.area import fit_area
 from codegen.project import read_project, write_project
 from codegen.reference import run
 from codegen.toolchain import ZigCompiler
@@ -154,32 +155,45 @@ def test_its_files_say_how_to_give_it_recordings(projects: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["photos", "murky"])
-def test_pixels_come_grey_or_coloured(name: str, projects: Path, tmp_path: Path) -> None:
+def test_pixels_come_in_any_size_grey_or_coloured(name: str, projects: Path, tmp_path: Path) -> None:
     front_end, graph = RAW_INPUTS[name], network(name)
     c = HostLibrary(projects / name, tmp_path / f"{name}.so").c
-    output = getattr(c, f"{name}_output")
+    output, take = getattr(c, f"{name}_output"), getattr(c, f"{name}_run_pixels")
     output.restype = ctypes.c_void_p
     memory = np.zeros(read_project(projects / name).arena_bytes + 16, np.uint8)
-    arena = (memory.ctypes.data + 7) // 8 * 8
-    rng, mode = np.random.default_rng(2), "L" if front_end.shape[2] == 1 else "RGB"
+    arena = ctypes.c_void_p((memory.ctypes.data + 7) // 8 * 8)
+    mode = "L" if front_end.shape[2] == 1 else "RGB"
 
-    def run_pixels(*arguments: object) -> int:
-        status: int = getattr(c, f"{name}_run_pixels")(*arguments)
-        return status
+    @settings(max_examples=120, deadline=None)
+    @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3]), st.integers(0, 2**32 - 1))
+    @example(6, 6, 1, 0)
+    @example(6, 6, 3, 0)
+    @example(2048, 1, 1, 0)
+    @example(2039, 2048, 1, 0)  # weights up to the last bit of 32
+    def check(height: int, width: int, channels: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        pixels = (
+            rng.integers(0, 256, (height, width, channels), np.uint8)
+            if rng.random() < 0.8
+            else np.full((height, width, channels), 255, np.uint8)
+        )
+        assert take(arena, ctypes.c_void_p(pixels.ctypes.data), width, height, channels) == 0
+        converted = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).convert(mode)
+        seen = fit_area(np.asarray(converted, np.uint8).reshape(height, width, -1), (6, 6))
+        expected = run(graph, {graph.inputs[0]: front_end(seen[None])})[graph.outputs[0]]
+        assert ctypes.string_at(output(arena), expected.nbytes) == expected.tobytes()
 
-    for shape, channels in itertools.product(((6, 6), (6, 6, 3)), (1, 2, 3)):
-        pixels = rng.integers(0, 256, shape, np.uint8)
-        given = ctypes.c_void_p(arena), ctypes.c_void_p(pixels.ctypes.data), channels
-        if channels != pixels.size // 36:
-            if channels == 2:
-                assert run_pixels(*given) == -3
-            continue
-        seen = np.asarray(Image.fromarray(pixels).convert(mode), np.uint8).reshape(1, *front_end.shape)
-        expected = run(graph, {graph.inputs[0]: front_end(seen)})[graph.outputs[0]]
-        assert run_pixels(*given) == 0
-        assert ctypes.string_at(output(ctypes.c_void_p(arena)), expected.nbytes) == expected.tobytes()
-    for bad in ((None, pixels.ctypes.data), (arena, None), (arena + 4, pixels.ctypes.data)):
-        assert run_pixels(*map(ctypes.c_void_p, bad), 3) in (-1, -2)
+    check()
+    pixels = ctypes.c_void_p(np.zeros(108, np.uint8).ctypes.data)
+    for arguments, status in (
+        ((None, pixels, 6, 6, 3), -1),
+        ((arena, None, 6, 6, 3), -1),
+        ((ctypes.c_void_p((arena.value or 0) + 4), pixels, 6, 6, 3), -2),
+        ((arena, pixels, 6, 6, 2), -3),
+        ((arena, pixels, 0, 6, 3), -4),
+        ((arena, pixels, 6, 2049, 3), -4),
+    ):
+        assert take(*arguments) == status
 
 
 def test_compilers_have_nothing_to_warn_of(projects: Path, tmp_path: Path) -> None:
