@@ -33,6 +33,8 @@ HOPS = (16, 20, 32)
 FRAME = 32
 """Milliseconds, as hops are."""
 LEAST_FRAMES = 4
+MOST_RECONSTRUCTED = 640
+"""Values of a spectrogram that an autoencoder gives back, as many as the anomaly detector of MLPerf Tiny takes."""
 LOW = 20.0
 """Hz, where the lowest triangle begins; the highest ends at half the rate."""
 MOST_FITTED = 2_000
@@ -85,6 +87,14 @@ class FrontEnds:
                 f"'--window {round(self.rate / 2)}' takes half a second"
             )
         return tuple(found)
+
+    def reconstructed(self) -> SpectrogramInput:
+        """The one for autoencoders: that of most values, :data:`MOST_RECONSTRUCTED` at most.
+
+        :raises UserError: as :meth:`choices` does.
+        """
+        found = sorted(self.choices(), key=lambda taken: (taken.frames * taken.bands, taken.bands))
+        return next((taken for taken in reversed(found) if taken.frames * taken.bands <= MOST_RECONSTRUCTED), found[0])
 
     def __call__(self, taken: object) -> FrontEnd:
         """What makes the :class:`SpectrogramInput` ``taken``, not fitted to any recordings."""
@@ -155,11 +165,13 @@ class NetworkData:
 def network_data(
     space: SearchSpace, architecture: Architecture, train_set: Dataset, validation: Dataset, *, varied: bool
 ) -> NetworkData:
-    """The data in the form that ``architecture`` asks for; ``varied`` clips are for trainings that augment."""
+    """The data in the form that ``architecture`` asks for; ``varied`` clips are for trainings that augment, of classifiers: a
+    detector of anomalies is not to learn what is none of the normal sounds."""
     taken = space.input(architecture)
     if not isinstance(taken, SpectrogramInput):
         return NetworkData(train_set, validation, None)
     front_end = fitted(taken, train_set)
+    varied = varied and train_set.normal is None
     return NetworkData(network_form(train_set, front_end, varied=varied), network_form(validation, front_end), front_end)
 
 

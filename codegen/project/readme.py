@@ -135,7 +135,14 @@ def _anomaly(model: CompiledModel, report: Mapping[str, Any]) -> str:
     if detector is None:
         return ""
     name = model.name
-    keep = f"for (size_t i = 0; i < {name.upper()}_INPUT_BYTES; ++i) copy[i] = {name}_input(&arena)[i];"
+    copies = f"for (size_t i = 0; i < {name.upper()}_INPUT_BYTES; ++i) copy[i] = "
+    if raw is None:
+        keep, run = f"{copies}{name}_input(&arena)[i];", "run(&arena)"
+    elif raw.noun == "samples":
+        heard = f"(void){name}_features(samples, {name.upper()}_SAMPLES, {name}_scratch(&arena), {name}_columns(&arena));"
+        keep, run = f"{heard}\n{copies}{name}_columns(&arena)[i];", "run_columns(&arena)"
+    else:
+        keep, run = f"{name}_{raw.function}({raw.noun}, copy);", f"{raw.entry}(&arena, {raw.noun})"
     cost = None if built is None else built.get("anomaly")
     return render(
         "anomaly.md",
@@ -143,7 +150,7 @@ def _anomaly(model: CompiledModel, report: Mapping[str, Any]) -> str:
         M=name.upper(),
         bytes=f"{detector.channels * detector.places:,}",
         keep=keep if raw is None else f"{name}_{raw.function}({raw.noun}, copy);",
-        run=f"{name}_run(&arena)" if raw is None else f"{name}_{raw.entry}(&arena, {raw.noun})",
+        run=f"{name}_{run}",
         threshold=f"{detector.threshold:,}",
         real=f"{detector.real(np.array([detector.threshold]))[0]:.4f}",
         false_alarms=f"{detector.false_alarms:.0%}",

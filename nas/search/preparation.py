@@ -40,9 +40,7 @@ def space_for(dataset: Dataset) -> SearchSpace:
     :raises UserError: for data that searches do not take yet, or of a shape that no network of the space takes.
     """
     if dataset.normal is not None:
-        if dataset.kind == "audio":
-            raise UserError(f"data set {dataset.name}: searches for anomalies in sounds are not supported yet")
-        return AutoencoderSpace(dataset.input_shape)
+        return AutoencoderSpace(_spectrograms(dataset).reconstructed() if dataset.kind == "audio" else dataset.input_shape)
     classes = len(dataset.classes)
     if dataset.kind == "audio":
         return AudioSpace(_spectrograms(dataset).choices(), classes)
