@@ -21,6 +21,8 @@ from nas.metrics import weighs_classes_equally
 from search_spaces import Architecture, SearchSpace
 
 OnEpoch = Callable[[int, "float | None"], None]
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+"""Varies a batch ``(N, C, H, W)``."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,13 @@ def train(
     recipe: Recipe,
     seed: int,
     on_epoch: OnEpoch | None = None,
+    *,
+    augmentation: Augmentation | None = None,
 ) -> TrainingResult:
     """Train ``module`` in place; it ends in evaluation mode, on the :func:`device`.
 
     ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
+    ``augmentation`` varies batches instead of what suits the data.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
@@ -135,7 +140,8 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False
     )
-    augmentation = ImageAugmentation() if recipe.augment and train_set.kind == "image" else None
+    if augmentation is None and recipe.augment and train_set.kind == "image":
+        augmentation = ImageAugmentation()
     loss_of = _loss(train_set, recipe)
     varied = recipe.augment and train_set.variants is not None
     curve: list[float] = []

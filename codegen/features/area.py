@@ -42,4 +42,5 @@ def _overlaps(begin: int, side: int, count: int, step: int, pixel: int) -> NDArr
     of_result = begin + step * np.arange(count)[:, None]
     of_image = pixel * np.arange(side)
     ends = np.minimum(of_result + step, of_image + pixel)
-    return np.maximum(0, ends - np.maximum(of_result, of_image)).astype(np.float64)
+    shared: NDArray[np.float64] = np.maximum(0, ends - np.maximum(of_result, of_image)).astype(np.float64)
+    return shared
