@@ -156,6 +156,9 @@ def test_for_other_tools_the_network_leaves_alone(searched: Path) -> None:
     spectrograms = network.front_end(np.load(run / "verification" / "inputs.npy"))
     output = lite_micro((searched / "spoken.tflite").read_bytes(), network.graph, {source: spectrograms})[result]
     assert np.array_equal(output, np.load(run / "verification" / "expected.npy"))
+
+
+@pytest.mark.slow
 def test_normal_sounds_become_an_anomaly_detector(tmp_path: Path, unpacked: Unpack) -> None:
     """Of four people's zeros, as they are and (to be detected) under a tone; others of theirs were trained on."""
     for path in sorted((unpacked("fsdd") / "0").iterdir()):
