@@ -51,8 +51,11 @@ class RawInputs:
 
 def raw_inputs_for(dataset: Dataset) -> RawInputs | None:
     """Those for ``dataset``, if it has raw numbers other than sound."""
-    grid = dataset.grid
-    scale, zero_point = (NOMINAL_SCALE, 0) if grid is None else ((grid[1] - grid[0]) / 255, round(-128 - 255 * grid[0]))
+    scale, zero_point = NOMINAL_SCALE, 0
+    if (grid := dataset.grid) is not None:
+        low, high = grid
+        scale = (high - low) / 255
+        zero_point = round(-128 - low / scale)
     found = raw_input(dataset, scale, zero_point)
     return None if found is None else RawInputs(found)
 

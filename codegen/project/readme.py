@@ -149,15 +149,15 @@ def _anomaly(model: CompiledModel, report: Mapping[str, Any]) -> str:
         m=name,
         M=name.upper(),
         bytes=f"{detector.channels * detector.places:,}",
-        keep=keep if raw is None else f"{name}_{raw.function}({raw.noun}, copy);",
+        keep=keep,
         run=f"{name}_{run}",
         threshold=f"{detector.threshold:,}",
         real=f"{detector.real(np.array([detector.threshold]))[0]:.4f}",
         false_alarms=f"{detector.false_alarms:.0%}",
         floor=f"{detector.floor * detector.unit**2 / detector.places:.2g}",
-        cost=f"It takes {cost['cycles']:,.0f} cycles and {cost['flash']:,} bytes of flash beside the figures below."
-        if cost
-        else "",
+        cost=""
+        if cost is None
+        else f"It takes {cost['cycles']:,.0f} cycles and {cost['flash']:,} bytes of flash beside those below.",
     )
 
 

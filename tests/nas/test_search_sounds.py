@@ -173,7 +173,7 @@ def test_normal_sounds_become_an_anomaly_detector(tmp_path: Path, unpacked: Unpa
                 (tmp_path / "zeros" / "test" / "hum").mkdir(exist_ok=True)
                 wavfile.write(tmp_path / "zeros" / "test" / "hum" / path.name, rate, (sound * 0.5 + hum).astype(np.int16))
     config = (
-        CONFIG.replace('flash = "24KB"', 'flash = "128KB"').replace("trials = 3", "trials = 2").replace("epochs = 3", "epochs = 10")
+        CONFIG.replace('flash = "24KB"', 'flash = "128KB"').replace("trials = 3", "trials = 2").replace("epochs = 3", "epochs = 8")
     )
     (tmp_path / "small.toml").write_text(config)
     done = nas("search", "--config", "small.toml", "--data", "zeros", "--out", "run", cwd=tmp_path)
