@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
-from nas.datasets import Dataset, load_train, split_validation
-from nas.training import Recipe, build_module, evaluate, train
+from nas.datasets import Dataset, Normalization, load_train, split_validation
+from nas.training import Recipe, build_module, evaluate, suitable_augmentation, train
 from search_spaces import Architecture, ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)
@@ -174,6 +174,18 @@ def test_motion_is_shifted_scaled_and_shaken_by_no_more_than_its_strength() -> N
     assert 0.08 < factors.std() < 0.12
     shaken = replace(still, jitter=0.05)(torch.zeros(400, 2, 1, 5), generator)
     assert 0.045 < shaken.std() < 0.055
+
+
+def test_motion_alone_is_turned(data: tuple[Dataset, Dataset]) -> None:
+    norm = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
+    windows = np.zeros((4, 1, 16, 3), np.float32)
+    motion = Dataset("m", "series", (1, 16, 3), ("a", "b"), windows, np.arange(4) % 2, norm, channels=("ax", "ay", "az"))
+    found = suitable_augmentation(motion)
+    assert isinstance(found, MotionAugmentation)
+    assert (found.triples, found.jitter, found.scaling, found.shift) == (((0, 1, 2),), 0, 0, 0)
+    assert suitable_augmentation(replace(motion, channels=("a", "b", "c"))) is None
+    assert suitable_augmentation(replace(motion, normal=0)) is None
+    assert isinstance(suitable_augmentation(data[0]), ImageAugmentation)
 
 
 def test_axes_are_found_by_their_names() -> None:
