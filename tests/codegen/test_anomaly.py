@@ -83,6 +83,7 @@ def test_it_is_near_the_score_of_real_numbers(channels: bool) -> None:
     assert len(np.unique(of(inputs, outputs))) > 190
 
 
+@settings(deadline=None)
 @given(
     st.floats(2**-10, 1, width=32), st.floats(2**-10, 1, width=32), st.integers(-128, 127), st.integers(-128, 127), st.booleans()
 )

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -34,6 +34,7 @@ def by_definition(image: NDArray[np.uint8], height: int, width: int) -> NDArray[
     return result
 
 
+@settings(max_examples=50, deadline=None)
 @given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 2**32 - 1))
 def test_it_is_the_mean_of_what_a_pixel_covers(rows: int, columns: int, height: int, width: int, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (rows, columns), np.uint8)

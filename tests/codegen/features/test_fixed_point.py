@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_networks import RAW_INPUTS
 
@@ -19,6 +19,7 @@ OFFSETS = st.floats(-1e5, 1e5, width=32)
 SCALES = st.floats(2**-8, 0.125, width=32)
 
 
+@settings(deadline=None)
 @given(st.floats(-6, 6), st.floats(2**-10, 2**10, width=32), OFFSETS, SCALES, st.integers(-128, 127), st.integers(0, 2**32 - 1))
 def test_real_numbers_become_the_nearest_step(
     spread: float, gain: float, offset: float, scale: float, zero_point: int, seed: int
@@ -33,6 +34,7 @@ def test_real_numbers_become_the_nearest_step(
     assert (constants.limit * np.abs(constants.multiplier) + np.abs(constants.bias)).max() < 2**31
 
 
+@settings(deadline=None)
 @given(st.floats(2**-12, 2**6, width=32), st.floats(-3e4, 3e4, width=32), SCALES, st.integers(-128, 127))
 def test_integers_become_the_nearest_step(gain: float, offset: float, scale: float, zero_point: int) -> None:
     raw = np.arange(-32768, 32768).astype(np.int16)[:, None]
