@@ -94,7 +94,7 @@ def step_source(model: CompiledModel, columns: str = "") -> str:
         m=model.name,
         M=model.name.upper(),
         header=f"{model.name}.h" if model.front_end is None else f"{model.name}_samples.h",
-        at=render("at.c", m=model.name),
+        at=render("at.c", m=model.name) if model.layers else "",
         layers="\n".join(f"    case {i}u:\n{body}{indent}break;" for i, body in enumerate(bodies)),
         columns=columns,
     )

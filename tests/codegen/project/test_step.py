@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import image, random_inputs
-from projects import compiled, export, sources
+from graphs import GraphBuilder, image, random_inputs
+from projects import STRICT, compiled, export, sources
 from sound_networks import FRONT_END, NAME, compiled_with_features, network, sounds
 
 from codegen import elf
@@ -115,6 +115,21 @@ def test_wrong_arguments_are_refused_and_change_nothing(tmp_path: Path) -> None:
     assert c.dense_step(ctypes.c_void_p(arena), ctypes.byref(state)) == no_state
     assert state.value == len(compiled("dense").layers)
     assert (memory == 0x5A).all()
+
+
+def test_a_network_without_layers_takes_one_step(tmp_path: Path) -> None:
+    builder = GraphBuilder("flat")
+    graph = builder.graph(builder.reshape(builder.input(1, 4, 4, 1), 1, 16))
+    model = compile_graph(graph, find_core("cortex-m4"))
+    assert model.layers == ()
+    write_project(model, tmp_path / "flat", board=load_board("nucleo-l4r5zi"), report={})
+    flags = ["-shared", "-fPIC", *STRICT]
+    library = ZigCompiler().build_host(
+        sources(tmp_path / "flat"), include_dirs=[tmp_path / "flat" / "include"], output=tmp_path / "flat.so", flags=flags
+    )
+    state, arena = ctypes.c_uint32(0), (ctypes.c_int64 * 16)()
+    assert ctypes.CDLL(str(library)).flat_step(arena, ctypes.byref(state)) == 0
+    assert state.value == 0
 
 
 class MovedColumns(FrontEnd):
