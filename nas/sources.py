@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from nas.datasets import is_path, name_of
 from nas.run_directory import SETTINGS, RunDirectory
-from nas.search.finalists import c_name, read_finalist
-from nas.search.settings import SearchSettings, read_settings
+from nas.study.finalists import c_name, read_finalist
+from nas.study.settings import SearchSettings, read_settings
 from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def shapes(source: Source) -> Trained:
     if source.number is None:
         return _stored(source.run, _winner(source.run)["architecture"])
     from nas.datasets import load_train
-    from nas.search.preparation import front_ends_for, space_for
+    from nas.study.preparation import front_ends_for, space_for
 
     settings = _settings(source.run)
     data = load_train(settings.data, settings.reading)
@@ -101,7 +101,7 @@ def trained(source: Source) -> Trained:
     if source.path is not None:
         return Trained(_imported(source))
     assert source.run is not None
-    from nas.search.preparation import load_parts, space_for
+    from nas.study.preparation import load_parts, space_for
 
     settings = _settings(source.run)
     train_set, validation = load_parts(settings)
@@ -118,7 +118,7 @@ def trained(source: Source) -> Trained:
         if source.run.finalist_file(architecture.id, ".json").is_file():
             network = _stored(source.run, architecture.id)
         else:
-            from nas.search.tasks import train_and_quantize, training_seed
+            from nas.study.tasks import train_and_quantize, training_seed
 
             seed = training_seed(settings.seed, architecture.id)
             recipes = settings.finishing, settings.quantization
@@ -142,7 +142,7 @@ def read_study(run: RunDirectory) -> Study:
     """
     import optuna
 
-    from nas.search.driver import SEARCH, open_storage
+    from nas.study.driver import SEARCH, open_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -11,8 +11,8 @@ from nas.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from nas.run_directory import RunDirectory
-    from nas.search.preparation import Preparation
-    from nas.search.settings import SearchSettings
+    from nas.study.preparation import Preparation
+    from nas.study.settings import SearchSettings
 
 STRATEGIES = {"search": "winner", "random": "best of random search", "largest": "largest that fits"}
 

@@ -11,7 +11,7 @@ from nas.cli.options import debug_option, json_option, limit_options
 if TYPE_CHECKING:
     from cost_models.limits import Limits
     from nas.run_directory import RunDirectory
-    from nas.search.explanation import Explanation
+    from nas.study.explanation import Explanation
 
 
 @click.command(
@@ -35,9 +35,9 @@ def command(source: str, budget: int | None, flash: int | None, latency: float |
 
     from codegen.errors import UserError
     from cost_models.limits import Limits
-    from nas.search.explanation_text import explanation_text
-    from nas.search.study_source import rejections
     from nas.sources import find_source, read_study
+    from nas.study.explanation_text import explanation_text
+    from nas.study.study_source import rejections
 
     found = find_source(source)
     if found.run is None:
@@ -66,11 +66,11 @@ def explain_trial(run: RunDirectory, number: int | None, given: Limits | None = 
     from cost_models.limits import Limits
     from nas.datasets import load_train
     from nas.run_directory import SETTINGS
-    from nas.search.explanation import explain
-    from nas.search.finalists import read_finalist
-    from nas.search.preparation import feasibility_for
-    from nas.search.settings import read_settings
     from nas.sources import best_trial, read_trial
+    from nas.study.explanation import explain
+    from nas.study.finalists import read_finalist
+    from nas.study.preparation import feasibility_for
+    from nas.study.settings import read_settings
 
     settings = read_settings(run.settings(), str(run.path / SETTINGS))
     if given is not None:

@@ -80,9 +80,9 @@ def command(
     from nas.build import build_project
     from nas.files import check_new_directory
     from nas.interchange import interchange_format
-    from nas.search.feasibility import describe
-    from nas.search.front_end_charge import promise
     from nas.sources import find_source, trained
+    from nas.study.feasibility import describe
+    from nas.study.front_end_charge import promise
 
     interchange = interchange_format(form, out)
     if interchange is not None:

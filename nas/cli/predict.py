@@ -47,8 +47,8 @@ def command(
     from codegen.boards import load_board
     from cost_models import find_cost_model, violations
     from cost_models.limits import Limits
-    from nas.search.front_end_charge import promise, with_front_end
     from nas.sources import find_source, shapes
+    from nas.study.front_end_charge import promise, with_front_end
     from nas.summary import prediction_text
 
     where = load_board(board)

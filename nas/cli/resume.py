@@ -20,8 +20,8 @@ def command(run: Path) -> int:
     """
     from nas.cli.running import drive
     from nas.run_directory import SETTINGS, RunDirectory
-    from nas.search.preparation import prepare
-    from nas.search.settings import read_settings
+    from nas.study.preparation import prepare
+    from nas.study.settings import read_settings
     from nas.summary import summary
 
     directory = RunDirectory.open(run)

@@ -8,8 +8,8 @@ import click
 
 if TYPE_CHECKING:
     from nas.run_directory import RunDirectory
-    from nas.search.preparation import Preparation
-    from nas.search.settings import SearchSettings
+    from nas.study.preparation import Preparation
+    from nas.study.settings import SearchSettings
 
 
 def drive(run: RunDirectory, settings: SearchSettings, preparation: Preparation) -> int:
@@ -20,8 +20,8 @@ def drive(run: RunDirectory, settings: SearchSettings, preparation: Preparation)
     from nas.cli.explain import explain_trial
     from nas.progress import make_progress
     from nas.ray_executor import RayExecutor
-    from nas.search.driver import NothingFitsError, run_search
-    from nas.search.explanation_text import explanation_text
+    from nas.study.driver import NothingFitsError, run_search
+    from nas.study.explanation_text import explanation_text
     from nas.summary import opening, summary
 
     try:

@@ -19,10 +19,10 @@ from nas.cli.options import (
     reading_options,
 )
 from nas.metrics import METRICS
-from nas.search.strategy import SAMPLERS
+from nas.study.strategy import SAMPLERS
 
 if TYPE_CHECKING:
-    from nas.search.settings import SearchSettings
+    from nas.study.settings import SearchSettings
 
 DATA = "digits"
 """What is learnt: scikit-learn's digits."""
@@ -35,7 +35,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     """Makes the file's options the defaults of the command line's; eager, so that this comes before any other option."""
     if value is not None:
         from nas.files import read_toml
-        from nas.search.settings import read_options
+        from nas.study.settings import read_options
 
         options = dict(read_options(read_toml(value), f"--config {value}"))
         if "board" in options:
@@ -123,7 +123,7 @@ def command(config: Path | None, out: Path | None, **options: Any) -> int:
     from nas.datasets import name_of
     from nas.files import check_new_directory
     from nas.run_directory import RunDirectory
-    from nas.search.preparation import prepare
+    from nas.study.preparation import prepare
 
     settings = _settings(config, options)
     path = RunDirectory.next_free(Path("runs"), name_of(settings.data)) if out is None else out
@@ -146,7 +146,7 @@ def _settings(config: Path | None, options: dict[str, Any]) -> SearchSettings:
     from codegen.boards import load_board
     from nas.datasets import Reading, check_data, is_path
     from nas.files import read_toml
-    from nas.search.settings import READING, SearchSettings, read_recipe
+    from nas.study.settings import READING, SearchSettings, read_recipe
 
     document = {} if config is None else read_toml(config)
     check_data(options["data"])
@@ -154,7 +154,7 @@ def _settings(config: Path | None, options: dict[str, Any]) -> SearchSettings:
     # A board file is found again from any directory.
     board_name = os.path.abspath(options["board"]) if options["board"].endswith(".toml") else options["board"]
     limits = make_limits(board, budget=options["budget"], flash=options["flash"], latency=options["latency"], macs=options["macs"])
-    from nas.search.recipes import FINISHING, QUANTIZATION, SCREENING
+    from nas.study.recipes import FINISHING, QUANTIZATION, SCREENING
 
     where = f"--config {config}"
     return SearchSettings(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from nas.metrics import describe
 from nas.run_directory import SETTINGS, RunDirectory
-from nas.search.finalists import Curves, read_curves
-from nas.search.outcome import FORMAT
-from nas.search.settings import SearchSettings, read_settings
+from nas.study.finalists import Curves, read_curves
+from nas.study.outcome import FORMAT
+from nas.study.settings import SearchSettings, read_settings
 from nas.summary import STRATEGIES
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Evidence:
         """Optuna's studies by name, the search's first."""
         import optuna
 
-        from nas.search.driver import open_storage
+        from nas.study.driver import open_storage
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = open_storage(self.run)

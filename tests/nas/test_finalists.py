@@ -11,9 +11,9 @@ import pytest
 from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
 from nas.samplers import RandomFeasibleSampler
-from nas.search.feasibility import Feasibility
-from nas.search.finalists import ranked
-from nas.search.study_source import StudySource
+from nas.study.feasibility import Feasibility
+from nas.study.finalists import ranked
+from nas.study.study_source import StudySource
 from search_spaces import ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)

@@ -183,8 +183,8 @@ def test(
     from safetensors.torch import load
 
     from nas.quantization import int8_answers
-    from nas.search.details import class_details, detection_details
     from nas.spectrograms import network_form
+    from nas.study.details import class_details, detection_details
     from nas.training import evaluate
 
     torch.set_num_threads(1)

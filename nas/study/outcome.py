@@ -18,11 +18,11 @@ from nas.layer_shares import layer_shares
 from nas.metrics import describe
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
-from nas.search.finalists import Candidate, Finalist, c_name
-from nas.search.preparation import Preparation
-from nas.search.settings import SearchSettings, versions
-from nas.search.study_source import StudySource
-from nas.search.tasks import Tested, graph_from_bytes, test
+from nas.study.finalists import Candidate, Finalist, c_name
+from nas.study.preparation import Preparation
+from nas.study.settings import SearchSettings, versions
+from nas.study.study_source import StudySource
+from nas.study.tasks import Tested, graph_from_bytes, test
 from search_spaces import Architecture
 
 FORMAT = 1

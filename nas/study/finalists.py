@@ -15,11 +15,11 @@ from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
 from nas.samplers import Features, Predictor, Result
-from nas.search.compute import lengthened, shortened
-from nas.search.preparation import Preparation
-from nas.search.settings import SearchSettings
-from nas.search.study_source import StudySource
-from nas.search.tasks import Finished, finish, training_seed
+from nas.study.compute import lengthened, shortened
+from nas.study.preparation import Preparation
+from nas.study.settings import SearchSettings
+from nas.study.study_source import StudySource
+from nas.study.tasks import Finished, finish, training_seed
 from search_spaces import Architecture
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from codegen.errors import UserError
 
 if TYPE_CHECKING:
     from nas.samplers import FeasibleSampler
-    from nas.search.feasibility import Feasibility
-    from nas.search.settings import SearchSettings
+    from nas.study.feasibility import Feasibility
+    from nas.study.settings import SearchSettings
 
 SAMPLERS = {
     "evolution": "aging evolution",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from nas.search.feasibility import Feasibility
+from nas.study.feasibility import Feasibility
 from search_spaces import Architecture, Choice, SearchSpace
 
 MOST_SHOWN = 3

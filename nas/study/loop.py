@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nas.executor import Executor
-from nas.search.study_source import Request, StudySource
-from nas.search.tasks import Screened
+from nas.study.study_source import Request, StudySource
+from nas.study.tasks import Screened
 from search_spaces import Architecture
 
 

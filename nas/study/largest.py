@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nas.samplers import NoFeasibleArchitectureError
-from nas.search.feasibility import Feasibility
+from nas.study.feasibility import Feasibility
 from search_spaces import Architecture
 
 SAMPLES = 300

@@ -11,7 +11,7 @@ from codegen.boards import Board
 from cost_models import CostModel
 from cost_models.limits import Limits, violations
 from cost_models.prediction import Prediction
-from nas.search.front_end_charge import promise, with_front_end
+from nas.study.front_end_charge import promise, with_front_end
 from nas.units import format_count, format_duration, format_size
 from search_spaces import Architecture, SearchSpace, SpectrogramInput
 

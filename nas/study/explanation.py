@@ -9,8 +9,8 @@ from typing import Any
 from cost_models.limits import Limits
 from cost_models.prediction import Prediction
 from nas.layer_shares import LayerShare, layer_shares
-from nas.search.changes import Change, nearest_changes
-from nas.search.feasibility import Feasibility
+from nas.study.changes import Change, nearest_changes
+from nas.study.feasibility import Feasibility
 from nas.units import format_count, format_size
 from search_spaces import Architecture
 

@@ -18,19 +18,19 @@ from nas.executor import Executor
 from nas.files import write_atomically, write_json
 from nas.progress import Progress, TrialLine
 from nas.run_directory import RunDirectory
-from nas.search.compute import finishing_cost, training_cost
-from nas.search.feasibility import Feasibility
-from nas.search.feedback import Feedback
-from nas.search.finalists import Candidate, FinalistStage, best, ranked
-from nas.search.front import front_json
-from nas.search.largest import largest_feasible
-from nas.search.loop import run_sources
-from nas.search.outcome import Chosen, Outcome, conclude
-from nas.search.preparation import Preparation
-from nas.search.settings import SearchSettings
-from nas.search.strategy import make_sampler
-from nas.search.study_source import Request, StudySource
-from nas.search.tasks import Screened, screen, training_seed
+from nas.study.compute import finishing_cost, training_cost
+from nas.study.feasibility import Feasibility
+from nas.study.feedback import Feedback
+from nas.study.finalists import Candidate, FinalistStage, best, ranked
+from nas.study.front import front_json
+from nas.study.largest import largest_feasible
+from nas.study.loop import run_sources
+from nas.study.outcome import Chosen, Outcome, conclude
+from nas.study.preparation import Preparation
+from nas.study.settings import SearchSettings
+from nas.study.strategy import make_sampler
+from nas.study.study_source import Request, StudySource
+from nas.study.tasks import Screened, screen, training_seed
 from search_spaces import Architecture
 
 SEARCH, RANDOM, LARGEST = "search", "random", "largest"

@@ -10,10 +10,10 @@ from cost_models.drift import FigureDrift, Observation, find_drift, refit
 from cost_models.file import save
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
-from nas.search.feasibility import Feasibility
-from nas.search.finalists import Finalist
-from nas.search.preparation import Preparation
-from nas.search.tasks import graph_from_bytes
+from nas.study.feasibility import Feasibility
+from nas.study.finalists import Finalist
+from nas.study.preparation import Preparation
+from nas.study.tasks import graph_from_bytes
 
 
 class Feedback:

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cost_models.prediction import Prediction
 from nas.samplers import FeasibleSampler, NoFeasibleArchitectureError, suggest_architecture
-from nas.search.feasibility import Feasibility
+from nas.study.feasibility import Feasibility
 from search_spaces import Architecture, SearchSpace
 
 

@@ -13,9 +13,9 @@ from nas.anomaly import with_anomalies
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
 from nas.metrics import CLASS_METRICS
 from nas.metrics.confusion import suitable_metric
-from nas.search.explanation_text import check_possible
-from nas.search.feasibility import Feasibility
-from nas.search.settings import SearchSettings
+from nas.study.explanation_text import check_possible
+from nas.study.feasibility import Feasibility
+from nas.study.settings import SearchSettings
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ class SearchSettings:
     ``data`` is a name or an absolute path, ``reading`` how what is there is read, with the hash of its content, ``split`` how it is
     divided, in words. ``metric`` is what networks are judged by (None: what suits the data). ``limits`` in bytes, milliseconds and
     MACs; ``time`` in seconds (None: no limit); ``screening`` is how each trial is trained, ``finishing`` how the finalists are
-    (small ones longer, see :mod:`nas.search.compute`), ``quantization`` their quantisation-aware fine-tuning. ``model`` is the
+    (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their quantisation-aware fine-tuning. ``model`` is the
     cost-model file (None: the one that comes for the board's core).
     """
 

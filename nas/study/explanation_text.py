@@ -5,8 +5,8 @@ from __future__ import annotations
 from codegen.errors import UserError
 from cost_models.limits import violations
 from nas.layer_shares import LayerShare
-from nas.search.explanation import Explanation, largest, layer_amount, shares
-from nas.search.feasibility import OPTION, Feasibility, describe
+from nas.study.explanation import Explanation, largest, layer_amount, shares
+from nas.study.feasibility import OPTION, Feasibility, describe
 from nas.summary import table
 from nas.units import format_count, format_size
 
