@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from nas.datasets import is_path, name_of
-from nas.run_directory import SETTINGS, RunDirectory
+from nas.run_directory import RunDirectory
 from nas.study.finalists import c_name, read_finalist
-from nas.study.settings import SearchSettings, read_settings
+from nas.study.settings import read_run_settings
 from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Source:
         if self.path is not None:
             return c_name(self.path.stem)
         assert self.run is not None
-        return c_name(name_of(_settings(self.run).data))
+        return c_name(name_of(read_run_settings(self.run).data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def shapes(source: Source) -> Trained:
     from nas.datasets import load_train
     from nas.study.preparation import front_ends_for, space_for
 
-    settings = _settings(source.run)
+    settings = read_run_settings(source.run)
     data = load_train(settings.data, settings.reading)
     space, front_ends = space_for(data), front_ends_for(data)
     architecture = space.from_params(read_trial(source.run, source.number).params)
@@ -103,7 +103,7 @@ def trained(source: Source) -> Trained:
     assert source.run is not None
     from nas.study.preparation import load_parts, space_for
 
-    settings = _settings(source.run)
+    settings = read_run_settings(source.run)
     train_set, validation = load_parts(settings)
     if source.number is None:
         report = source.run.read_report()["winner"]
@@ -185,10 +185,6 @@ def _imported(source: Source) -> Graph:
 
     assert source.path is not None
     return int8_core(import_tflite(source.path))
-
-
-def _settings(run: RunDirectory) -> SearchSettings:
-    return read_settings(run.settings(), str(run.path / SETTINGS))
 
 
 def _winner(run: RunDirectory) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ def command(source: str, budget: int | None, flash: int | None, latency: float |
     import json
 
     from codegen.errors import UserError
-    from cost_models.limits import Limits
+    from nas.limits import given_limits
     from nas.sources import find_source, read_study
     from nas.study.explanation_text import explanation_text
     from nas.study.study_source import rejections
@@ -42,7 +42,7 @@ def command(source: str, budget: int | None, flash: int | None, latency: float |
     found = find_source(source)
     if found.run is None:
         raise UserError(f"{source}: not a run; 'nas predict {source}' says what a model file needs")
-    given = Limits(budget, flash, None if latency is None else 1e3 * latency, macs)
+    given = given_limits(budget=budget, flash=flash, latency=latency, macs=macs)
     name, explanation = explain_trial(found.run, found.number, given)
     counts = rejections(read_study(found.run))
     candidates = counts.pop("candidates", 0)
@@ -65,14 +65,13 @@ def explain_trial(run: RunDirectory, number: int | None, given: Limits | None = 
 
     from cost_models.limits import Limits
     from nas.datasets import load_train
-    from nas.run_directory import SETTINGS
     from nas.sources import best_trial, read_trial
     from nas.study.explanation import explain
     from nas.study.finalists import read_finalist
     from nas.study.preparation import feasibility_for
-    from nas.study.settings import read_settings
+    from nas.study.settings import read_run_settings
 
-    settings = read_settings(run.settings(), str(run.path / SETTINGS))
+    settings = read_run_settings(run)
     if given is not None:
         pairs = zip(dataclasses.astuple(given), dataclasses.astuple(settings.limits), strict=True)
         settings = dataclasses.replace(settings, limits=Limits(*(own if new is None else new for new, own in pairs)))

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.options import board_option, debug_option, json_option, limit_options, make_limits, optimize_option
+from nas.cli.options import board_option, debug_option, json_option, limit_options, optimize_option
 
 if TYPE_CHECKING:
-    from codegen.cores import Core
-    from codegen.ir import Graph
     from codegen.optimize import Optimize
-    from codegen.schedules import Schedules
     from nas.interchange import Format
 
 
@@ -71,18 +68,16 @@ def command(
     finalist is trained fully and quantised before. A .tflite or .onnx file is for no board: it takes neither limits nor --board.
     """
     import json
+    import sys
 
     from codegen.boards import load_board
-    from codegen.cores import find_core
-    from codegen.errors import UserError
     from codegen.measurement import render
-    from cost_models import load_cost_model
-    from nas.build import build_project
+    from nas.exports import excess_text, export_network
     from nas.files import check_new_directory
     from nas.interchange import interchange_format
+    from nas.limits import make_limits
+    from nas.progress import PlainProgress
     from nas.sources import find_source, trained
-    from nas.study.feasibility import describe
-    from nas.study.front_end_charge import promise
 
     interchange = interchange_format(form, out)
     if interchange is not None:
@@ -92,34 +87,18 @@ def command(
     found = find_source(source)
     check_new_directory(out, "--out")
     network = trained(found)
-    choose = _tuned(network.graph, find_core(where.core), optimize) if tune else None
-    try:
-        cost_model = load_cost_model(where.core, optimize=optimize)
-        alone = cost_model.predict(network.graph, where, choose=choose, ram_limit=limits.ram)
-        prediction = promise(alone, network.front_end, where, optimize, limits)
-    except UserError as error:  # exporting does not depend on a cost model; not every core has one
-        click.echo(f"nas: no prediction: {error}", err=True)
-        prediction = None
-    build = build_project(
-        network.graph,
-        where,
-        name=found.name,
-        optimize=optimize,
-        report={"limits": limits.to_json(), "predicted": prediction, **network.about},
-        directory=out,
-        inputs=network.inputs,
-        limits=limits,
-        force=force,
-        choose=choose,
-        front_end=network.front_end,
-    )
+    # Standard output is the measurement's alone: with --json it is parsed.
+    tuning = PlainProgress(sys.stderr) if tune else None
+    exported = export_network(network, where, limits, name=found.name, optimize=optimize, directory=out, tuning=tuning, force=force)
+    build = exported.build
+    if exported.no_prediction is not None:
+        click.echo(f"nas: no prediction: {exported.no_prediction}", err=True)
     if as_json:
         click.echo(json.dumps(build.verification.to_json(), indent=2))
     else:
         click.echo(f"{render(build.verification)}\n\n{build.memory_map}")
     for excess in build.broken:
-        needs = describe(excess.limit, excess.value)
-        click.echo(f"nas: needs {needs}, {describe(excess.limit, excess.value - excess.bound)} above the limit", err=True)
+        click.echo(f"nas: {excess_text(excess)}", err=True)
     if not build.written:
         click.echo(f"nas: {out} is not written" + ("; --force writes it all the same" if build.broken else ""), err=True)
         return 1
@@ -147,23 +126,3 @@ def _interchange(context: click.Context, source: str, form: Format, out: Path, a
     about = write_interchange(trained(found), form, out)
     click.echo(json.dumps(about, indent=2) if as_json else interchange_text(about))
     return 0
-
-
-def _tuned(graph: Graph, core: Core, optimize: Optimize) -> Schedules:
-    """The schedules that measurements find best, shown while they run; Ray starts only if a layer was never measured before."""
-    import sys
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
-
-    from nas.calibration import unordered_map
-    from nas.progress import PlainProgress
-    from nas.ray_executor import RayExecutor
-    from nas.tuning import tune
-
-    def on_ray(function: Callable[..., Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        with RayExecutor() as executor:
-            yield from unordered_map(executor)(function, items)
-
-    # Standard output is the measurement's alone: with --json it is parsed.
-    with PlainProgress(sys.stderr) as progress:
-        return tune(graph, core, optimize, on_ray, progress.counter("layers to tune"))

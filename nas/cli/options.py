@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nas.study.options import DEFAULTS
 from nas.units import parse_count, parse_duration, parse_size
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
-    from codegen.boards import Board
-    from cost_models.limits import Limits
 else:
     ParamType = click.ParamType  # generic in click's newer versions only
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-DEFAULT_BOARD = "nucleo-l4r5zi"
 
 
 class _Parsed(ParamType):
@@ -53,11 +50,11 @@ def board_option(function: Function) -> Function:
     return click.option(
         "--board",
         multiple=True,
-        default=[DEFAULT_BOARD],
+        default=[DEFAULTS["board"]],
         show_default=False,
         metavar="BOARD",
         callback=_one_board,
-        help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULT_BOARD}]",
+        help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULTS['board']}]",
     )(function)
 
 
@@ -80,7 +77,7 @@ def optimize_option(function: Function) -> Function:
     return click.option(
         "--optimize",
         type=click.Choice(["speed", "balanced", "size"]),
-        default="balanced",
+        default=DEFAULTS["optimize"],
         show_default=True,
         help="What the C compiler optimises the model for: -O3, -O2 or -Os.",
     )(function)
@@ -123,18 +120,3 @@ def debug_option(function: Function) -> Function:
 def json_option(function: Function) -> Function:
     """``--json``, one object on standard output instead of text."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
-
-
-def make_limits(board: Board, *, budget: int | None, flash: int | None, latency: float | None, macs: int | None) -> Limits:
-    """Limits of a run: an option given by hand is taken as it is; otherwise the board's memory less what its file reserves.
-
-    ``budget`` and ``flash`` are in bytes, ``latency`` in seconds.
-    """
-    from cost_models.limits import Limits
-
-    return Limits(
-        ram=board.available_ram if budget is None else budget,
-        flash=board.available_flash if flash is None else flash,
-        latency_ms=None if latency is None else latency * 1000.0,
-        macs=macs,
-    )

@@ -46,13 +46,13 @@ def command(
 
     from codegen.boards import load_board
     from cost_models import find_cost_model, violations
-    from cost_models.limits import Limits
+    from nas.limits import given_limits
     from nas.sources import find_source, shapes
     from nas.study.front_end_charge import promise, with_front_end
     from nas.summary import prediction_text
 
     where = load_board(board)
-    limits = Limits(ram=budget, flash=flash, latency_ms=None if latency is None else 1e3 * latency, macs=macs)
+    limits = given_limits(budget=budget, flash=flash, latency=latency, macs=macs)
     found = find_source(source)
     cost_model = find_cost_model(where, optimize, model)
     if cost_model.warning is not None:

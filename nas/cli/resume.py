@@ -19,15 +19,15 @@ def command(run: Path) -> int:
     run.
     """
     from nas.cli.running import drive
-    from nas.run_directory import SETTINGS, RunDirectory
-    from nas.study.preparation import prepare
-    from nas.study.settings import read_settings
+    from nas.run_directory import RunDirectory
+    from nas.study.running import reopen
+    from nas.study.settings import read_run_settings
     from nas.summary import summary
 
     directory = RunDirectory.open(run)
-    settings = read_settings(directory.settings(), str(run / SETTINGS))
     if directory.report.is_file():
+        read_run_settings(directory)
         click.echo("this search has ended\n")
         click.echo(summary(directory, directory.read_report()))
         return 0
-    return drive(directory, settings, prepare(settings, directory.model if directory.model.is_file() else None))
+    return drive(reopen(directory))

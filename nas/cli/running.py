@@ -7,33 +7,31 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nas.run_directory import RunDirectory
-    from nas.study.preparation import Preparation
-    from nas.study.settings import SearchSettings
+    from nas.study.running import Search
 
 
-def drive(run: RunDirectory, settings: SearchSettings, preparation: Preparation) -> int:
+def drive(search: Search) -> int:
     """Search to the end and print the summary; returns the exit status.
 
     Ctrl-C stops at once: every result so far is in the run directory, and the last line says how to go on.
     """
     from nas.cli.explain import explain_trial
     from nas.progress import make_progress
-    from nas.ray_executor import RayExecutor
-    from nas.study.driver import NothingFitsError, run_search
+    from nas.study.driver import NothingFitsError
     from nas.study.explanation_text import explanation_text
     from nas.summary import opening, summary
 
+    run = search.run
+
+    def opened(cut: int) -> None:
+        click.echo(opening(run, search.settings, search.preparation))
+        if (warning := search.preparation.feasibility.cost_model.warning) is not None:
+            click.echo(f"nas: {warning}", err=True)
+        if cut:
+            click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off")
+
     try:
-        with run.locked():
-            cut = run.repair()
-            click.echo(opening(run, settings, preparation))
-            if (warning := preparation.feasibility.cost_model.warning) is not None:
-                click.echo(f"nas: {warning}", err=True)
-            if cut:
-                click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off")
-            with RayExecutor(settings.workers, settings.ray_address) as executor, make_progress() as progress:
-                report = run_search(run, settings, preparation, executor, progress)
+        report = search.carry_out(make_progress, opened)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; 'nas resume {run.path}' goes on", err=True)
         return 130

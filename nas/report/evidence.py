@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from nas.metrics import describe
-from nas.run_directory import SETTINGS, RunDirectory
+from nas.run_directory import RunDirectory
 from nas.study.finalists import Curves, read_curves
 from nas.study.outcome import FORMAT
-from nas.study.settings import SearchSettings, read_settings
+from nas.study.settings import SearchSettings, read_run_settings
 from nas.summary import STRATEGIES
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Evidence:
 
     def __init__(self, run: RunDirectory) -> None:
         self.run = run
-        self.settings: SearchSettings = read_settings(run.settings(), str(run.path / SETTINGS))
+        self.settings: SearchSettings = read_run_settings(run)
         self.metric = describe(self.settings.metric or "accuracy")
         self.report: Mapping[str, Any] = {}
         if run.report.is_file():

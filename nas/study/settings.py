@@ -11,6 +11,7 @@ from codegen.errors import UserError
 from cost_models.limits import Limits
 from nas.datasets.reading import Reading
 from nas.metrics import METRICS, Metric
+from nas.run_directory import SETTINGS, RunDirectory
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
@@ -211,3 +212,11 @@ def read_settings(document: Mapping[str, Any], where: str) -> SearchSettings:
         raise UserError(f"{where}: [search] lacks {error}") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{where}: [search] is damaged: {error}") from None
+
+
+def read_run_settings(run: RunDirectory) -> SearchSettings:
+    """The settings in the run's ``search.toml``.
+
+    :raises UserError: as :func:`read_settings`.
+    """
+    return read_settings(run.settings(), str(run.path / SETTINGS))
