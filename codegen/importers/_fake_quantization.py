@@ -208,6 +208,12 @@ class Flatten(Layer):
         return Value(value.x.flatten(1), value.scale, value.zero_point)
 
 
+def on_grid(real: Tensor, like: Value) -> Value:
+    """Real numbers as whole ones of the grid that ``like`` is on."""
+    whole = torch.clamp(_round_away(real / like.scale), -128 - like.zero_point, 127 - like.zero_point)
+    return replace(like, x=whole)
+
+
 def _requantize(sums: Tensor, factor: Tensor) -> Tensor:
     """``sums * factor`` as the integer program rounds it: to whole numbers times a power of two, then to whole numbers."""
     mantissa, exponent = torch.frexp(factor)
