@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from codegen.errors import UserError
 from nas.cli.options import debug_option, json_option
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FILE = click.Path(path_type=Path)
 
@@ -55,61 +50,18 @@ def command(
 
     from codegen.emulator import ExecutionFault, StrayAccess
     from codegen.measurement import render
-    from codegen.verify import measure
-    from nas.recordings import answers, are_sounds, read_sounds, render_answers
+    from nas.recordings import render_answers
+    from nas.verification import verify_project
 
-    if inputs is not None and raw:
-        raise UserError("--inputs and --raw: give one of them")
-    directory = _project(directory)
-    heard = bool(raw) and are_sounds(raw)
-    given = (read_sounds(directory, raw) if heard else _raw(raw)) if raw else None if inputs is None else _array(inputs, "--inputs")
-    wanted = None if expect is None else _array(expect, "--expect")
     try:
-        result = measure(directory, inputs=given, expect=wanted, core=core)
+        verified = verify_project(directory, inputs=inputs, expect=expect, raw=raw, core=core)
     except (StrayAccess, ExecutionFault) as error:
         click.echo(f"nas: {directory}: {error}", err=True)
         return 1
-    said = answers(directory, raw, result) if heard else []
+    result, said = verified.measured, verified.answers
     if as_json:
         content = result.to_json() | ({"answers": [answer.to_json() for answer in said]} if said else {})
         click.echo(json.dumps(content, indent=2))
     else:
         click.echo("\n\n".join([*([render_answers(said)] if said else []), render(result)]))
     return 0 if result.bit_exact else 1
-
-
-def _project(path: Path) -> Path:
-    """The directory of the project that ``path`` is, or that the run there has made."""
-    from nas.run_directory import SETTINGS, RunDirectory
-
-    if not (path / SETTINGS).is_file():
-        return path
-    run = RunDirectory.open(path)
-    run.read_report()
-    return run.winner
-
-
-def _array(path: Path, option: str) -> NDArray[Any]:
-    import numpy as np
-
-    try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{option} {path}: no such file") from None
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{option} {path}: not a .npy array ({str(error).splitlines()[0]})") from None
-    if not isinstance(array, np.ndarray):
-        raise UserError(f"{option} {path}: an archive of several arrays; give one array (.npy)")
-    return array
-
-
-def _raw(paths: tuple[Path, ...]) -> NDArray[Any]:
-    import numpy as np
-
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise UserError(f"--raw {missing[0]}: no such file")
-    contents = [np.frombuffer(path.read_bytes(), dtype=np.int8) for path in paths]
-    if len({content.size for content in contents}) != 1:
-        raise UserError(f"--raw: the files are of different sizes ({', '.join(str(content.size) for content in contents)} bytes)")
-    return np.stack(contents)
