@@ -62,6 +62,13 @@ class Agreement:
     worst: LayerAgreement
     layers: tuple[LayerAgreement, ...] = field(repr=False)
 
+    def __str__(self) -> str:
+        same = "" if self.same_answer is None else f", the same answer for {self.same_answer:.1%}"
+        return (
+            f"int8 against float on {self.examples} examples: {self.sqnr_db:.1f} dB{same}; "
+            f"worst layer {self.worst.name} ({self.worst.operator}), {self.worst.own_sqnr_db:.1f} dB on its own"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; null where float and int8 are equal or there is no answer to compare."""
 

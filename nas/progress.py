@@ -105,6 +105,13 @@ class Progress(ABC):
         return "" if self._best is None else f"best {self._best.result} (trial {self._best.number})"
 
 
+class SilentProgress(Progress):
+    """Nothing."""
+
+    def message(self, text: str) -> None:
+        return
+
+
 class PlainProgress(Progress):
     """One line per event."""
 
