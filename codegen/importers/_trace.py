@@ -91,9 +91,11 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
     """
     *size, channels = input_shape
     shape = (1, channels, *size)
-    module = copy.deepcopy(module).cpu().eval()
+    module, tracer = copy.deepcopy(module).cpu().eval(), fx.Tracer()
+    if tracer.is_leaf_module(module, ""):  # one layer is a network too
+        module = nn.Sequential(module)
     try:
-        graph = fx.Tracer().trace(module)
+        graph = tracer.trace(module)
     except Exception as error:  # whatever the traced code does with a value that is not there yet
         raise UserError(f"the network cannot be traced: {error}") from error
     # Not as a GraphModule: that has names of its own, code and graph, which a network's layers may have as well.

@@ -94,6 +94,11 @@ def test_the_integer_network_says_what_the_module_says(name: str) -> None:
     assert agreement.same_answer > 0.9
 
 
+def test_a_layer_alone_is_a_network() -> None:
+    made = quantize_module(nn.Linear(4, 2), torch.rand(20, 4), "m")
+    assert [op.kind for op in made.graph.ops] == ["FullyConnected"]
+
+
 def test_a_layer_that_int8_does_not_suit_is_named() -> None:
     module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
     x = torch.rand(200, 6)
