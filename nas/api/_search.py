@@ -152,14 +152,26 @@ def resume(run: AnyPath | Run, *, progress: bool = False) -> Run:
 
 
 def _carried_out(started: Search, shown: bool) -> Run:
+    """Search to the end; what happens is told on standard error if ``shown``."""
     from nas.progress import PlainProgress, SilentProgress
     from nas.study.driver import NothingFitsError
+    from nas.summary import opening
 
     def progress() -> Progress:
         return PlainProgress(sys.stderr) if shown else SilentProgress()
 
+    def opened(cut: int) -> None:
+        if not shown:
+            return
+        notes = [opening(started.run, started.settings, started.preparation)]
+        if (warning := started.preparation.feasibility.cost_model.warning) is not None:
+            notes.append(warning)
+        if cut:
+            notes.append(f"the last line of {started.run.journal} was torn ({cut} bytes); it is cut off")
+        print("\n".join(notes), file=sys.stderr)
+
     try:
-        started.carry_out(progress, lambda cut: None)
+        started.carry_out(progress, opened)
     except NothingFitsError as error:
         raise UserError(str(error)) from error
     return Run(started.run.path)
