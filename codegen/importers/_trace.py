@@ -22,7 +22,8 @@ from codegen.errors import UserError
 from codegen.ir import Padding
 
 Activation = Literal["none", "relu", "relu6"]
-Kind = Literal["convolution", "depthwise", "linear", "add", "average_pool", "max_pool", "flatten"]
+Curve = Literal["relu", "relu6", "leaky_relu", "hard_swish", "sigmoid", "tanh", "softmax"]
+Kind = Literal["convolution", "depthwise", "linear", "add", "product", "average_pool", "max_pool", "flatten"] | Curve
 
 _NO_PADDING = Padding()
 _NO_FORM = "has no int8 form here"
@@ -44,6 +45,8 @@ class Step:
     strides: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
     padding: Padding = _NO_PADDING
+    slope: float = 0.0
+    """Of a leaky ReLU, for numbers below zero."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,19 @@ class _Value:
 
 
 SUPPORTED = (
-    "Conv1d and Conv2d (plain or depthwise), Linear, BatchNorm after these, ReLU and ReLU6 after a layer, average and max pooling, "
-    "means over a map, sums of two maps, flatten, unflatten after Linear, dropout, ZeroPad2d before a convolution"
+    "Conv1d and Conv2d (plain or depthwise), Linear, BatchNorm after these, ReLU, ReLU6, LeakyReLU, Hardswish, Sigmoid, Tanh, "
+    "Softmax of vectors, average and max pooling, means over a map, sums and products of two maps, flatten, unflatten after "
+    "Linear, dropout, ZeroPad before a convolution"
 )
 """What a module may be made of, in words."""
-_BOUNDED = "leave it off: the order of the outputs stays the same, and C code can apply it to the dequantised ones"
+_CURVES = "use ReLU, ReLU6, LeakyReLU or Hardswish"
 _INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys(("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid"), f"at the end of the network {_BOUNDED}"),
-    **dict.fromkeys(("sigmoid", "softmax", "log_softmax"), f"at the end of the network {_BOUNDED}"),
-    **dict.fromkeys(("GELU", "SiLU", "Mish", "ELU", "LeakyReLU", "PReLU", "Hardswish", "Tanh"), "use ReLU or ReLU6"),
-    **dict.fromkeys(("gelu", "silu", "mish", "elu", "leaky_relu", "hardswish", "tanh", "clamp"), "use ReLU or ReLU6"),
+    **dict.fromkeys(("LogSoftmax", "log_softmax", "LogSigmoid", "logsigmoid"), "leave the logarithm off: the order stays the same"),
+    **dict.fromkeys(("GELU", "SiLU", "Mish", "ELU", "PReLU", "Softplus", "Hardsigmoid"), _CURVES),
+    **dict.fromkeys(("gelu", "silu", "mish", "elu", "prelu", "softplus", "hardsigmoid", "clamp"), _CURVES),
     **dict.fromkeys(("LayerNorm", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d"), "use BatchNorm after a convolution or Linear"),
     **dict.fromkeys(("RNN", "LSTM", "GRU", "MultiheadAttention"), "use Conv1d over time"),
-    **dict.fromkeys(("cat", "concat", "mul"), "join two maps by adding them"),
+    **dict.fromkeys(("cat", "concat"), "join two maps by adding them"),
 }
 """What to write instead, by the name of what is not supported."""
 _MAX_POOL = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}
@@ -80,6 +83,8 @@ _FUNCTIONAL_POOLS: Mapping[Any, dict[str, Any]] = {
     **dict.fromkeys((functional.avg_pool1d, functional.avg_pool2d), _AVERAGE_POOL),
 }
 """Arguments of pooling functions behind the first, in order, with their defaults."""
+_FUSING = frozenset({"convolution", "depthwise", "linear", "add", "product", "average_pool", "max_pool"})
+"""Steps that take in the ReLU behind them."""
 
 
 def trace(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
@@ -108,7 +113,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
         raise UserError(
             f"the network does not take inputs of shape ({', '.join(map(str, ('N', *shape[1:])))}): {reason}"
         ) from error
-    return _Reader(module, graph, _map_shape(shape)[2:]).read()
+    return _Reader(module, graph, _map_shape(shape)).read()
 
 
 class _Shapes(fx.Interpreter):
@@ -129,7 +134,7 @@ class _Shapes(fx.Interpreter):
 class _Reader:
     module: nn.Module
     graph: fx.Graph
-    input_size: tuple[int, ...]
+    input_shape: tuple[int, ...]
     steps: list[Step] = field(default_factory=list)
     values: dict[fx.Node, _Value] = field(default_factory=dict)
 
@@ -218,6 +223,16 @@ class _Reader:
                 self._activation(node, "relu")
             case nn.ReLU6():
                 self._activation(node, "relu6")
+            case nn.LeakyReLU():
+                self._curve(node, "leaky_relu", slope=layer.negative_slope)
+            case nn.Hardswish():
+                self._curve(node, "hard_swish")
+            case nn.Sigmoid():
+                self._curve(node, "sigmoid")
+            case nn.Tanh():
+                self._curve(node, "tanh")
+            case nn.Softmax():
+                self._softmax(node, layer.dim)
             case nn.AvgPool1d() | nn.AvgPool2d():
                 self._average_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
             case nn.MaxPool1d() | nn.MaxPool2d():
@@ -244,6 +259,18 @@ class _Reader:
             self._activation(node, "relu")
         elif target is functional.relu6:
             self._activation(node, "relu6")
+        elif target in (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_"):
+            self._product(node)
+        elif target is functional.leaky_relu:
+            self._curve(node, "leaky_relu", slope=_argument(node, 1, "negative_slope", 0.01))
+        elif target is functional.hardswish:
+            self._curve(node, "hard_swish")
+        elif target in (torch.sigmoid, functional.sigmoid, "sigmoid", "sigmoid_"):
+            self._curve(node, "sigmoid")
+        elif target in (torch.tanh, functional.tanh, "tanh", "tanh_"):
+            self._curve(node, "tanh")
+        elif target in (functional.softmax, torch.softmax, "softmax"):
+            self._softmax(node, _argument(node, 1, "dim", None))
         elif target in (torch.flatten, "flatten", "view", "reshape", torch.reshape, "unflatten"):
             self._reshape(node)
         elif target in (torch.mean, "mean"):
@@ -293,9 +320,13 @@ class _Reader:
         )
         self._append(node, step)
 
+    def _shape_of(self, number: int) -> tuple[int, ...]:
+        """The shape of a value as its step makes it, before any flattening."""
+        return self.input_shape if number == 0 else self.steps[number - 1].shape
+
     def _size(self, number: int) -> tuple[int, ...]:
         """Height and width of a value."""
-        return self.input_size if number == 0 else self.steps[number - 1].shape[2:]
+        return self._shape_of(number)[2:]
 
     def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
         source = node.all_input_nodes[0]
@@ -321,13 +352,41 @@ class _Reader:
             step.bias = step.bias + layer.bias.detach()
         self._alias(node, node.all_input_nodes[0])
 
-    def _activation(self, node: fx.Node, activation: Activation) -> None:
+    def _activation(self, node: fx.Node, activation: Literal["relu", "relu6"]) -> None:
         step = self._foldable(node)
-        if step is None:
-            raise self._unsupported(node, "does not follow a layer whose output it alone reads, so it cannot be fused")
+        if step is None or step.kind not in _FUSING:
+            self._curve(node, activation)
+            return
         if step.activation != "relu6":
             step.activation = activation
         self._alias(node, node.all_input_nodes[0])
+
+    def _curve(self, node: fx.Node, kind: Curve, *, slope: float = 0.0) -> None:
+        """A step that maps every number by itself, of a flattened map too."""
+        if not 0 <= slope < math.inf:
+            raise self._unsupported(node, f"has the negative slope {slope}; 0 or more is supported")
+        value = self._value(node, node.args[0])
+        name = _name(str(node.target)) if node.op == "call_module" else kind
+        self._append(node, Step(kind, name, (value.number,), (), slope=slope))
+        self.steps[-1].shape = self._shape_of(value.number)
+        self.values[node] = replace(self.values[node], flat=value.flat)
+
+    def _softmax(self, node: fx.Node, dim: Any) -> None:
+        source = node.all_input_nodes[0]
+        value, rank = self._value(node, source), len(source.meta["shape"])
+        if not isinstance(dim, int) or dim % rank != 1 or math.prod(self._shape_of(value.number)[2:]) != 1:
+            raise self._unsupported(node, "is not over the numbers of a vector; a softmax of (N, F) over axis 1 is supported")
+        self._curve(node, "softmax")
+
+    def _product(self, node: fx.Node) -> None:
+        if len(node.args) != 2:
+            raise self._unsupported(node, "is not a plain product of two maps")
+        sources = sorted(node.args, key=lambda source: -math.prod(_shape(source)) if isinstance(source, fx.Node) else 0)
+        a, b = (self._value(node, source) for source in sources)
+        wide, narrow = (self._shape_of(value.number) for value in (a, b))
+        if a.flat or b.flat or len(wide) != len(narrow) or any(n not in (1, w) for w, n in zip(wide, narrow, strict=True)):
+            raise self._unsupported(node, f"multiplies values of the shapes {wide} and {narrow}")
+        self._append(node, Step("product", self._scoped(node, "mul"), (a.number, b.number), ()))
 
     def _add(self, node: fx.Node) -> None:
         if len(node.args) != 2 or node.kwargs.get("alpha", 1) != 1:
@@ -335,9 +394,12 @@ class _Reader:
         a, b = (self._value(node, source) for source in node.args)
         if a.flat or b.flat or len({_shape(source) for source in node.all_input_nodes}) != 1:
             raise self._unsupported(node, "sums values of different shapes")
+        self._append(node, Step("add", self._scoped(node, "add"), (a.number, b.number), ()))
+
+    def _scoped(self, node: fx.Node, what: str) -> str:
+        """A name for an operation of a module's own code, behind that of the module."""
         scope = _name(next(reversed(node.meta["nn_module_stack"]), "")) if node.meta.get("nn_module_stack") else ""
-        name = scope if scope.endswith("add") else f"{scope}_add".lstrip("_")
-        self._append(node, Step("add", name, (a.number, b.number), ()))
+        return scope if scope.endswith(what) else f"{scope}_{what}".lstrip("_")
 
     def _average_pool(self, node: fx.Node, window: Any, strides: Any, padding: Any, ceil_mode: bool, count_padding: bool) -> None:
         if count_padding and max(_pair(padding)) > 0:
@@ -412,6 +474,11 @@ class _Reader:
         if not all(isinstance(modules.get(str(user.target)), nn.Conv1d | nn.Conv2d) for user in node.users):
             raise self._unsupported(node, "is not followed by a convolution, which alone can take it in")
         self.values[node] = replace(value, padding=padding)
+
+
+def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
+    """An argument of a traced call."""
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...]:

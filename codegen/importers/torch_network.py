@@ -8,7 +8,7 @@ graph = to_graph(network, "digits")
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,10 +26,18 @@ from codegen.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    HardSwish,
+    LeakyRelu,
+    Logistic,
     MaxPool2D,
+    Mul,
     Op,
     Quantization,
+    Relu,
+    Relu6,
     Reshape,
+    Softmax,
+    Tanh,
     Tensor,
 )
 
@@ -108,6 +116,17 @@ class QuantizedNetwork(nn.Module):
                 module.rounding = rounding
 
 
+_CURVES: Mapping[str, type[Relu | Relu6 | HardSwish | Logistic | Tanh | Softmax]] = {
+    "relu": Relu,
+    "relu6": Relu6,
+    "hard_swish": HardSwish,
+    "sigmoid": Logistic,
+    "tanh": Tanh,
+    "softmax": Softmax,
+}
+"""Operators without settings of their own."""
+
+
 def prepare(module: nn.Module, input_shape: tuple[int, ...]) -> QuantizedNetwork:
     """The network that will become an int8 graph, from ``module`` (in torch's layout) for one input of ``(H, W, C)``, a series of
     ``(L, C)`` or a vector of ``(F,)``.
@@ -160,6 +179,12 @@ def _operator(layer: Layer, sources: tuple[Tensor, ...], value: Value, result: V
         return op, (weight, bias, output)
     if step.kind == "add":
         return Add(name=name, inputs=inputs, output=name, clamp=clamp), (output,)
+    if step.kind == "product":
+        return Mul(name=name, inputs=inputs, output=name, clamp=clamp), (output,)
+    if step.kind == "leaky_relu":
+        return LeakyRelu(name=name, inputs=inputs, output=name, alpha=step.slope), (output,)
+    if (curve := _CURVES.get(step.kind)) is not None:
+        return curve(name=name, inputs=inputs, output=name), (output,)
     if step.kind == "flatten":
         _, height, width, channels = sources[0].shape
         if channels > 1 and height * width > 1:

@@ -148,15 +148,15 @@ def test_bad_calibration_data(data: object, words: str) -> None:
 
 class Gate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.sigmoid(x)
+        return functional.silu(x)
 
 
 @pytest.mark.parametrize(
     ("tail", "words"),
     [
-        (nn.Hardswish(), "Hardswish 'tail.1' of the network: it has no int8 form here; use ReLU or ReLU6"),
-        (nn.Softmax(1), "Softmax 'tail.1' of the network: .* at the end of the network leave it off"),
-        (Gate(), "operation 'sigmoid' of Gate 'tail.1' of the network: .* leave it off"),
+        (nn.GELU(), "GELU 'tail.1' of the network: it has no int8 form here; use ReLU, ReLU6, LeakyReLU or Hardswish"),
+        (nn.LogSoftmax(1), "LogSoftmax 'tail.1' of the network: .*; leave the logarithm off"),
+        (Gate(), "operation 'silu' of Gate 'tail.1' of the network: .*; use ReLU"),
         (nn.Upsample(scale_factor=2), "Upsample 'tail.1' of the network: .*; supported are Conv1d and Conv2d"),
         (nn.GroupNorm(2, 4), "GroupNorm 'tail.1'.*; use BatchNorm"),
     ],
@@ -166,7 +166,7 @@ def test_the_first_operation_that_is_not_supported_is_named_with_what_to_write(t
         def __init__(self) -> None:
             super().__init__()
             self.stem = nn.Conv2d(1, 4, 3)
-            self.tail = nn.Sequential(nn.Identity(), tail, nn.Sigmoid())
+            self.tail = nn.Sequential(nn.Identity(), tail, nn.SELU())
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.tail(self.stem(x))  # type: ignore[no-any-return]
