@@ -153,7 +153,7 @@ def _batches(data: Iterable[Any]) -> Iterator[torch.Tensor]:
 
 def _tensor(batch: object) -> torch.Tensor:
     if isinstance(batch, np.ndarray) and batch.dtype.kind == "f":
-        batch = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
+        batch = torch.from_numpy(np.array(batch, dtype=np.float32))  # a copy: what is mapped from a file may be read-only
     if not isinstance(batch, torch.Tensor) or not batch.is_floating_point():
         what = f"of {batch.dtype}" if isinstance(batch, (torch.Tensor, np.ndarray)) else f"a {type(batch).__name__}"
         raise UserError(f"calibration_data: inputs are {what}; give float32 numbers, as the module takes them")

@@ -129,7 +129,10 @@ def search(
     options["time"] = duration("time", options["time"])
     check_choices(options)
     recipes = {"screening": screening, "finishing": finishing, "quantization": quantization}
-    tables = dict(document) | {key: {**document.get(key, {}), **recipe} for key, recipe in recipes.items() if recipe is not None}
+    tables = dict(document)
+    for key, recipe in recipes.items():
+        if recipe is not None and isinstance(table := tables.get(key, {}), dict):
+            tables[key] = {**table, **recipe}
     settings = settings_from_options(options, tables, where if config is not None else "nas.search")
     return _carried_out(begin(settings, None if out is None else Path(out)), progress)
 

@@ -96,6 +96,8 @@ def check_choices(options: Mapping[str, Any]) -> None:
     for name, words in (("sampler", tuple(SAMPLERS)), ("optimize", OPTIMIZE), ("metric", METRICS)):
         if options.get(name) is not None and options[name] not in words:
             raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")
+    if not isinstance(options.get("baselines", True), bool):
+        raise UserError(f"--baselines {options['baselines']!r}: is neither True nor False")
     for name, (least, most) in RANGES.items():
         value = options.get(name)
         if value is None:

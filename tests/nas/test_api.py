@@ -160,6 +160,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "trials": (lambda: nas.search(trials=0), "trials 0: give 1 or more"),
     "fraction": (lambda: nas.search(trials=1.5), "trials 1.5: is not a whole number"),  # type: ignore[arg-type]
     "bool": (lambda: nas.search(seed=True), "seed True: is not a whole number"),
+    "baselines": (lambda: nas.search(baselines="no"), "baselines 'no': is neither True nor False"),  # type: ignore[arg-type]
     "finalists": (lambda: nas.search(finalists=101), "finalists 101: give 1 to 100"),
     "confidence": (lambda: nas.search(confidence=95), "confidence 95: give 0.5 to 0.999"),
     "sampler": (lambda: nas.search(sampler="magic"), "sampler magic: choose one of evolution, predictor"),

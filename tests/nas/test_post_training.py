@@ -118,7 +118,9 @@ def test_a_layer_that_int8_does_not_suit_is_named() -> None:
 def test_calibration_data_in_every_form_is_the_same_data() -> None:
     x = torch.rand(70, 4)
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, torch.zeros(70)), batch_size=32)
-    for form in (x, x.double(), x.numpy(), x.numpy().astype(np.float64), loader, list(x.split(9)), (x[:1], x[1:])):
+    mapped = x.numpy().copy()
+    mapped.flags.writeable = False
+    for form in (x, mapped, x.double(), x.numpy(), x.numpy().astype(np.float64), loader, list(x.split(9)), (x[:1], x[1:])):
         assert torch.equal(read_calibration(form), x)
     endless = (torch.rand(1000, 4) for _ in iter(int, 1))
     assert MOST_EXAMPLES <= len(read_calibration(endless)) < MOST_EXAMPLES + 1000
