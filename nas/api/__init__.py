@@ -5,7 +5,7 @@ from codegen.errors import UserError
 from codegen.measurement import Verification
 from cost_models.prediction import Interval
 from nas.api._boards import boards
-from nas.api._export import Export, export
+from nas.api._export import Export, export, export_file
 from nas.api._prediction import Prediction, predict
 from nas.api._run import Result, Run, Trial, load_run
 from nas.api._search import resume, search
@@ -26,6 +26,7 @@ __all__ = [
     "answers",
     "boards",
     "export",
+    "export_file",
     "load_run",
     "predict",
     "resume",

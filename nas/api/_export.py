@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from codegen.measurement import Verification
 from nas.api._arguments import AnyPath, BoardLike, Count, Duration, Size, board_name, limits, naming_arguments
 from nas.api._prediction import Prediction, prediction_from_json
-from nas.api._sources import AnySource, int8_network
+from nas.api._sources import AnySource, int8_network, trained_network
 from nas.study.options import DEFAULTS
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def export(
     from codegen.boards import load_board
     from nas.exports import excess_text, export_network
     from nas.files import check_new_directory
+    from nas.interchange import interchange_format
     from nas.limits import make_limits
     from nas.progress import PlainProgress
     from nas.study.options import check_choices
@@ -84,6 +85,8 @@ def export(
     check_choices({"optimize": optimize})
     where, directory = load_board(board_name(board)), Path(out)
     bounds = make_limits(where, **limits(budget, flash, latency, macs))
+    if (form := interchange_format(None, directory)) is not None:
+        raise UserError(f"--out {directory}: is to be a directory; nas.export_file writes .{form} files")
     check_new_directory(directory, "--out")
     network = int8_network(source, calibration_data, name)
     exported = export_network(
@@ -104,3 +107,23 @@ def export(
         raise RuntimeError(f"{build.verification.mismatches} of {build.verification.inputs} outputs differ from the reference")
     predicted = None if exported.predicted is None else prediction_from_json(exported.predicted, bounds)
     return Export(directory, build.verification, predicted, network.agreement, build.memory_map)
+
+
+@naming_arguments
+def export_file(source: AnySource, calibration_data: object = None, *, out: AnyPath) -> dict[str, Any]:
+    """Write a network as a file for other tools: an int8 ``.tflite``, or ONNX in QDQ form, by the ending of ``out``.
+
+    :param source: as for :func:`export`; so is ``calibration_data``.
+    :returns: what is in the file, in JSON's types: its ``format``, ``path``, ``bytes``, ``operators``, ``inputs`` and ``outputs``.
+    :raises UserError: if the source cannot be used, an operator has no form in the format, or there is such a file.
+    """
+    from nas.files import check_new_file
+    from nas.interchange import exporter, interchange_format, write_interchange
+
+    path = Path(out)
+    form = interchange_format(None, path)
+    if form is None:
+        raise UserError(f"--out {path}: the name must end in .tflite or .onnx")
+    check_new_file(path, "--out")
+    exporter(form)  # before a trial is trained for it
+    return write_interchange(trained_network(source, calibration_data), form, path)

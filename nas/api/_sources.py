@@ -75,3 +75,11 @@ def _of_module(module: Any, calibration_data: object, name: str | None) -> Netwo
     made = quantize_module(module, calibration_data, prefix)
     network = Trained(made.graph, inputs=made.inputs, about={"agreement": made.agreement.to_json()})
     return Network(network, prefix, made.agreement)
+
+
+def trained_network(source: AnySource, calibration_data: object) -> Trained:
+    """The int8 network of ``source`` with its weights, under no name.
+
+    :raises UserError: as :func:`int8_network`.
+    """
+    return _of_module(source, calibration_data, None).trained if _is_module(source) else trained(_found(source, calibration_data))

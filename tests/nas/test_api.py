@@ -45,11 +45,11 @@ def documented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path,
 def test_the_reference_is_true_and_whole(documented: tuple[Path, dict[str, Any]]) -> None:
     text = DOCS.read_text(encoding="utf-8")
     functions = [name for name in nas.__all__ if inspect.isfunction(getattr(nas, name))]
-    assert len(functions) == 8
+    assert len(functions) == 9
     for name in functions:
         assert f"| `nas.{name}(" in text
         assert f"nas.{name}(" in text.split("## Search")[1]
-    assert {path.name for path in documented[0].iterdir()} == {"digits", "digits-nrf", "own-c"}
+    assert {path.name for path in documented[0].iterdir()} == {"digits", "digits-nrf", "own-c", "own.tflite"}
 
 
 @pytest.mark.slow
@@ -95,6 +95,9 @@ def test_the_command_line_says_the_same(documented: tuple[Path, dict[str, Any]])
     command("export", "digits", "--board", "nrf52840-dk", "--out", "digits-cli")
     files = sorted(path.relative_to("digits-nrf") for path in Path("digits-nrf").rglob("*") if path.is_file())
     assert len(files) > 10
+    nas.export_file(run, out="digits.tflite")
+    command("export", "digits", "--out", "cli.tflite")
+    assert Path("cli.tflite").read_bytes() == Path("digits.tflite").read_bytes()
     for file in files:
         assert ("digits-cli" / file).read_bytes() == ("digits-nrf" / file).read_bytes()
 
@@ -177,6 +180,8 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "run": (lambda: nas.load_run("none"), "none: no such run directory"),
     "resume": (lambda: nas.resume("."), "not a run directory"),
     "source": (lambda: nas.export("none", out="x"), "none: no such run"),
+    "directory": (lambda: nas.export("none", out="x.onnx"), "out x.onnx: is to be a directory; nas.export_file writes .onnx"),
+    "file": (lambda: nas.export_file("none", out="x.h5"), "out x.h5: the name must end in .tflite or .onnx"),
     "kind": (lambda: nas.predict(3), "int is no network"),  # type: ignore[arg-type]
     "calibration": (lambda: nas.export("none", [], out="x"), "calibration_data: is for torch modules"),
     "project": (lambda: nas.verify("."), "holds no exported project"),
