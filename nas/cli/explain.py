@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nas.cli import candidates
 from nas.cli.options import debug_option, json_option, limit_options
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Examples:
   nas explain runs/digits-1:7 --budget 2KB
 """
 )
-@click.argument("source", metavar="RUN[:TRIAL]")
+@click.argument("source", metavar="RUN[:TRIAL]", shell_complete=candidates.files)
 @limit_options
 @json_option
 @debug_option

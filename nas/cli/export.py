@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.options import board_option, debug_option, json_option, limit_options, optimize_option
+from nas.cli.options import board_option, debug_option, json_option, limit_options, optimize_option, source_argument
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
@@ -25,7 +25,7 @@ Examples:
   nas export runs/digits-1:7 --out digits.onnx
 """
 )
-@click.argument("source")
+@source_argument
 @board_option
 @click.option(
     "--out",

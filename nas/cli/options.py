@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nas.cli import candidates
 from nas.study.options import DEFAULTS
 from nas.units import parse_count, parse_duration, parse_size
 
@@ -54,6 +55,7 @@ def board_option(function: Function) -> Function:
         show_default=False,
         metavar="BOARD",
         callback=_one_board,
+        shell_complete=candidates.names_or_files(candidates.boards),
         help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULTS['board']}]",
     )(function)
 
@@ -97,8 +99,18 @@ def reading_options(function: Function) -> Function:
     """``--format``, ``--kind``, ``--window``, ``--step`` and ``--size``: how data is read where its path does not say it."""
     for option in reversed(
         (
-            click.option("--format", metavar="F", help="Form of the data: images, audio, recordings, table, npz or ucr."),
-            click.option("--kind", metavar="K", help="What the arrays of an .npz are: image, series, audio or vector."),
+            click.option(
+                "--format",
+                metavar="F",
+                shell_complete=candidates.names(candidates.formats),
+                help="Form of the data: images, audio, recordings, table, npz or ucr.",
+            ),
+            click.option(
+                "--kind",
+                metavar="K",
+                shell_complete=candidates.names(candidates.kinds),
+                help="What the arrays of an .npz are: image, series, audio or vector.",
+            ),
             click.option(
                 "--window", type=click.IntRange(1), metavar="N", help="Samples of recordings that a network sees at once."
             ),
@@ -115,6 +127,11 @@ def reading_options(function: Function) -> Function:
 def debug_option(function: Function) -> Function:
     """``--debug``, which :class:`nas.cli.group.Commands` acts on."""
     return click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where something goes wrong.")(function)
+
+
+def source_argument(function: Function) -> Function:
+    """``SOURCE``, see :mod:`nas.sources`."""
+    return click.argument("source", shell_complete=candidates.files)(function)
 
 
 def json_option(function: Function) -> Function:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nas.cli.options import board_option, debug_option, json_option, limit_options, model_option, optimize_option
+from nas.cli.options import board_option, debug_option, json_option, limit_options, model_option, optimize_option, source_argument
 
 
 @click.command(
@@ -16,7 +16,7 @@ Examples:
   nas predict model.tflite --board nrf52840-dk --budget 64KB --json
 """
 )
-@click.argument("source")
+@source_argument
 @board_option
 @limit_options
 @optimize_option

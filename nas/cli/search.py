@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nas.cli import candidates
 from nas.cli.options import (
     DURATION,
     board_option,
@@ -47,6 +48,7 @@ Examples:
     "--data",
     default=DEFAULTS["data"],
     metavar="PATH",
+    shell_complete=candidates.files,
     help="Folder or file to learn ('nas data PATH' describes it). [default: scikit-learn's digits]",
 )
 @reading_options

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nas.cli import candidates
 from nas.cli.options import debug_option, json_option
 
 FILE = click.Path(path_type=Path)
@@ -35,7 +36,12 @@ Examples:
     metavar="FILE",
     help="A recording (.wav), where the project takes sound, or an input as plain bytes; may be repeated.",
 )
-@click.option("--core", metavar="CORE", help="Build for and run on another core than the project was exported for.")
+@click.option(
+    "--core",
+    metavar="CORE",
+    shell_complete=candidates.names(candidates.cores),
+    help="Build for and run on another core than the project was exported for.",
+)
 @json_option
 @debug_option
 def command(
