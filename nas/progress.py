@@ -1,19 +1,22 @@
-"""Shows a search while it runs: a live table on a terminal, plain lines anywhere else."""
+"""Shows a search while it runs: a live table on a terminal, plain lines anywhere else, or nothing."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from nas.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+Verbosity = Literal["quiet", "normal", "verbose"]
 
 ROWS = 10
 """Trials that the live table shows."""
@@ -78,6 +81,10 @@ class Progress(ABC):
     def message(self, text: str) -> None:
         """A line worth keeping."""
 
+    def detail(self, text: str) -> None:
+        """A line for those who asked for more."""
+        return
+
     def phase(self, name: str, total: int, done: int = 0) -> None:
         """A stretch of ``total`` steps begins, ``done`` of them done in an earlier run."""
         self._phase, self._total, self._done = name, total, done
@@ -112,8 +119,8 @@ class SilentProgress(Progress):
         return
 
 
-class PlainProgress(Progress):
-    """One line per event."""
+class QuietProgress(Progress):
+    """Only what is worth keeping."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -121,6 +128,18 @@ class PlainProgress(Progress):
 
     def message(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
+
+
+class PlainProgress(QuietProgress):
+    """One line per event; if ``verbose``, networks and details as well."""
+
+    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+        super().__init__(stream)
+        self._verbose = verbose
+
+    def detail(self, text: str) -> None:
+        if self._verbose:
+            self.message(f"  {text}")
 
     def phase(self, name: str, total: int, done: int = 0) -> None:
         super().phase(name, total, done)
@@ -138,19 +157,22 @@ class PlainProgress(Progress):
         self.message(
             f"  {self._done}/{self._total}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}"
         )
+        self.detail(line.network)
 
 
 class LiveProgress(Progress):
     """A table of the latest trials with the best so far and the time left, redrawn in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
         from rich.console import Console
         from rich.live import Live
 
         super().__init__()
         self._lines: deque[TrialLine] = deque(maxlen=ROWS)
         self._text = ""
-        self._live = Live(console=Console(highlight=False), get_renderable=self._render, refresh_per_second=4, transient=True)
+        self._live = Live(
+            console=Console(file=stream, highlight=False), get_renderable=self._render, refresh_per_second=4, transient=True
+        )
 
     def __enter__(self) -> Progress:
         self._live.start()
@@ -197,6 +219,14 @@ class LiveProgress(Progress):
         return Group(*([table] if self._lines else []), bar, Text(details, overflow="ellipsis", no_wrap=True))
 
 
-def make_progress() -> Progress:
-    """The form that suits standard output."""
-    return LiveProgress() if sys.stdout.isatty() else PlainProgress(sys.stdout)
+def make_progress(verbosity: Verbosity = "normal", stream: TextIO | None = None) -> Progress:
+    """The form that suits ``stream`` (standard output by default) and what was asked for.
+
+    ``NO_COLOR`` is respected (by rich), and a terminal that cannot go back (``TERM=dumb``) gets lines.
+    """
+    stream = stream or sys.stdout
+    if verbosity == "quiet":
+        return QuietProgress(sys.stderr)
+    if verbosity == "normal" and stream.isatty() and os.environ.get("TERM") != "dumb":
+        return LiveProgress(stream)
+    return PlainProgress(stream, verbose=verbosity == "verbose")

@@ -12,12 +12,11 @@ from nas.datasets import is_path, name_of
 from nas.run_directory import RunDirectory
 from nas.study.finalists import c_name, read_finalist
 from nas.study.settings import read_run_settings
+from nas.study.trials import read_trial
 from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from optuna import Study
-    from optuna.trial import FrozenTrial
 
     from codegen.features import FrontEnd
     from codegen.ir import Graph
@@ -133,50 +132,6 @@ def trained(source: Source) -> Trained:
     if network.front_end is None:
         inputs = quantize_input(network.graph, inputs)
     return replace(network, inputs=inputs, about=about)
-
-
-def read_study(run: RunDirectory) -> Study:
-    """The study of the run's search; only read it.
-
-    :raises UserError: if no trial was made yet.
-    """
-    import optuna
-
-    from nas.study.driver import SEARCH, open_storage
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.load_study(study_name=SEARCH, storage=open_storage(run))
-    except KeyError:
-        raise UserError(f"{run.path}: no trial was made yet; 'nas resume {run.path}' goes on with the search") from None
-
-
-def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
-    """A finished trial of the run's search.
-
-    :raises UserError: if there is none of that number, or it has no result.
-    """
-    from optuna.trial import TrialState
-
-    trials = read_study(run).trials
-    if number >= len(trials):
-        raise UserError(f"{run.path}:{number}: no such trial; the search made {len(trials)}, numbered from 0")
-    if trials[number].state != TrialState.COMPLETE:
-        raise UserError(f"{run.path}:{number}: this trial has no result ({trials[number].state.name.lower()}); choose another one")
-    return trials[number]
-
-
-def best_trial(run: RunDirectory) -> FrozenTrial:
-    """The trial that became the winner; before there is one, the best so far.
-
-    :raises UserError: if no trial has ended yet.
-    """
-    if run.report.is_file():
-        return read_trial(run, run.read_report()["winner"]["trial"]["number"])
-    try:
-        return read_study(run).best_trial
-    except ValueError:
-        raise UserError(f"{run.path}: no trial has ended yet; 'nas resume {run.path}' goes on with the search") from None
 
 
 def _imported(source: Source) -> Graph:

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.options import board_option, debug_option, json_option, limit_options, optimize_option, source_argument
+from nas.cli.options import (
+    board_option,
+    debug_option,
+    json_option,
+    limit_options,
+    optimize_option,
+    source_argument,
+    verbosity_options,
+)
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
     from nas.interchange import Format
+    from nas.progress import Verbosity
 
 
 @click.command(
@@ -44,6 +53,7 @@ Examples:
 @optimize_option
 @click.option("--tune", is_flag=True, help="Measure the schedules of every layer in the emulator; take the best.")
 @click.option("--force", is_flag=True, help="Write the project although it breaks a limit.")
+@verbosity_options
 @json_option
 @debug_option
 @click.pass_context
@@ -60,6 +70,7 @@ def command(
     optimize: Optimize,
     tune: bool,
     force: bool,
+    verbosity: Verbosity,
     as_json: bool,
 ) -> int:
     """Write SOURCE as a C project, or as a file for other tools: a run (its winner), RUN:TRIAL, or an int8 .tflite file.
@@ -69,6 +80,7 @@ def command(
     """
     import json
     import sys
+    from contextlib import nullcontext
 
     from codegen.boards import load_board
     from codegen.measurement import render
@@ -76,7 +88,7 @@ def command(
     from nas.files import check_new_directory
     from nas.interchange import interchange_format
     from nas.limits import make_limits
-    from nas.progress import PlainProgress
+    from nas.progress import make_progress
     from nas.sources import find_source, trained
 
     interchange = interchange_format(form, out)
@@ -88,8 +100,10 @@ def command(
     check_new_directory(out, "--out")
     network = trained(found)
     # Standard output is the measurement's alone: with --json it is parsed.
-    tuning = PlainProgress(sys.stderr) if tune else None
-    exported = export_network(network, where, limits, name=found.name, optimize=optimize, directory=out, tuning=tuning, force=force)
+    with make_progress(verbosity, sys.stderr) if tune else nullcontext() as tuning:
+        exported = export_network(
+            network, where, limits, name=found.name, optimize=optimize, directory=out, tuning=tuning, force=force
+        )
     build = exported.build
     if exported.no_prediction is not None:
         click.echo(f"nas: no prediction: {exported.no_prediction}", err=True)

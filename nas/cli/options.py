@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -122,6 +123,20 @@ def reading_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def verbosity_options(function: Function) -> Function:
+    """``--quiet`` and ``--verbose``, as the parameter ``verbosity`` of :func:`nas.progress.make_progress`."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the result.")
+    @click.option("-v", "--verbose", is_flag=True, help="Print a line for everything that happens, with the networks.")
+    @functools.wraps(function)
+    def with_verbosity(*arguments: Any, quiet: bool, verbose: bool, **options: Any) -> Any:
+        if quiet and verbose:
+            raise click.UsageError("--quiet and --verbose: give one of them", click.get_current_context())
+        return function(*arguments, verbosity="quiet" if quiet else "verbose" if verbose else "normal", **options)
+
+    return cast(Function, with_verbosity)
 
 
 def debug_option(function: Function) -> Function:

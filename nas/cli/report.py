@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nas.cli.options import debug_option
+from nas.cli.options import debug_option, json_option
 
 
 @click.command(
@@ -20,12 +20,15 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="File to write. [default: RUN/report.html]"
 )
+@json_option
 @debug_option
-def command(run: Path, out: Path | None) -> None:
+def command(run: Path, out: Path | None, as_json: bool) -> None:
     """Write one HTML page about RUN: winner, front, history, what was promised and built, how to reproduce it.
 
     The page needs no network and no other file. Of a search that has not ended it shows what there is.
     """
+    import json
+
     from codegen.errors import UserError
     from nas.files import write_atomically
     from nas.report import report_page
@@ -36,4 +39,4 @@ def command(run: Path, out: Path | None) -> None:
     if not path.absolute().parent.is_dir():
         raise UserError(f"--out {path}: there is no folder {path.absolute().parent}")
     write_atomically(path, report_page(directory))
-    click.echo(f"written to {path}")
+    click.echo(json.dumps({"file": str(path)}) if as_json else f"written to {path}")

@@ -2,43 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from nas.progress import Progress, Verbosity
+    from nas.run_directory import RunDirectory
     from nas.study.running import Search
 
 
-def drive(search: Search) -> int:
-    """Search to the end and print the summary; returns the exit status.
+def drive(search: Search, *, verbosity: Verbosity = "normal", as_json: bool = False) -> int:
+    """Search to the end and print the summary, or the report as JSON; returns the exit status.
 
     Ctrl-C stops at once: every result so far is in the run directory, and the last line says how to go on.
     """
-    from nas.cli.explain import explain_trial
-    from nas.progress import make_progress
-    from nas.study.driver import NothingFitsError
-    from nas.study.explanation_text import explanation_text
-    from nas.summary import opening, summary
-
     run = search.run
 
     def opened(cut: int) -> None:
-        click.echo(opening(run, search.settings, search.preparation))
+        from nas.summary import opening
+
+        if verbosity != "quiet":
+            click.echo(opening(run, search.settings, search.preparation), err=as_json)
         if (warning := search.preparation.feasibility.cost_model.warning) is not None:
             click.echo(f"nas: {warning}", err=True)
         if cut:
-            click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off")
+            click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off", err=as_json)
 
-    try:
-        report = search.carry_out(make_progress, opened)
+    def progress() -> Progress:
+        from nas.progress import make_progress
+
+        return make_progress(verbosity, sys.stderr if as_json else sys.stdout)
+
+    try:  # the first thing that takes seconds is an import
+        from nas.study.driver import NothingFitsError
+        from nas.study.explanation_text import explanation_text
+        from nas.study.trial_explanation import explain_trial
+
+        report = search.carry_out(progress, opened)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; 'nas resume {run.path}' goes on", err=True)
         return 130
     except NothingFitsError as error:
         name, explanation = explain_trial(run, None)
-        click.echo("\n" + explanation_text(explanation, name))
+        if as_json:
+            about = {"trial": name, **explanation.to_json()}
+            click.echo(json.dumps({"run": str(run.path), "winner": None, "why": str(error), "explanation": about}, indent=2))
+        else:
+            click.echo("\n" + explanation_text(explanation, name))
         click.echo(f"nas: {error}", err=True)
         return 1
-    click.echo("\n" + summary(run, report))
+    if not as_json and verbosity != "quiet":
+        click.echo()
+    tell(run, report, as_json)
     return 0
+
+
+def tell(run: RunDirectory, report: Mapping[str, Any], as_json: bool) -> None:
+    """Print what came of a search that has ended."""
+    from nas.summary import summary
+
+    click.echo(json.dumps({"run": str(run.path), **report}, indent=2) if as_json else summary(run, report))

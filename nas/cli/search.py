@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,15 +12,19 @@ from nas.cli.options import (
     DURATION,
     board_option,
     debug_option,
+    json_option,
     limit_options,
     model_option,
     optimize_option,
     reading_options,
+    verbosity_options,
 )
 from nas.metrics import METRICS
 from nas.study.options import DEFAULTS, RANGES, TRIALS
 from nas.study.strategy import SAMPLERS
 
+if TYPE_CHECKING:
+    from nas.progress import Verbosity
 
 def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     """Makes the file's options the defaults of the command line's; eager, so that this comes before any other option."""
@@ -112,8 +116,10 @@ Examples:
     help="Read options from a file like a run's search.toml; options given by hand go first.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run directory to make. [default: runs/<data>-<k>]")
+@verbosity_options
+@json_option
 @debug_option
-def command(config: Path | None, out: Path | None, **options: Any) -> int:
+def command(config: Path | None, out: Path | None, verbosity: Verbosity, as_json: bool, **options: Any) -> int:
     """Find the most accurate network that fits, and leave it as a C project.
 
     Candidates that break a limit are rejected before they are trained. The best are trained fully, quantised to int8, compiled and
@@ -125,4 +131,4 @@ def command(config: Path | None, out: Path | None, **options: Any) -> int:
     from nas.study.running import begin
 
     settings = settings_from_options(options, {} if config is None else read_toml(config), f"--config {config}")
-    return drive(begin(settings, out))
+    return drive(begin(settings, out), verbosity=verbosity, as_json=as_json)

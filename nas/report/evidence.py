@@ -90,7 +90,7 @@ class Evidence:
         """Optuna's studies by name, the search's first."""
         import optuna
 
-        from nas.study.driver import open_storage
+        from nas.study.trials import open_storage
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = open_storage(self.run)

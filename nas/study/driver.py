@@ -31,9 +31,10 @@ from nas.study.settings import SearchSettings
 from nas.study.strategy import make_sampler
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened, screen, training_seed
+from nas.study.trials import RANDOM, SEARCH, open_storage
 from search_spaces import Architecture
 
-SEARCH, RANDOM, LARGEST = "search", "random", "largest"
+LARGEST = "largest"
 
 
 class NothingFitsError(Exception):
@@ -75,19 +76,6 @@ def run_search(
     chosen = _choose(settings, preparation, progress, sources, stage, feedback)
     outcome = Outcome(run, settings, preparation, sources, chosen, stage.done, feedback.to_json())
     return conclude(outcome, executor, progress, began)
-
-
-def open_storage(run: RunDirectory) -> optuna.storages.JournalStorage:
-    """Optuna's storage of the run; the driver alone writes to it.
-
-    :raises UserError: if it is damaged.
-    """
-    from optuna.storages.journal import JournalFileBackend
-
-    try:
-        return optuna.storages.JournalStorage(JournalFileBackend(str(run.journal)))
-    except (KeyError, ValueError, AssertionError, TypeError, AttributeError, IndexError):
-        raise UserError(f"{run.journal}: damaged, Optuna cannot read it; search anew") from None
 
 
 def _source(

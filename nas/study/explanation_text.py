@@ -5,7 +5,7 @@ from __future__ import annotations
 from codegen.errors import UserError
 from cost_models.limits import violations
 from nas.layer_shares import LayerShare
-from nas.study.explanation import Explanation, largest, layer_amount, shares
+from nas.study.explanation import Explanation, Figure, largest, layer_amount, shares
 from nas.study.feasibility import OPTION, Feasibility, describe
 from nas.summary import table
 from nas.units import format_count, format_size
@@ -44,10 +44,19 @@ def verdict(explanation: Explanation) -> list[str]:
     for figure in explanation.figures:
         if figure.broken and figure.bound is not None:
             most = next(iter(layers_text(explanation, figure.limit)), "no layer")
-            lines.append(f"{NAMES[figure.limit]} {figure.text(figure.value)} > {figure.text(figure.bound)}, most in {most}")
+            lines.append(f"{NAMES[figure.limit]} {_above(figure, figure.bound)}, most in {most}")
     if explanation.changes:
         return [*lines, f"{', or '.join(map(str, explanation.changes))}, fits"]
     return [*lines, "no one or two changes of it fit"]
+
+
+def _above(figure: Figure, bound: float) -> str:
+    """``41.2 KB > 32.0 KB``; to the byte, MAC or nanosecond where the two would look alike."""
+    value, limit = figure.text(figure.value), figure.text(bound)
+    if value != limit:
+        return f"{value} > {limit}"
+    unit, digits = {"ram": (" bytes", 0), "flash": (" bytes", 0), "latency": (" ms", 6), "macs": ("", 0)}[figure.limit]
+    return f"{figure.value:,.{digits}f}{unit} > {bound:,.{digits}f}{unit}"
 
 
 def layers_text(explanation: Explanation, limit: str) -> list[str]:

@@ -17,11 +17,11 @@ from cost_models import Limits, load_cost_model
 from nas.executor import Outcome, SerialExecutor
 from nas.run_directory import RunDirectory
 from nas.samplers import PredictorSampler, RandomFeasibleSampler
-from nas.study.driver import open_storage
 from nas.study.feasibility import Feasibility
 from nas.study.loop import run_sources
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened
+from nas.study.trials import open_storage
 from search_spaces import Architecture, ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)

@@ -1,0 +1,33 @@
+"""Why a trial of a run fits or does not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cost_models.limits import Limits
+from nas.datasets import load_train
+from nas.run_directory import RunDirectory
+from nas.study.explanation import Explanation, explain
+from nas.study.finalists import read_finalist
+from nas.study.preparation import feasibility_for
+from nas.study.settings import read_run_settings
+from nas.study.trials import best_trial, read_trial
+
+
+def explain_trial(run: RunDirectory, number: int | None, given: Limits | None = None) -> tuple[str, Explanation]:
+    """What there is to say of a trial of ``run`` (None: the winner, or the best trial so far), and what it is called.
+
+    Limits that are ``given`` go before the run's. Where the trial was built, its built figures count.
+
+    :raises UserError: if there is no such trial, or the run or its data cannot be read.
+    """
+    settings = read_run_settings(run)
+    if given is not None:
+        pairs = zip(dataclasses.astuple(given), dataclasses.astuple(settings.limits), strict=True)
+        settings = dataclasses.replace(settings, limits=Limits(*(own if new is None else new for new, own in pairs)))
+    trial = best_trial(run) if number is None else read_trial(run, number)
+    data = load_train(settings.data, settings.reading)
+    fits = feasibility_for(settings, data, run.model if run.model.is_file() else None)
+    architecture = fits.space.from_params(trial.params)
+    finalist = read_finalist(run, architecture.id)
+    return f"trial {trial.number}", explain(fits, architecture, None if finalist is None else finalist.built)
