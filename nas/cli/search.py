@@ -26,6 +26,7 @@ from nas.study.strategy import SAMPLERS
 if TYPE_CHECKING:
     from nas.progress import Verbosity
 
+
 def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     """Makes the file's options the defaults of the command line's; eager, so that this comes before any other option."""
     if value is not None:
