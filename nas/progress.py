@@ -36,6 +36,8 @@ class TrialLine:
     latency_ms: float
     network: str
     error: str = ""
+    boards: tuple[str, ...] = ()
+    """Where the search is for several boards, those on which the network fits; the figures are on the first of them."""
 
     @property
     def label(self) -> str:
@@ -55,7 +57,7 @@ class Progress(ABC):
         self._phase = ""
         self._total = self._done = self._done_before = 0
         self._began = time.monotonic()
-        self._best: TrialLine | None = None
+        self._best: dict[str, TrialLine] = {}
 
     def __enter__(self) -> Progress:
         return self
@@ -98,8 +100,10 @@ class Progress(ABC):
         """A trial ended; also one step."""
         if line.study != "search" or line.accuracy is None:
             return
-        if self._best is None or self._best.accuracy is None or line.accuracy > self._best.accuracy:
-            self._best = line
+        for board in line.boards or ("",):
+            best = self._best.get(board)
+            if best is None or best.accuracy is None or line.accuracy > best.accuracy:
+                self._best[board] = line
 
     def _left(self) -> str:
         new = self._done - self._done_before
@@ -109,7 +113,8 @@ class Progress(ABC):
         return f", about {format_duration(max(1.0, seconds))} left"
 
     def _best_text(self) -> str:
-        return "" if self._best is None else f"best {self._best.result} (trial {self._best.number})"
+        best = (f"{board} {line.result} (trial {line.number})".lstrip() for board, line in sorted(self._best.items()))
+        return f"best {', '.join(best)}" if self._best else ""
 
 
 class SilentProgress(Progress):
@@ -153,6 +158,7 @@ class PlainProgress(QuietProgress):
         super().trial(line)
         self._done += 1
         figures = f"RAM {format_size(line.ram):>8}  flash {format_size(line.flash):>8}  {line.latency_ms:7.3f} ms"
+        figures += f"  fits {', '.join(line.boards)}" if line.boards else ""
         best = self._best_text()
         self.message(
             f"  {self._done}/{self._total}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}"
@@ -201,6 +207,9 @@ class LiveProgress(Progress):
         table = Table(box=None, pad_edge=False, expand=True)
         for name in ("trial", "accuracy", "RAM", "flash", "latency"):
             table.add_column(name, justify="left" if name == "trial" else "right", no_wrap=True)
+        several = any(line.boards for line in self._lines)
+        if several:
+            table.add_column("fits", no_wrap=True)
         table.add_column("network", overflow="ellipsis", no_wrap=True, ratio=1)
         for line in self._lines:
             table.add_row(
@@ -209,8 +218,13 @@ class LiveProgress(Progress):
                 format_size(line.ram),
                 format_size(line.flash),
                 f"{line.latency_ms:.3f} ms",
+                *([", ".join(line.boards)] if several else []),
                 line.error or line.network,
-                style="bold green" if line is self._best else "red" if line.accuracy is None else None,
+                style="bold green"
+                if any(line is best for best in self._best.values())
+                else "red"
+                if line.accuracy is None
+                else None,
             )
         status = f"{self._phase} {self._done}/{self._total}{self._left()}"
         details = "   ".join(text for text in (status, self._best_text(), self._text) if text)

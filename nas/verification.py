@@ -31,12 +31,14 @@ def verify_project(
     expect: NDArray[Any] | Path | None = None,
     raw: Sequence[Path] = (),
     core: str | None = None,
+    board: str | None = None,
 ) -> Verified:
     """Build, run and compare the project at ``path``, or the winner of the run there.
 
     :param inputs: an array as :func:`codegen.verify.measure` takes it, or the ``.npy`` file that holds it; ``expect`` likewise.
     :param raw: recordings (``.wav``), where the project takes sound, or inputs as plain bytes; instead of ``inputs``.
     :param core: another core to build for and run on than the project was exported for.
+    :param board: of a run for several boards, the one whose winner is meant.
     :raises UserError: if there is no project, or a file or an array does not fit it.
     :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
     """
@@ -45,25 +47,31 @@ def verify_project(
 
     if inputs is not None and raw:
         raise UserError("--inputs and --raw: give one of them")
-    directory = project_directory(path)
+    directory = project_directory(path, board)
     heard = bool(raw) and are_sounds(raw)
     given = (read_sounds(directory, raw) if heard else _raw(raw)) if raw else _array(inputs, "--inputs")
     result = measure(directory, inputs=given, expect=_array(expect, "--expect"), core=core)
     return Verified(result, tuple(answers(directory, raw, result)) if heard else ())
 
 
-def project_directory(path: Path) -> Path:
-    """The directory of the project that ``path`` is, or that the run there has made.
+def project_directory(path: Path, board: str | None = None) -> Path:
+    """The directory of the project that ``path`` is, or that the run there has made, for the ``board`` where it has several.
 
-    :raises UserError: if it is a run that has not ended.
+    :raises UserError: if it is a run that has not ended or has no winner for the board, or a board is named for a project.
     """
     from nas.run_directory import SETTINGS, RunDirectory
+    from nas.study.board_report import pick_board, read_report_on
+    from nas.study.settings import read_run_settings
 
     if not (path / SETTINGS).is_file():
+        if board is not None:
+            raise UserError(f"--board {board}: is for a run; {path} is built for the board that it was exported for, or for --core")
         return path
     run = RunDirectory.open(path)
-    run.read_report()
-    return run.winner
+    settings = read_run_settings(run)
+    name = pick_board(run, settings, board)
+    read_report_on(run, name)
+    return settings.directory(run, name).winner
 
 
 def _array(given: NDArray[Any] | Path | None, option: str) -> Any:

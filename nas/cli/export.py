@@ -98,7 +98,7 @@ def command(
     limits = make_limits(where, budget=budget, flash=flash, latency=latency, macs=macs)
     found = find_source(source)
     check_new_directory(out, "--out")
-    network = trained(found)
+    network = trained(found, board)
     # Standard output is the measurement's alone: with --json it is parsed.
     with make_progress(verbosity, sys.stderr) if tune else nullcontext() as tuning:
         exported = export_network(

@@ -43,7 +43,7 @@ COUNT = _Parsed("count", parse_count)
 
 def _one_board(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:
     if len(value) > 1:
-        raise click.BadParameter("given more than once; one board a run for now", ctx=ctx, param=param)
+        raise click.BadParameter("given more than once; one at a time", ctx=ctx, param=param)
     return value[0]
 
 
@@ -58,6 +58,30 @@ def board_option(function: Function) -> Function:
         callback=_one_board,
         shell_complete=candidates.names_or_files(candidates.boards),
         help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULTS['board']}]",
+    )(function)
+
+
+def boards_option(function: Function) -> Function:
+    """``--board``, which may be given several times."""
+    return click.option(
+        "--board",
+        multiple=True,
+        default=[DEFAULTS["board"]],
+        show_default=False,
+        metavar="BOARD",
+        shell_complete=candidates.names_or_files(candidates.boards),
+        help="Board of the catalogue ('nas boards' lists it), or the path of a board file; repeated, a winner for each. "
+        f"[default: {DEFAULTS['board']}]",
+    )(function)
+
+
+def run_board_option(function: Function) -> Function:
+    """``--board`` of a run that has several."""
+    return click.option(
+        "--board",
+        metavar="BOARD",
+        shell_complete=candidates.names_or_files(candidates.boards),
+        help="Of a run for several boards, the one that is meant.",
     )(function)
 
 

@@ -57,7 +57,7 @@ def command(
     cost_model = find_cost_model(where, optimize, model)
     if cost_model.warning is not None:
         click.echo(f"nas: {cost_model.warning}", err=True)
-    network = shapes(found)
+    network = shapes(found, board)
     alone = cost_model.predict(network.graph, where, confidence=confidence, ram_limit=limits.ram)
     prediction = with_front_end(alone, network.front_end, where, cost_model.optimize)
     content = promise(alone, network.front_end, where, cost_model.optimize, limits)

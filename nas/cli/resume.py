@@ -34,6 +34,5 @@ def command(run: Path, verbosity: Verbosity, as_json: bool) -> int:
         read_run_settings(directory)
         if not as_json and verbosity != "quiet":
             click.echo("this search has ended\n")
-        tell(directory, directory.read_report(), as_json)
-        return 0
+        return tell(directory, directory.read_report(), as_json)
     return drive(reopen(directory), verbosity=verbosity, as_json=as_json)

@@ -27,8 +27,9 @@ def drive(search: Search, *, verbosity: Verbosity = "normal", as_json: bool = Fa
 
         if verbosity != "quiet":
             click.echo(opening(run, search.settings, search.preparation), err=as_json)
-        if (warning := search.preparation.feasibility.cost_model.warning) is not None:
-            click.echo(f"nas: {warning}", err=True)
+        for warning in dict.fromkeys(fits.cost_model.warning for fits in search.preparation.boards):
+            if warning is not None:
+                click.echo(f"nas: {warning}", err=True)
         if cut:
             click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off", err=as_json)
 
@@ -47,22 +48,24 @@ def drive(search: Search, *, verbosity: Verbosity = "normal", as_json: bool = Fa
         click.echo(f"\nstopped; 'nas resume {run.path}' goes on", err=True)
         return 130
     except NothingFitsError as error:
-        name, explanation = explain_trial(run, None)
+        explained = explain_trial(run, None)
         if as_json:
-            about = {"trial": name, **explanation.to_json()}
-            click.echo(json.dumps({"run": str(run.path), "winner": None, "why": str(error), "explanation": about}, indent=2))
+            about = [{"trial": name, **explanation.to_json()} for name, explanation in explained]
+            click.echo(json.dumps({"run": str(run.path), "winner": None, "why": str(error), "explanations": about}, indent=2))
         else:
-            click.echo("\n" + explanation_text(explanation, name))
+            click.echo("".join(f"\n{explanation_text(explanation, name)}\n" for name, explanation in explained), nl=False)
         click.echo(f"nas: {error}", err=True)
         return 1
     if not as_json and verbosity != "quiet":
         click.echo()
-    tell(run, report, as_json)
-    return 0
+    return tell(run, report, as_json)
 
 
-def tell(run: RunDirectory, report: Mapping[str, Any], as_json: bool) -> None:
-    """Print what came of a search that has ended."""
+def tell(run: RunDirectory, report: Mapping[str, Any], as_json: bool) -> int:
+    """Print what came of a search that has ended; returns the exit status, 1 where a board has no winner."""
     from nas.summary import summary
 
     click.echo(json.dumps({"run": str(run.path), **report}, indent=2) if as_json else summary(run, report))
+    for board, reason in report.get("without_winner", {}).items():
+        click.echo(f"nas: {board}: {reason}", err=True)
+    return 1 if report.get("without_winner") else 0

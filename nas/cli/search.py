@@ -10,7 +10,7 @@ import click
 from nas.cli import candidates
 from nas.cli.options import (
     DURATION,
-    board_option,
+    boards_option,
     debug_option,
     json_option,
     limit_options,
@@ -31,11 +31,9 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     """Makes the file's options the defaults of the command line's; eager, so that this comes before any other option."""
     if value is not None:
         from nas.files import read_toml
-        from nas.study.settings import read_options
+        from nas.study.settings import located, read_options
 
-        options = dict(read_options(read_toml(value), f"--config {value}"))
-        if "board" in options:
-            options["board"] = [options["board"]]
+        options = located(read_options(read_toml(value), f"--config {value}"), value.parent)
         ctx.default_map = {**(ctx.default_map or {}), **options}
     return value
 
@@ -46,6 +44,7 @@ Examples:
   nas search --budget 256KB
   nas search --data recordings/ --budget 64KB
   nas search --budget 3KB --flash 16KB --latency 2ms
+  nas search --board rpi-pico --board nucleo-l4r5zi
   nas search --config runs/digits-1/search.toml --seed 1
 """
 )
@@ -62,7 +61,7 @@ Examples:
     type=click.Choice(METRICS),
     help="What networks are judged by. [default: auroc for anomalies, balanced_accuracy of very unbalanced classes, else accuracy]",
 )
-@board_option
+@boards_option
 @limit_options
 @click.option(
     "--trials",
@@ -124,7 +123,8 @@ def command(config: Path | None, out: Path | None, verbosity: Verbosity, as_json
     """Find the most accurate network that fits, and leave it as a C project.
 
     Candidates that break a limit are rejected before they are trained. The best are trained fully, quantised to int8, compiled and
-    measured; the winner is the most accurate whose built program keeps every limit.
+    measured; the winner is the most accurate whose built program keeps every limit. With several boards each has its winner, and a
+    network that fits on some of them is trained once.
     """
     from nas.cli.running import drive
     from nas.files import read_toml

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nas.cli import candidates
-from nas.cli.options import debug_option, json_option
+from nas.cli.options import debug_option, json_option, run_board_option
 
 FILE = click.Path(path_type=Path)
 
@@ -42,10 +42,17 @@ Examples:
     shell_complete=candidates.names(candidates.cores),
     help="Build for and run on another core than the project was exported for.",
 )
+@run_board_option
 @json_option
 @debug_option
 def command(
-    directory: Path, inputs: Path | None, expect: Path | None, raw: tuple[Path, ...], core: str | None, as_json: bool
+    directory: Path,
+    inputs: Path | None,
+    expect: Path | None,
+    raw: tuple[Path, ...],
+    core: str | None,
+    board: str | None,
+    as_json: bool,
 ) -> int:
     """Build the C project in DIRECTORY (of a run: its winner), run it in the emulator, compare all outputs bit by bit, and measure.
 
@@ -60,7 +67,7 @@ def command(
     from nas.verification import verify_project
 
     try:
-        verified = verify_project(directory, inputs=inputs, expect=expect, raw=raw, core=core)
+        verified = verify_project(directory, inputs=inputs, expect=expect, raw=raw, core=core, board=board)
     except (StrayAccess, ExecutionFault) as error:
         click.echo(f"nas: {directory}: {error}", err=True)
         return 1

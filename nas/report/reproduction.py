@@ -15,8 +15,8 @@ def reproduction_section(evidence: Evidence) -> Section:
     versions = evidence.report.get("versions") or run.settings().get("versions", {})
     commands = [f"nas search --config {run.path / SETTINGS} --out AGAIN"]
     if evidence.report:
-        arrays = run.path / "verification"
-        commands.append(f"nas verify {run.winner} --inputs {arrays / 'inputs.npy'} --expect {arrays / 'expected.npy'}")
+        arrays = evidence.place.verification
+        commands.append(f"nas verify {evidence.place.winner} --inputs {arrays / 'inputs.npy'} --expect {arrays / 'expected.npy'}")
     timed = " The search was limited by time, so a faster or slower machine makes another number of trials."
     parts: list[object] = [
         paragraph(

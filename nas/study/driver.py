@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -18,27 +17,23 @@ from nas.executor import Executor
 from nas.files import write_atomically, write_json
 from nas.progress import Progress, TrialLine
 from nas.run_directory import RunDirectory
-from nas.study.compute import finishing_cost, training_cost
-from nas.study.feasibility import Feasibility
-from nas.study.feedback import Feedback
-from nas.study.finalists import Candidate, FinalistStage, best, ranked
+from nas.study.board_search import BoardOutcome, BoardSearch
+from nas.study.finalists import FinalistStage
 from nas.study.front import front_json
-from nas.study.largest import largest_feasible
 from nas.study.loop import run_sources
-from nas.study.outcome import Chosen, Outcome, conclude
+from nas.study.outcome import Outcome, conclude
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
+from nas.study.several_boards import SeveralBoards
 from nas.study.strategy import make_sampler
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened, screen, training_seed
 from nas.study.trials import RANDOM, SEARCH, open_storage
 from search_spaces import Architecture
 
-LARGEST = "largest"
-
 
 class NothingFitsError(Exception):
-    """No finalist's built program keeps the limits; the message says by what."""
+    """No finalist's built program keeps the limits, on any board; the message says by what."""
 
 
 def run_search(
@@ -70,12 +65,19 @@ def run_search(
         progress.message(f"stopped at {search.issued} trials: {search.exhausted}")
     if not search.completed():
         raise UserError(f"every trial failed; the first one: {search.study.trials[0].user_attrs.get('error', 'unknown reason')}")
-    write_json(run.path / "front.json", front_json(search.completed()))
     stage = FinalistStage(run, settings, preparation, executor, data, progress)
-    feedback = Feedback(run, preparation, progress)
-    chosen = _choose(settings, preparation, progress, sources, stage, feedback)
-    outcome = Outcome(run, settings, preparation, sources, chosen, stage.done, feedback.to_json())
-    return conclude(outcome, executor, progress, began)
+    searches = [BoardSearch(run, settings, preparation, fits, sources, progress) for fits in preparation.boards]
+    for board in searches:
+        write_json(board.place.front, front_json(search.completed(), board.name))
+    stage.finish({board.name: board.considered for board in searches})  # all at once, to keep the workers busy
+    chosen = [board.choose(stage) for board in searches]
+    boards = [found for found in chosen if isinstance(found, BoardOutcome)]
+    if not boards:
+        raise NothingFitsError("; ".join(str(reason) for reason in chosen))
+    failed = {board.name: found for board, found in zip(searches, chosen, strict=True) if isinstance(found, str)}
+    for name, reason in failed.items():
+        progress.message(f"{name}: {reason}")
+    return conclude(Outcome(run, settings, preparation, sources, boards, failed), executor, progress, began)
 
 
 def _source(
@@ -85,9 +87,10 @@ def _source(
     preparation: Preparation,
     wanted: Callable[[], int],
 ) -> StudySource:
-    sampler = make_sampler(settings.sampler if label == SEARCH else RANDOM, settings, preparation.feasibility)
+    sampler = make_sampler(settings.sampler if label == SEARCH else RANDOM, settings, preparation.boards)
     study = optuna.create_study(storage=storage, sampler=sampler, study_name=label, direction="maximize", load_if_exists=True)
-    return StudySource(label, study, preparation.feasibility, wanted)
+    boards = preparation.boards
+    return StudySource(label, study, boards[0] if len(boards) == 1 else SeveralBoards(boards), wanted)
 
 
 def _wanted(search: StudySource, settings: SearchSettings, began: float) -> int:
@@ -118,7 +121,7 @@ class _Trials:
         self._search = search
 
     def asked(self, source: StudySource, request: Request) -> None:
-        return
+        self._progress.detail(f"{source.label} {request.number} begins: {network_text(request.architecture)}")
 
     def completed(self, source: StudySource, request: Request, result: Screened) -> None:
         if source is self._search:
@@ -140,88 +143,10 @@ class _Trials:
             latency_ms=prediction.latency_ms.value,
             network=network_text(request.architecture),
             error=error,
+            boards=source.boards(request.architecture),
         )
 
 
 def network_text(architecture: Architecture) -> str:
     """The network on one line: ``conv-16-3-1 inverted_residual-64-5-2-4 flatten``."""
     return " ".join("-".join(map(str, block)) for block in architecture.network[1:])
-
-
-def _choose(
-    settings: SearchSettings,
-    preparation: Preparation,
-    progress: Progress,
-    sources: list[StudySource],
-    stage: FinalistStage,
-    feedback: Feedback,
-) -> list[Chosen]:
-    """Finish as many candidates of each strategy as there should be finalists; the winner and, beside it, each baseline's best.
-
-    Where none of a strategy's finalists keeps the limits as built, its next candidates follow that the cost model still lets pass
-    with what has been built so far.
-    """
-    pools = [_Pool(source.label, ranked(source), settings.finalists) for source in sources]
-    if settings.baselines:
-        pools.append(_Pool(LARGEST, _largest(settings, preparation, sources[0]), 1))
-    stage.finish([candidate for pool in pools for candidate in pool.considered])  # all at once, to keep the workers busy
-    feedback.learn(stage.done)
-    chosen = []
-    for pool in pools:
-        while (candidate := best(pool.considered, stage.done, settings.limits)) is None and pool.more(stage, feedback.feasibility):
-            stage.finish(pool.considered)
-            feedback.learn(stage.done)
-        if candidate is not None:
-            chosen.append(Chosen(pool.label, candidate))
-        elif pool.label == SEARCH:
-            raise NothingFitsError(_why_none(pool.considered, stage, settings, feedback))
-        else:
-            progress.message(f"{pool.label}: no network that keeps the limits as built")
-    return chosen
-
-
-def _largest(settings: SearchSettings, preparation: Preparation, search: StudySource) -> list[Candidate]:
-    """The largest networks that fit, each to be trained for no more than all of the search was trained for."""
-    spent = sum(training_cost(trial.user_attrs["macs"], settings.screening) for trial in search.completed())
-    for candidate in ranked(search)[: settings.finalists]:
-        macs = preparation.feasibility.predict(candidate.architecture).macs
-        spent += finishing_cost(macs, settings.finishing, settings.quantization)
-    candidates = []
-    for architecture in largest_feasible(preparation.feasibility, settings.seed):
-        macs = preparation.feasibility.predict(architecture).macs
-        effort = min(1.0, spent / finishing_cost(macs, settings.finishing, settings.quantization))
-        candidates.append(Candidate(LARGEST, None, architecture, None, effort))
-    return candidates
-
-
-@dataclass
-class _Pool:
-    """A strategy's candidates in order, and how many at a time may become finalists; the ``considered`` ones wait no more."""
-
-    label: str
-    waiting: list[Candidate]
-    portion: int
-    considered: list[Candidate] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._take()
-
-    def more(self, stage: FinalistStage, fits: Feasibility) -> bool:
-        """Take the next portion of those that fit, if there is one and it is limits that the others failed by, not errors."""
-        self.waiting = [candidate for candidate in self.waiting if not fits(candidate.architecture)]
-        if not stage.built(self.considered) or not self.waiting:
-            return False
-        self._take()
-        return True
-
-    def _take(self) -> None:
-        self.considered += self.waiting[: self.portion]
-        del self.waiting[: self.portion]
-
-
-def _why_none(considered: list[Candidate], stage: FinalistStage, settings: SearchSettings, feedback: Feedback) -> str:
-    broken = sorted({name for c in considered if (f := stage.done.get(c.architecture.id)) for name in f.broken(settings.limits)})
-    if broken:
-        remedy = f"search anew with --model {feedback.model_file}" if feedback.refitted else "loosen it or raise --trials"
-        return f"no winner: every finalist's built program breaks a limit ({', '.join(broken)}); {remedy}"
-    return f"no winner: every finalist failed; the first one: {next(iter(stage.failed.values()), 'unknown reason')}"

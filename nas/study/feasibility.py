@@ -97,6 +97,17 @@ class Feasibility:
         """What ``nas predict --json`` prints of ``architecture``, with the network alone under ``network`` where it is a part."""
         return promise(self.network(architecture), self._front_end(architecture), self.board, self.cost_model.optimize, limits)
 
+    def figures(self, architecture: Architecture) -> dict[str, Any]:
+        """What a trial's user attributes say of ``architecture``: predicted MACs, bytes, cycles and milliseconds."""
+        prediction = self.predict(architecture)
+        return {
+            "macs": prediction.macs,
+            "ram": prediction.ram.total,
+            "flash": round(prediction.flash.value),
+            "cycles": round(prediction.cycles.value),
+            "latency_ms": prediction.latency_ms.value,
+        }
+
     def costs(self, architecture: Architecture) -> tuple[float, ...]:
         """Predicted multiply-accumulates, bytes of RAM and of flash, and milliseconds."""
         prediction = self.predict(architecture)

@@ -9,23 +9,22 @@ from typing import Any
 from cost_models.drift import FigureDrift, Observation, find_drift, refit
 from cost_models.file import save
 from nas.progress import Progress
-from nas.run_directory import RunDirectory
+from nas.run_directory import BoardDirectory, RunDirectory
 from nas.study.feasibility import Feasibility
 from nas.study.finalists import Finalist
-from nas.study.preparation import Preparation
 from nas.study.tasks import graph_from_bytes
 
 
 class Feedback:
-    """What built finalists say of the cost model.
+    """What finalists built for a board say of its cost model.
 
     :attr:`feasibility` is the search's own until the model has drifted; from then on it asks the refitted model, which is kept in
     the run directory for other searches.
     """
 
-    def __init__(self, run: RunDirectory, preparation: Preparation, progress: Progress) -> None:
-        self._run, self._preparation, self._progress = run, preparation, progress
-        self._promised = preparation.feasibility
+    def __init__(self, run: RunDirectory, place: BoardDirectory, promised: Feasibility, progress: Progress) -> None:
+        self._run, self._place, self._progress = run, place, progress
+        self._promised = promised
         self._drift: dict[str, FigureDrift] = find_drift(())
         self._known: set[str] = set()
         self.feasibility: Feasibility = self._promised
@@ -33,7 +32,7 @@ class Feedback:
     @property
     def model_file(self) -> Path:
         """Where the refitted model goes."""
-        return self._run.refitted_model
+        return self._place.refitted_model
 
     @property
     def refitted(self) -> bool:
@@ -45,7 +44,7 @@ class Feedback:
         if set(finalists) == self._known:
             return
         self._known = set(finalists)
-        space = self._preparation.space
+        space = self._promised.space
         observations = []
         for key in sorted(finalists):
             graph = graph_from_bytes(self._run.finalist_file(key, ".safetensors").read_bytes())
@@ -61,7 +60,7 @@ class Feedback:
         save(model, self.model_file)
         self.feasibility = self._promised.replaced(cost_model=model)
         self._progress.message(
-            f"the cost model is off in {', '.join(drifted)}: refitted to the {len(observations)} networks built; "
+            f"the cost model of {model.core} is off in {', '.join(drifted)}: refitted to the {len(observations)} networks built; "
             f"use it again with --model {self.model_file}"
         )
 

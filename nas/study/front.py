@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial
+
+from nas.study.several_boards import figures_on
 
 FORMAT = 1
 COSTS = ("ram", "flash", "latency_ms", "macs")
 
 
-def pareto_front(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+Costed = tuple[FrozenTrial, Mapping[str, Any]]
+"""A trial with its figures on a board."""
+
+
+def pareto_front(trials: Sequence[Costed]) -> list[Costed]:
     """The trials that no other beats: more accurate at no higher cost, or cheaper in one of :data:`COSTS` and worse in nothing."""
-    points = [(-(trial.value or 0.0), *(float(trial.user_attrs[cost]) for cost in COSTS)) for trial in trials]
+    points = [(-(trial.value or 0.0), *(float(figures[cost]) for cost in COSTS)) for trial, figures in trials]
 
     def dominated(point: tuple[float, ...]) -> bool:
         return any(other != point and all(a <= b for a, b in zip(other, point, strict=True)) for other in points)
@@ -21,8 +27,9 @@ def pareto_front(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial, point in zip(trials, points, strict=True) if not dominated(point)]
 
 
-def front_json(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    """The content of ``front.json``: accuracy on the validation data as screened, costs as predicted."""
+def front_json(trials: Sequence[FrozenTrial], board: str) -> dict[str, Any]:
+    """The content of a board's ``front.json``: accuracy on the validation data as screened, costs as predicted."""
+    fitting = [(trial, figures) for trial in trials if (figures := figures_on(trial, board)) is not None]
     return {
         "format": FORMAT,
         "objectives": {"accuracy": "maximize", **dict.fromkeys(COSTS, "minimize")},
@@ -30,9 +37,9 @@ def front_json(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
             {
                 "number": trial.number,
                 "accuracy": trial.value,
-                **{cost: trial.user_attrs[cost] for cost in COSTS},
+                **{cost: figures[cost] for cost in COSTS},
                 "params": trial.params,
             }
-            for trial in pareto_front(trials)
+            for trial, figures in pareto_front(fitting)
         ],
     }

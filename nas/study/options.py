@@ -6,12 +6,13 @@ What an option may be and what it is unless given stands here once. Nothing heav
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 
 if TYPE_CHECKING:
+    from codegen.boards import Board
     from nas.study.settings import SearchSettings
 
 DEFAULTS: Mapping[str, Any] = {
@@ -48,25 +49,27 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         times in seconds; what has a default must have a value.
     :param recipes: the tables ``screening``, ``finishing`` and ``quantization`` of a configuration file, as far as they are given.
     :param where: names these in messages.
-    :raises UserError: for data or a board that does not exist, or a bad recipe.
+    :raises UserError: for data or a board that does not exist, boards that cannot be told apart, or a bad recipe.
     """
-    from codegen.boards import load_board
     from nas.datasets import Reading, check_data, is_path
-    from nas.limits import make_limits
+    from nas.limits import given_limits, make_limits
     from nas.study.recipes import FINISHING, QUANTIZATION, SCREENING
     from nas.study.settings import READING, SearchSettings, read_recipe
 
-    data, board = options["data"], options["board"]
+    data = options["data"]
     check_data(data)
-    limits = make_limits(load_board(board), **{key: options[key] for key in ("budget", "flash", "latency", "macs")})
+    names = (options["board"],) if isinstance(options["board"], str) else tuple(options["board"])
+    boards = load_boards(names)
+    given = {key: options[key] for key in ("budget", "flash", "latency", "macs")}
     return SearchSettings(
         data=os.path.abspath(data) if is_path(data) else data,
         reading=Reading(**{key: options[key] for key in READING}),
         split="",
         metric=options["metric"],
         # A board file is found again from any directory.
-        board=os.path.abspath(board) if board.endswith(".toml") else board,
-        limits=limits,
+        boards=tuple(os.path.abspath(name) if name.endswith(".toml") else name for name in names),
+        # Of one board they are written down; of several each has its own.
+        limits=make_limits(boards[0], **given) if len(boards) == 1 else given_limits(**given),
         trials=options["trials"] or (TRIALS if options["time"] is None else UNLIMITED),
         time=options["time"],
         sampler=options["sampler"],
@@ -82,6 +85,27 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         finishing=read_recipe(recipes, "finishing", FINISHING, where),
         quantization=read_recipe(recipes, "quantization", QUANTIZATION, where),
     )
+
+
+def load_boards(names: Sequence[str]) -> tuple[Board, ...]:
+    """The boards of a search by what ``--board`` says.
+
+    :raises UserError: if there is no such board, or two of one name or, of several, one that is called like a part of a run.
+    """
+    from codegen.boards import load_board
+    from nas.run_directory import PARTS
+
+    boards = tuple(map(load_board, names))
+    if len(boards) == 1:
+        return boards
+    for name, board in zip(names, boards, strict=True):
+        if sum(other.name == board.name for other in boards) > 1:
+            raise UserError(f"--board {name}: there are two boards called {board.name}; give each once, under a name of its own")
+        if board.name in PARTS or board.name.startswith("."):
+            raise UserError(f"--board {name}: {board.name!r} is no name for a folder of a run; give the board another name")
+    if not boards:
+        raise UserError("--board: give at least one board")
+    return boards
 
 
 def check_choices(options: Mapping[str, Any]) -> None:

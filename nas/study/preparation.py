@@ -1,14 +1,15 @@
-"""What a search needs before it starts, loaded and checked: board, data without its test part, space, feasibility."""
+"""What a search needs before it starts, loaded and checked: data without its test part, space, what fits on each board."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
-from cost_models import find_cost_model
+from cost_models import CostModel, find_cost_model, load_cost_model
 from nas.anomaly import with_anomalies
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
 from nas.metrics import CLASS_METRICS
@@ -16,7 +17,7 @@ from nas.metrics.confusion import suitable_metric
 from nas.study.explanation_text import check_possible
 from nas.study.feasibility import Feasibility
 from nas.study.settings import SearchSettings
-from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
+from search_spaces import Architecture, AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 if TYPE_CHECKING:
     from nas.spectrograms import FrontEnds
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """``train_set`` and ``validation`` are cut from the data's train part."""
+    """``boards`` say what fits on each; ``train_set`` and ``validation`` are cut from the data's train part."""
 
-    board: Board
     space: SearchSpace
-    feasibility: Feasibility
+    boards: tuple[Feasibility, ...]
     train_set: Dataset
     validation: Dataset
+
+    def macs(self, architecture: Architecture) -> int:
+        """Multiply-accumulates of an inference."""
+        return self.boards[0].predict(architecture).macs
 
 
 def space_for(dataset: Dataset) -> SearchSpace:
@@ -83,25 +87,42 @@ def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
     return train_set, with_anomalies(normal, settings.seed)
 
 
-def prepare(settings: SearchSettings, model: Path | None = None) -> Preparation:
-    """Load and check; the cost model is the one in the file ``model``, or the one that the settings name.
+def prepare(settings: SearchSettings) -> Preparation:
+    """Load and check.
 
-    :raises UserError: for an unknown board, data that cannot be read or changed, a core without a cost model, or limits that no
-        network of the space meets.
+    :raises UserError: for an unknown board, data that cannot be read or changed, a core without a cost model, a cost model for
+        none of the boards, or limits that no network of the space meets.
     """
     train_set, validation = load_parts(settings)
-    feasibility = feasibility_for(settings, train_set, model)
-    check_possible(feasibility)
-    return Preparation(feasibility.board, feasibility.space, feasibility, train_set, validation)
+    boards = feasibilities(settings, train_set)
+    for fits in boards:
+        check_possible(fits)
+    return Preparation(boards[0].space, boards, train_set, validation)
 
 
-def feasibility_for(settings: SearchSettings, dataset: Dataset, model: Path | None = None) -> Feasibility:
-    """Which networks for ``dataset`` fit; ``model`` as in :func:`prepare`.
+def feasibilities(settings: SearchSettings, dataset: Dataset) -> tuple[Feasibility, ...]:
+    """Which networks for ``dataset`` fit on each board.
 
-    :raises UserError: for an unknown board, data that searches do not take, or a core without a cost model.
+    :raises UserError: for an unknown board, data that searches do not take, a core without a cost model, or a cost model for none
+        of the boards.
     """
-    board = load_board(settings.board)
-    file = model or (None if settings.model is None else Path(settings.model))
-    cost_model = find_cost_model(board, settings.optimize, file)
     space, front_ends = space_for(dataset), front_ends_for(dataset)
-    return Feasibility(space, cost_model, board, settings.limits, settings.confidence, front_ends)
+    boards = [load_board(name) for name in settings.boards]
+    models = _cost_models(boards, settings)
+
+    def feasibility(board: Board) -> Feasibility:
+        return Feasibility(space, models[board.core], board, settings.limits_on(board), settings.confidence, front_ends)
+
+    return tuple(map(feasibility, boards))
+
+
+def _cost_models(boards: Sequence[Board], settings: SearchSettings) -> dict[str, CostModel]:
+    """A model for each core: the one in the file that the settings name, where it is for the core, or the one that comes for it."""
+    file = None if settings.model is None else Path(settings.model)
+    cores = {board.core: board for board in boards}
+    its_core = None if file is None or len(cores) == 1 else load_cost_model(file).core
+    if its_core is not None and its_core not in cores:
+        raise UserError(f"--model {file}: is for {its_core}, which none of the boards has ({', '.join(cores)})")
+    return {
+        core: find_cost_model(board, settings.optimize, file if its_core in (None, core) else None) for core, board in cores.items()
+    }

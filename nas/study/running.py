@@ -56,8 +56,9 @@ def begin(settings: SearchSettings, out: Path | None) -> Search:
     check_new_directory(path, "--out")
     preparation = prepare(settings)
     settings = settings.of_data(preparation.train_set)
-    run = RunDirectory.create(path, settings.to_toml(), None if settings.model is None else Path(settings.model))
-    return Search(run, settings, preparation)
+    kept, files = settings.kept()
+    folders = [fits.board.name for fits in preparation.boards] if len(preparation.boards) > 1 else []
+    return Search(RunDirectory.create(path, kept.to_toml(), files, folders), settings, preparation)
 
 
 def reopen(run: RunDirectory) -> Search:
@@ -69,4 +70,4 @@ def reopen(run: RunDirectory) -> Search:
     from nas.study.settings import read_run_settings
 
     settings = read_run_settings(run)
-    return Search(run, settings, prepare(settings, run.model if run.model.is_file() else None))
+    return Search(run, settings, prepare(settings))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from codegen.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.samplers import FeasibleSampler
+    from nas.samplers import FeasibleSampler, ProposingSampler
     from nas.study.feasibility import Feasibility
     from nas.study.settings import SearchSettings
 
@@ -22,11 +23,18 @@ SAMPLERS = {
 """What each of them is."""
 
 
-def make_sampler(name: str, settings: SearchSettings, feasibility: Feasibility) -> FeasibleSampler:
-    """The sampler called ``name`` for a search with these settings.
+def make_sampler(name: str, settings: SearchSettings, boards: Sequence[Feasibility]) -> ProposingSampler:
+    """The sampler called ``name`` for a search with these settings; where there are several boards, they take turns.
 
     :raises UserError: if there is none of that name.
     """
+    from nas.samplers import TurnsSampler
+
+    samplers = [_for_board(name, settings, feasibility) for feasibility in boards]
+    return samplers[0] if len(samplers) == 1 else TurnsSampler(samplers)
+
+
+def _for_board(name: str, settings: SearchSettings, feasibility: Feasibility) -> FeasibleSampler:
     from nas import samplers
 
     space, seed, lag, population = feasibility.space, settings.seed, settings.workers, settings.population

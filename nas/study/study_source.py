@@ -10,8 +10,9 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cost_models.prediction import Prediction
-from nas.samplers import FeasibleSampler, NoFeasibleArchitectureError, suggest_architecture
+from nas.samplers import NoFeasibleArchitectureError, ProposingSampler, suggest_architecture
 from nas.study.feasibility import Feasibility
+from nas.study.several_boards import SeveralBoards
 from search_spaces import Architecture, SearchSpace
 
 
@@ -32,9 +33,11 @@ class StudySource:
     :param wanted: how many trials there should be; asked before each new one, so it may change.
     """
 
-    def __init__(self, label: str, study: optuna.Study, feasibility: Feasibility, wanted: Callable[[], int]) -> None:
+    def __init__(
+        self, label: str, study: optuna.Study, feasibility: Feasibility | SeveralBoards, wanted: Callable[[], int]
+    ) -> None:
         sampler = study.sampler
-        assert isinstance(sampler, FeasibleSampler)
+        assert isinstance(sampler, ProposingSampler)
         self.label = label
         self.study = study
         self.exhausted: str | None = None
@@ -48,6 +51,11 @@ class StudySource:
         self._under_way: dict[int, Trial] = {}
 
     @property
+    def sampler(self) -> str:
+        """What reports call the sampler."""
+        return self._sampler.title
+
+    @property
     def space(self) -> SearchSpace:
         """What the trials are chosen from."""
         return self._feasibility.space
@@ -59,6 +67,11 @@ class StudySource:
     def costs(self, architecture: Architecture) -> tuple[float, ...]:
         """What a predictor of accuracy is told of ``architecture``, see :meth:`Feasibility.costs`."""
         return self._feasibility.costs(architecture)
+
+    def boards(self, architecture: Architecture) -> tuple[str, ...]:
+        """Names of the boards on which ``architecture`` fits, where there are several to choose from."""
+        several = self._feasibility
+        return tuple(fits.board.name for fits in several.fitting(architecture)) if isinstance(several, SeveralBoards) else ()
 
     @property
     def ended(self) -> bool:
@@ -91,7 +104,6 @@ class StudySource:
         self._under_way[trial.number] = trial
         architecture = suggest_architecture(trial, self._feasibility.space)
         proposal = self._sampler.propose(self.study, trial.number)
-        prediction = self._feasibility.predict(architecture)
         written = self.study.get_trials(deepcopy=False)[trial.number].constraints
         for limit, margin in self._feasibility.margins(architecture).items():
             if limit not in written:
@@ -100,11 +112,7 @@ class StudySource:
             "architecture": architecture.id,
             "network": architecture.network,
             "rejected": {"candidates": proposal.candidates_rejected, **proposal.rejected_by},
-            "macs": prediction.macs,
-            "ram": prediction.ram.total,
-            "flash": round(prediction.flash.value),
-            "cycles": round(prediction.cycles.value),
-            "latency_ms": prediction.latency_ms.value,
+            **self._feasibility.figures(architecture),
         }
         for key, value in attributes.items():
             trial.set_user_attr(key, value)

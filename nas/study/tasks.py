@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.datasets import Dataset
+from nas.executor import one_line
 from search_spaces import SearchSpace
 
 if TYPE_CHECKING:
@@ -96,12 +97,21 @@ def train_and_quantize(
 
 
 @dataclass(frozen=True, slots=True)
+class Built:
+    """What became of a network's program on each board, by name: ``figures`` as ``nas verify --json`` prints them, or the one-line
+    error in ``failed``."""
+
+    figures: Mapping[str, Mapping[str, Any]]
+    failed: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A finalist: fully trained, quantised, built and measured.
 
     ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`;
     ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of
-    sounds, as JSON; ``built`` is what ``nas verify --json`` prints.
+    sounds, as JSON.
     """
 
     float_accuracy: float
@@ -111,7 +121,7 @@ class Finished:
     graph: bytes
     checkpoint: bytes
     front_end: Mapping[str, Any] | None
-    built: Mapping[str, Any]
+    built: Built
     seconds: float
 
 
@@ -124,24 +134,17 @@ def finish(
     quantization: Recipe,
     seed: int,
     name: str,
-    board: Board,
+    boards: Sequence[Board],
     optimize: Optimize,
 ) -> Finished:
-    """Train one architecture fully, quantise it, build its program for ``board`` and measure it."""
-    from codegen.compile import compile_graph
-    from codegen.cores import find_core
-    from codegen.verify import measure_model
+    """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it."""
     from nas.quantization import int8_accuracy
-    from nas.spectrograms import network_form, program_inputs
+    from nas.spectrograms import network_form
 
     start = time.perf_counter()
     trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name)
     front_end = trained.front_end
-    model = compile_graph(trained.graph, find_core(board.core), name=name, optimize=optimize, front_end=front_end)
-    few = validation.subset(np.arange(min(MEASURED_INPUTS, len(validation))))
-    built = measure_model(model, board=board, inputs=program_inputs(few, front_end))
-    if not built.bit_exact:
-        raise RuntimeError(f"{built.mismatches} of {built.inputs} outputs of the built program differ from the reference")
+    built = _build(trained.graph, front_end, validation, name, boards, optimize)
     return Finished(
         float_accuracy=trained.float_accuracy,
         int8_accuracy=int8_accuracy(trained.graph, network_form(validation, front_end)),
@@ -150,9 +153,41 @@ def finish(
         graph=graph_bytes(trained.graph),
         checkpoint=trained.checkpoint,
         front_end=None if front_end is None else front_end.to_json(),
-        built=built.to_json(),
+        built=built,
         seconds=time.perf_counter() - start,
     )
+
+
+def build(
+    graph: bytes, front_end: FrontEnd | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
+) -> Built:
+    """Build the program of a network that was finished before, for more ``boards``, and measure it."""
+    return _build(graph_from_bytes(graph), front_end, validation, name, boards, optimize)
+
+
+def _build(
+    graph: Graph, front_end: FrontEnd | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
+) -> Built:
+    from codegen.compile import compile_graph
+    from codegen.cores import find_core
+    from codegen.verify import measure_model
+    from nas.spectrograms import program_inputs
+
+    few = validation.subset(np.arange(min(MEASURED_INPUTS, len(validation))))
+    figures, failed = {}, {}
+    for board in boards:
+        try:
+            model = compile_graph(graph, find_core(board.core), name=name, optimize=optimize, front_end=front_end)
+            measured = measure_model(model, board=board, inputs=program_inputs(few, front_end))
+        except Exception as error:  # on another board it may do
+            failed[board.name] = one_line(error)
+            continue
+        if measured.bit_exact:
+            figures[board.name] = measured.to_json()
+        else:
+            wrong = f"{measured.mismatches} of {measured.inputs} outputs"
+            failed[board.name] = f"{wrong} of the built program differ from the reference"
+    return Built(figures, failed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from codegen.errors import UserError
 from nas.run_directory import RunDirectory
+from nas.study.board_report import report_on
+from nas.study.several_boards import figures_on
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -59,14 +61,17 @@ def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
     return trials[number]
 
 
-def best_trial(run: RunDirectory) -> FrozenTrial:
-    """The trial that became the winner; before there is one, the best so far.
+def best_trial(run: RunDirectory, board: str) -> FrozenTrial:
+    """The trial that became the winner for a board; where there is none, the best that fits there so far.
 
-    :raises UserError: if no trial has ended yet.
+    :raises UserError: if no such trial has ended yet.
     """
-    if run.report.is_file():
-        return read_trial(run, run.read_report()["winner"]["trial"]["number"])
-    try:
-        return read_study(run).best_trial
-    except ValueError:
-        raise UserError(f"{run.path}: no trial has ended yet; 'nas resume {run.path}' goes on with the search") from None
+    from optuna.trial import TrialState
+
+    if run.report.is_file() and (report := report_on(run.read_report(), board)):
+        return read_trial(run, report["winner"]["trial"]["number"])
+    trials = read_study(run).get_trials(states=(TrialState.COMPLETE,))
+    fitting = [trial for trial in trials if trial.value is not None and figures_on(trial, board) is not None]
+    if not fitting:
+        raise UserError(f"{run.path}: no trial has ended yet; 'nas resume {run.path}' goes on with the search")
+    return max(fitting, key=lambda trial: trial.value or 0.0)
