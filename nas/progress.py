@@ -55,7 +55,9 @@ class Progress(ABC):
 
     def __init__(self) -> None:
         self._phase = ""
-        self._total = self._done = self._done_before = 0
+        self._total: int | None = 0
+        self._done = self._done_before = 0
+        self._seconds: float | None = None
         self._began = time.monotonic()
         self._best: dict[str, TrialLine] = {}
 
@@ -87,9 +89,10 @@ class Progress(ABC):
         """A line for those who asked for more."""
         return
 
-    def phase(self, name: str, total: int, done: int = 0) -> None:
-        """A stretch of ``total`` steps begins, ``done`` of them done in an earlier run."""
-        self._phase, self._total, self._done = name, total, done
+    def phase(self, name: str, total: int | None, done: int = 0, seconds: float | None = None) -> None:
+        """A stretch of ``total`` steps (None: nobody knows) begins, ``done`` of them done in an earlier run; it ends after
+        ``seconds`` if not before."""
+        self._phase, self._total, self._done, self._seconds = name, total, done, seconds
         self._began, self._done_before = time.monotonic(), done
 
     def step(self, text: str = "") -> None:
@@ -105,12 +108,26 @@ class Progress(ABC):
             if best is None or best.accuracy is None or line.accuracy > best.accuracy:
                 self._best[board] = line
 
+    @property
+    def _count(self) -> str:
+        """How far the phase has come."""
+        return f"{self._done}" if self._total is None else f"{self._done}/{self._total}"
+
+    @property
+    def _share(self) -> float:
+        """The same as a fraction of 1."""
+        by_time = 0.0 if not self._seconds else (time.monotonic() - self._began) / self._seconds
+        return min(1.0, max(by_time, 0.0 if self._total is None else self._done / max(1, self._total)))
+
     def _left(self) -> str:
-        new = self._done - self._done_before
-        if not new or self._done >= self._total:
-            return ""
-        seconds = (time.monotonic() - self._began) / new * (self._total - self._done)
-        return f", about {format_duration(max(1.0, seconds))} left"
+        took, new = time.monotonic() - self._began, self._done - self._done_before
+        estimates = []
+        if self._total is not None and new:
+            estimates.append(took / new * (self._total - self._done))
+        if self._seconds is not None:
+            estimates.append(self._seconds - took)
+        left = min(estimates, default=0.0)
+        return f", about {format_duration(max(1.0, left))} left" if left > 0 else ""
 
     def _best_text(self) -> str:
         best = (f"{board} {line.result} (trial {line.number})".lstrip() for board, line in sorted(self._best.items()))
@@ -146,13 +163,15 @@ class PlainProgress(QuietProgress):
         if self._verbose:
             self.message(f"  {text}")
 
-    def phase(self, name: str, total: int, done: int = 0) -> None:
-        super().phase(name, total, done)
-        self.message(f"{name}: {total}" + (f", {done} done before" if done else ""))
+    def phase(self, name: str, total: int | None, done: int = 0, seconds: float | None = None) -> None:
+        super().phase(name, total, done, seconds)
+        limits = [] if total is None else [f"{total}"]
+        limits += [] if seconds is None else [f"as many as begin within {format_duration(seconds)}"]
+        self.message(f"{name}: {', '.join(limits)}" + (f", {done} done before" if done else ""))
 
     def step(self, text: str = "") -> None:
         super().step(text)
-        self.message(f"  {self._done}/{self._total}  " + f"{text}{self._left()}".removeprefix(", "))
+        self.message(f"  {self._count}  " + f"{text}{self._left()}".removeprefix(", "))
 
     def trial(self, line: TrialLine) -> None:
         super().trial(line)
@@ -160,9 +179,7 @@ class PlainProgress(QuietProgress):
         figures = f"RAM {format_size(line.ram):>8}  flash {format_size(line.flash):>8}  {line.latency_ms:7.3f} ms"
         figures += f"  fits {', '.join(line.boards)}" if line.boards else ""
         best = self._best_text()
-        self.message(
-            f"  {self._done}/{self._total}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}"
-        )
+        self.message(f"  {self._count}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}")
         self.detail(line.network)
 
 
@@ -226,9 +243,9 @@ class LiveProgress(Progress):
                 if line.accuracy is None
                 else None,
             )
-        status = f"{self._phase} {self._done}/{self._total}{self._left()}"
+        status = f"{self._phase} {self._count}{self._left()}"
         details = "   ".join(text for text in (status, self._best_text(), self._text) if text)
-        filled = BAR * self._done // max(1, self._total)
+        filled = int(BAR * self._share)
         bar = Text("━" * filled, "green") + Text("━" * (BAR - filled), "bright_black")
         return Group(*([table] if self._lines else []), bar, Text(details, overflow="ellipsis", no_wrap=True))
 

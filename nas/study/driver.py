@@ -21,6 +21,7 @@ from nas.study.board_search import BoardOutcome, BoardSearch
 from nas.study.finalists import FinalistStage
 from nas.study.front import front_json
 from nas.study.loop import run_sources
+from nas.study.options import UNLIMITED
 from nas.study.outcome import Outcome, conclude
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
@@ -59,7 +60,8 @@ def run_search(
         return executor.submit(screen, preparation.space, params, *data, settings.screening, seed)
 
     finished = sum(len(source.completed()) for source in sources)
-    progress.phase("trials", settings.trials * len(sources), finished)
+    total = None if settings.trials == UNLIMITED else settings.trials * len(sources)
+    progress.phase("trials", total, finished, settings.time)
     run_sources(executor, sources, start, _Trials(run, progress, len(sources), search), _known(run, search))
     if search.exhausted is not None:
         progress.message(f"stopped at {search.issued} trials: {search.exhausted}")

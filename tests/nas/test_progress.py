@@ -49,6 +49,26 @@ def test_plain_lines() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+def test_where_only_the_time_is_limited_it_tells_what_is_left() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    progress.phase("trials", None, 2, seconds=600)
+    progress.trial(TrialLine("search", 2, 0.9, 2048, 9000, 1.25, NETWORK))
+    progress.phase("trials", 4, seconds=0.001)
+    progress.trial(TrialLine("search", 3, 0.8, 2048, 9000, 1.25, NETWORK))
+    first, trial, second, late = stream.getvalue().splitlines()
+    assert first == "trials: as many as begin within 10 min 0 s, 2 done before"
+    assert trial.split()[0] == "3"
+    assert trial.endswith("best 90.00% (trial 2), about 10 min 0 s left")
+    assert second == "trials: 4, as many as begin within 1 ms"
+    assert "1/4" in late
+    live = LiveProgress()
+    live.phase("trials", None, seconds=600)
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(live._render())
+    assert "trials 0, about 10 min 0 s left" in console.export_text()
+
+
 def test_the_live_table_keeps_its_figures_on_a_narrow_terminal() -> None:
     progress = LiveProgress()
     feed(progress)

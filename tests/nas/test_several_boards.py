@@ -14,6 +14,7 @@ from command_line import nas, read
 from html_tags import Tags
 
 import codegen.boards as boards_package
+from codegen.boards import load_board
 from codegen.errors import UserError
 from nas.cli import cli
 from nas.executor import Outcome, SerialExecutor
@@ -70,7 +71,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     (folder / "two.toml").write_text(CONFIG)
     (folder / "own").mkdir()
     pico = Path(boards_package.__file__).with_name("rpi-pico.toml").read_text()
-    (folder / "own" / "mine.toml").write_text(pico.replace('"rpi-pico"', f'"{OWN}"', 1))
+    (folder / "own" / "mine.toml").write_text(pico.replace('"rpi-pico"', f'"{OWN}"', 1).replace("2_097_152", "1_048_576"))
     done = nas("search", "--config", str(folder / "two.toml"), "--out", "run", "--json", "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -112,8 +113,9 @@ def test_every_board_has_its_front_finalists_and_winner(searched: Searched) -> N
         front = {trial["number"] for trial in read(place / "front.json")["trials"]}
         assert front
         built |= {path.stem for path in (place / "finalists").iterdir()}
-    own_flash = report["boards"][OWN]["limits"]["flash"]
-    assert own_flash != report["boards"][M4]["limits"]["flash"]  # each board's own memory, where no limit is given
+    for board, name in ((M4, M4), (OWN, str(searched.path / "boards" / "mine.toml"))):
+        assert report["boards"][board]["limits"]["flash"] == load_board(name).available_flash  # its own, where no limit is given
+    assert report["boards"][OWN]["limits"]["flash"] < report["boards"][M4]["limits"]["flash"]
     kept = {path.name.split(".")[0] for path in (searched.path / "finalists").iterdir()}
     assert kept == built
     tested = [use["architecture"] for use in report["test_uses"] if "emulator" not in use["purpose"]]
@@ -128,10 +130,8 @@ def test_commands_ask_which_board_is_meant(searched: Searched) -> None:
         assert result.exit_code == 2
         assert result.stderr == f"nas: {path}: this search is for {M4}, {OWN}; say with --board for which of them\n"
     assert "--board" in run("verify", f"{path}/{OWN}/winner", "--board", M4).stderr
-    arrays = [
-        f"--{name}={searched.path / OWN / 'verification' / file}.npy"
-        for name, file in (("inputs", "inputs"), ("expect", "expected"))
-    ]
+    vectors = searched.path / OWN / "verification"
+    arrays = [f"--inputs={vectors / 'inputs.npy'}", f"--expect={vectors / 'expected.npy'}"]
     verified = run("verify", path, "--board", OWN, "--json", *arrays)
     assert verified.exit_code == 0, verified.stderr
     assert json.loads(verified.stdout) == searched.report["boards"][OWN]["winner"]["built"]
