@@ -174,6 +174,29 @@ def test_one_page_shows_every_board(searched: Searched) -> None:
     assert M4 not in Tags(alone).text.split("How to reproduce it")[0]
 
 
+@pytest.mark.slow
+def test_a_board_without_a_winner_leaves_the_others_theirs(searched: Searched, tmp_path: Path) -> None:
+    """The report as it is where every finalist of one board broke a limit as built."""
+    path = tmp_path / "run"
+    shutil.copytree(searched.path, path)
+    report, reason = searched.report, "no winner: every finalist's built program breaks a limit (ram)"
+    del report["boards"][OWN]
+    report["without_winner"][OWN] = reason
+    (path / "report.json").write_text(json.dumps(report))
+    ended = run("resume", str(path))
+    assert ended.exit_code == 1
+    assert ended.stderr == f"nas: {OWN}: {reason}\n"
+    assert f"{M4} (cortex-m4)\nwinner: trial" in ended.stdout
+    refused = run("verify", str(path), "--board", OWN)
+    assert (refused.exit_code, refused.stderr) == (2, f"nas: {path}: {OWN}: {reason}\n")
+    assert run("explain", str(path), "--board", OWN).stdout.startswith("trial ")
+    page = Tags(report_page(RunDirectory.open(path))).text
+    assert f"N{reason[1:]}." in page
+    (path / "report.json").unlink()
+    page = Tags(report_page(RunDirectory.open(path))).text
+    assert "The search has not ended, so there is no winner yet." in page
+
+
 class Training(SerialExecutor):
     """Notes what is asked for."""
 
