@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from codegen.errors import UserError
@@ -74,6 +74,13 @@ def duration(name: str, value: Duration | None) -> float | None:
 def board_name(board: BoardLike) -> str:
     """A board's name or path."""
     return os.fspath(board) if isinstance(board, (str, os.PathLike)) else board.name
+
+
+def board_names(boards: BoardLike | Sequence[BoardLike]) -> list[str]:
+    """Names or paths of one board or several."""
+    if isinstance(boards, Sequence) and not isinstance(boards, str):
+        return [board_name(board) for board in boards]
+    return [board_name(boards)]
 
 
 def limits(budget: Size | None, flash: Size | None, latency: Duration | None, macs: Count | None) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def export(
     if (form := interchange_format(None, directory)) is not None:
         raise UserError(f"--out {directory}: is to be a directory; nas.export_file writes .{form} files")
     check_new_directory(directory, "--out")
-    network = int8_network(source, calibration_data, name)
+    network = int8_network(source, calibration_data, name, board_name(board))
     exported = export_network(
         network.trained,
         where,

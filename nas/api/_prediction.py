@@ -92,7 +92,7 @@ def predict(
     check_choices({"optimize": optimize, "confidence": confidence})
     where = load_board(board_name(board))
     given = given_limits(**limits(budget, flash, latency, macs))
-    network = network_shapes(source, calibration_data)
+    network = network_shapes(source, calibration_data, board_name(board))
     cost_model = find_cost_model(where, optimize, None if model is None else Path(model))
     alone = cost_model.predict(network.graph, where, confidence=confidence, ram_limit=given.ram)
     whole = with_front_end(alone, network.front_end, where, cost_model.optimize)

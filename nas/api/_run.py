@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from codegen.measurement import Verification
-from nas.api._arguments import AnyPath, naming_arguments
+from nas.api._arguments import AnyPath, BoardLike, board_name, naming_arguments
 from nas.api._prediction import Prediction, prediction_from_json
 from nas.run_directory import RunDirectory
 
@@ -64,9 +64,35 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The run at ``path``, as its directory is now; every property reads it anew."""
+    """The run at ``path``, as its directory is now; every property reads it anew.
+
+    Of a search for several boards, winner, baselines, trials and front are those of ``board``, which :meth:`on` chooses.
+    """
 
     path: Path
+    board: str | None = field(default=None, repr=False)
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """Names of the boards that the search is for."""
+        from nas.study.board_report import board_names
+        from nas.study.settings import read_run_settings
+
+        return board_names(read_run_settings(self._directory))
+
+    @naming_arguments
+    def on(self, board: BoardLike) -> Run:
+        """The run as it is on one of its boards.
+
+        :raises UserError: if it has no such board.
+        """
+        from codegen.boards import load_board
+
+        wanted, known = board_name(board), self.boards
+        name = wanted if wanted in known else load_board(wanted).name
+        if name not in known:
+            raise UserError(f"board {name}: {self.path} is a search for {', '.join(known)}")
+        return replace(self, board=name)
 
     @property
     def source(self) -> str:
@@ -82,36 +108,40 @@ class Run:
     def winner(self) -> Result:
         """The most accurate network whose built program keeps every limit.
 
-        :raises UserError: if the search has not ended.
+        :raises UserError: if the search has not ended, it has no winner for the board, or of several boards none is chosen.
         """
-        return _result("search", self.figures, self._directory.winner)
+        from nas.study.settings import read_run_settings
+
+        directory, report = self._directory, self._report
+        return _result("search", report, read_run_settings(directory).directory(directory, report["board"]).winner)
 
     @property
     def baselines(self) -> dict[str, Result]:
         """What a random search (``random``) and the largest network that fits (``largest``) came to at the same cost.
 
-        :raises UserError: if the search has not ended.
+        :raises UserError: as :attr:`winner`.
         """
-        return {name: _result(name, self.figures, None) for name in self.figures["baselines"]}
+        report = self._report
+        return {name: _result(name, report, None) for name in report["baselines"]}
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """The trials of the search that have ended, by number; also of a search that has not.
+        """The trials of the search that have ended and fit on the board, by number; also of a search that has not ended.
 
-        :raises UserError: if no trial was made yet.
+        :raises UserError: if no trial was made yet, or of several boards none is chosen.
         """
-        return tuple(trial for trial in map(self._trial, self._study_trials()) if trial is not None)
+        return tuple(self._trial(trial, figures) for trial, figures in self._on_board() if trial.state.is_finished())
 
     @property
     def front(self) -> tuple[Trial, ...]:
         """The trials that no other beats: none is as accurate and in nothing cheaper.
 
-        :raises UserError: if no trial was made yet.
+        :raises UserError: as :attr:`trials`.
         """
         from nas.study.front import pareto_front
 
-        front = pareto_front([trial for trial in self._study_trials() if trial.value is not None])
-        return tuple(trial for trial in map(self._trial, front) if trial is not None)
+        completed = [(trial, figures) for trial, figures in self._on_board() if trial.value is not None]
+        return tuple(self._trial(trial, figures) for trial, figures in pareto_front(completed))
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -133,7 +163,7 @@ class Run:
         path = self.path / "report.html" if out is None else Path(out)
         if not path.absolute().parent.is_dir():
             raise UserError(f"--out {path}: there is no folder {path.absolute().parent}")
-        write_atomically(path, report_page(self._directory))
+        write_atomically(path, report_page(self._directory, self.board))
         return path
 
     def __str__(self) -> str:
@@ -145,18 +175,35 @@ class Run:
     def _directory(self) -> RunDirectory:
         return RunDirectory.open(self.path)
 
-    def _study_trials(self) -> list[FrozenTrial]:
-        from nas.sources import read_study
+    @property
+    def _chosen(self) -> str:
+        """The board that is meant."""
+        boards = self.boards
+        if self.board is None and len(boards) > 1:
+            raise UserError(f"{self.path}: this search is for {', '.join(boards)}; run.on({boards[0]!r}) is the run on one of them")
+        return self.board or boards[0]
 
-        return read_study(self._directory).trials
+    @property
+    def _report(self) -> Mapping[str, Any]:
+        """What the report says of the board."""
+        from nas.study.board_report import read_report_on
 
-    def _trial(self, trial: FrozenTrial) -> Trial | None:
+        return read_report_on(self._directory, self._chosen)
+
+    def _on_board(self) -> list[tuple[FrozenTrial, Mapping[str, Any]]]:
+        """The trials that fit on the board, with what was predicted of them there."""
+        from nas.study.several_boards import figures_on
+        from nas.study.trials import read_study
+
+        board, trials = self._chosen, read_study(self._directory).trials
+        found = ((trial, figures_on(trial, board)) for trial in trials)
+        return [(trial, figures) for trial, figures in found if figures is not None and "latency_ms" in figures]
+
+    def _trial(self, trial: FrozenTrial, figures: Mapping[str, Any]) -> Trial:
         from nas.report.evidence import network_text
 
         about = trial.user_attrs
-        if not trial.state.is_finished() or "latency_ms" not in about:
-            return None
-        costs = {key: about[key] for key in ("ram", "flash", "latency_ms", "macs")}
+        costs = {key: figures[key] for key in ("ram", "flash", "latency_ms", "macs")}
         network, source = network_text(about["network"]), f"{self.path}:{trial.number}"
         return Trial(
             trial.number, trial.value, **costs, network=network, source=source, error=about.get("error"), params=trial.params

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
-from nas.api._arguments import AnyPath, BoardLike, Count, Duration, Size, board_name, duration, limits, naming_arguments
+from nas.api._arguments import AnyPath, BoardLike, Count, Duration, Size, board_names, duration, limits, naming_arguments
 from nas.api._run import Run
 from nas.run_directory import RunDirectory
 
@@ -28,7 +28,7 @@ Recipe = Mapping[str, "int | float | bool"]
 def search(
     data: AnyPath | None = None,
     *,
-    board: BoardLike | None = None,
+    board: BoardLike | Sequence[BoardLike] | None = None,
     budget: Size | None = None,
     flash: Size | None = None,
     latency: Duration | None = None,
@@ -63,7 +63,8 @@ def search(
     else as the default.
 
     :param data: folder or file to learn; by default scikit-learn's digits.
-    :param board: a name of the catalogue, or the path of a board file; by default ``"nucleo-l4r5zi"``.
+    :param board: a name of the catalogue, or the path of a board file; by default ``"nucleo-l4r5zi"``. Of several in a
+        list each has its winner (``run.on(board).winner``), and a network that fits on some of them is trained once.
     :param budget: most RAM in bytes, or like ``"64KB"``: arena, stack and static variables of the model; by default the board's
         memory less what its file reserves.
     :param flash: most flash, like ``budget``: code, constants and support routines.
@@ -93,13 +94,13 @@ def search(
     from nas.files import read_toml
     from nas.study.options import DEFAULTS, check_choices, settings_from_options
     from nas.study.running import begin
-    from nas.study.settings import OPTIONS, read_options
+    from nas.study.settings import OPTIONS, located, read_options
 
     where = f"--config {config}"
     document = {} if config is None else read_toml(Path(config))
     given: dict[str, Any] = {
         "data": None if data is None else os.fspath(data),
-        "board": None if board is None else board_name(board),
+        "board": None if board is None else board_names(board),
         "model": None if model is None else os.fspath(model),
         "budget": budget,
         "flash": flash,
@@ -123,7 +124,7 @@ def search(
         "size": size,
     }
     options = dict.fromkeys(OPTIONS) | dict(DEFAULTS)
-    options |= {} if config is None else read_options(document, where)
+    options |= {} if config is None else located(read_options(document, where), Path(config).parent)
     options |= {key: value for key, value in given.items() if value is not None}
     options |= limits(**{key: options[key] for key in ("budget", "flash", "latency", "macs")})
     options["time"] = duration("time", options["time"])
@@ -167,8 +168,8 @@ def _carried_out(started: Search, shown: bool) -> Run:
         if not shown:
             return
         notes = [opening(started.run, started.settings, started.preparation)]
-        if (warning := started.preparation.feasibility.cost_model.warning) is not None:
-            notes.append(warning)
+        warnings = dict.fromkeys(fits.cost_model.warning for fits in started.preparation.boards)
+        notes += [warning for warning in warnings if warning is not None]
         if cut:
             notes.append(f"the last line of {started.run.journal} was torn ({cut} bytes); it is cut off")
         print("\n".join(notes), file=sys.stderr)

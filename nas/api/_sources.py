@@ -31,23 +31,32 @@ class Network:
     agreement: Agreement | None = None
 
 
-def network_shapes(source: AnySource, calibration_data: object) -> Trained:
-    """The network of ``source``, for which shapes are enough; a module is quantised.
+def network_shapes(source: AnySource, calibration_data: object, board: str) -> Trained:
+    """The network of ``source``, for which shapes are enough; a module is quantised. Of a run for several boards that do not tell
+    which is meant, it is the winner for ``board``.
 
     :raises UserError: if there is none.
     """
-    return _of_module(source, calibration_data, None).trained if _is_module(source) else shapes(_found(source, calibration_data))
+    if _is_module(source):
+        return _of_module(source, calibration_data, None).trained
+    return shapes(_found(source, calibration_data), _board(source) or board)
 
 
-def int8_network(source: AnySource, calibration_data: object, name: str | None) -> Network:
-    """The int8 network of ``source`` with its weights; ``name`` is the prefix of its C symbols.
+def int8_network(source: AnySource, calibration_data: object, name: str | None, board: str) -> Network:
+    """The int8 network of ``source`` with its weights; ``name`` is the prefix of its C symbols, ``board`` as for
+    :func:`network_shapes`.
 
     :raises UserError: if there is none, or a module cannot be quantised.
     """
     if _is_module(source):
         return _of_module(source, calibration_data, name)
     found = _found(source, calibration_data)
-    return Network(trained(found), c_name(name) if name is not None else found.name)
+    return Network(trained(found, _board(source) or board), c_name(name) if name is not None else found.name)
+
+
+def _board(source: Any) -> str | None:
+    """The board that a run was asked for."""
+    return getattr(source, "board", None)
 
 
 def _is_module(source: object) -> bool:

@@ -63,6 +63,6 @@ def _verified(project: AnyPath | Run | Export, **given: Any) -> Verified:
 
     path = project.path if isinstance(project, (Run, Export)) else Path(project)
     try:
-        return verify_project(path, **given)
+        return verify_project(path, board=project.board if isinstance(project, Run) else None, **given)
     except ExecutionFault as error:
         raise UserError(f"{path}: {error}") from error

@@ -16,6 +16,7 @@ from html_tags import Tags
 import codegen.boards as boards_package
 from codegen.boards import load_board
 from codegen.errors import UserError
+from nas.api import load_run, predict
 from nas.cli import cli
 from nas.executor import Outcome, SerialExecutor
 from nas.files import read_toml
@@ -138,6 +139,23 @@ def test_commands_ask_which_board_is_meant(searched: Searched) -> None:
     predicted = json.loads(run("predict", path, "--board", M4, "--json").stdout)
     promised = searched.report["boards"][M4]["winner"]["predicted"]
     assert {key: predicted[key] for key in ("ram", "flash", "macs")} == {key: promised[key] for key in ("ram", "flash", "macs")}
+
+
+@pytest.mark.slow
+def test_a_run_in_python_is_asked_for_a_board(searched: Searched) -> None:
+    found = load_run(searched.path)
+    assert found.boards == (M4, OWN)
+    for board in (M4, OWN):
+        there, about = found.on(board), searched.report["boards"][board]
+        assert there.winner.project == searched.path / board / "winner"
+        assert there.winner.built.to_json() == about["winner"]["built"]
+        front = read(searched.path / board / "front.json")["trials"]
+        assert [trial.number for trial in there.front] == [trial["number"] for trial in front]
+        assert set(there.front) <= set(there.trials)
+        assert predict(there, board=board).ram.total == about["winner"]["predicted"]["ram"]["total"]
+    for wrong, words in ((lambda: found.winner, r"run.on\('nucleo-l4r5zi'\)"), (lambda: found.on("rpi-pico"), "is a search for")):
+        with pytest.raises(UserError, match=words):
+            wrong()
 
 
 @pytest.mark.slow
