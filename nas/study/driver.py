@@ -72,14 +72,13 @@ def run_search(
     for board in searches:
         write_json(board.place.front, front_json(search.completed(), board.name))
     stage.finish({board.name: board.considered for board in searches})  # all at once, to keep the workers busy
-    chosen = [board.choose(stage) for board in searches]
-    boards = [found for found in chosen if isinstance(found, BoardOutcome)]
+    chosen = {board.name: board.choose(stage) for board in searches}
+    boards = [found for found in chosen.values() if isinstance(found, BoardOutcome)]
+    without = {name: found for name, found in chosen.items() if isinstance(found, str)}
     if not boards:
-        raise NothingFitsError("; ".join(str(reason) for reason in chosen))
-    failed = {board.name: found for board, found in zip(searches, chosen, strict=True) if isinstance(found, str)}
-    for name, reason in failed.items():
-        progress.message(f"{name}: {reason}")
-    return conclude(Outcome(run, settings, preparation, sources, boards, failed), executor, progress, began)
+        reasons = [reason if len(searches) == 1 else f"{name}: {reason}" for name, reason in without.items()]
+        raise NothingFitsError("; ".join(reasons))
+    return conclude(Outcome(run, settings, preparation, sources, boards, without), executor, progress, began)
 
 
 def _source(
