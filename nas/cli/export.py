@@ -130,13 +130,19 @@ def _interchange(context: click.Context, source: str, form: Format, out: Path, a
     from nas.files import check_new_file
     from nas.interchange import exporter, interchange_text, write_interchange
     from nas.sources import find_source, trained
+    from nas.study.settings import read_run_settings
 
-    for name in ("board", "budget", "flash", "latency", "macs", "optimize", "tune", "force"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UserError(f"--{name} is for a C project; a .{form} file is of no board: leave it out, or give --format c")
+    given = {option for option in context.params if context.get_parameter_source(option) is ParameterSource.COMMANDLINE}
     found = find_source(source)
+    board: str | None = None
+    if found.run is not None and found.number is None and len(read_run_settings(found.run).boards) > 1 and "board" in given:
+        board = context.params["board"]  # which winner is meant
+        given.remove("board")
+    for name in ("board", "budget", "flash", "latency", "macs", "optimize", "tune", "force"):
+        if name in given:
+            raise UserError(f"--{name} is for a C project; a .{form} file is of no board: leave it out, or give --format c")
     check_new_file(out, "--out")
     exporter(form)  # before a trial is trained for it
-    about = write_interchange(trained(found), form, out)
+    about = write_interchange(trained(found, board), form, out)
     click.echo(json.dumps(about, indent=2) if as_json else interchange_text(about))
     return 0

@@ -124,8 +124,11 @@ def test_every_board_has_its_front_finalists_and_winner(searched: Searched) -> N
 
 
 @pytest.mark.slow
-def test_commands_ask_which_board_is_meant(searched: Searched) -> None:
-    path = str(searched.path)
+def test_commands_ask_which_board_is_meant(searched: Searched, tmp_path: Path) -> None:
+    path, file = str(searched.path), str(tmp_path / "own.tflite")
+    assert run("export", path, "--out", file).exit_code == 2
+    assert run("export", path, "--out", file, "--board", OWN).exit_code == 0
+    assert "--board is for a C project" in run("export", f"{path}:0", "--out", f"{file}.tflite", "--board", OWN).stderr
     for arguments in (["verify", path], ["predict", path, "--board", "nrf52840-dk"], ["explain", path, "--board", "rpi-pico"]):
         result = run(*arguments)
         assert result.exit_code == 2
