@@ -159,6 +159,11 @@ class RunDirectory(BoardDirectory):
         """Weights of the finalist with this id: ``.safetensors`` is its int8 graph, ``.float.safetensors`` the float network."""
         return self.path / "finalists" / f"{architecture}{ending}"
 
+    def board_option(self, name: str) -> str:
+        """What ``--board`` calls a board of this run: its file, where it came from one, else its name."""
+        file = self.path / BOARD_FILES / f"{name}.toml"
+        return str(file) if file.is_file() else name
+
     def of_board(self, name: str) -> BoardDirectory:
         """The folder of a board, where the run has several."""
         return BoardDirectory(self.path / name)

@@ -74,7 +74,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         lines += [
             f"C project   {place.winner}",
             f"check it    nas verify {place.winner} --inputs {arrays}/inputs.npy --expect {arrays}/expected.npy",
-            f"export      nas export {run.path}:{number} --board {part['board']} --out DIR",
+            f"export      nas export {run.path}:{number} --board {run.board_option(part['board'])} --out DIR",
         ]
     return "\n".join(lines).lstrip("\n")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import Browser
 from click.testing import CliRunner, Result
 from command_line import nas, read
 from html_tags import Tags
@@ -154,8 +155,9 @@ def test_a_run_in_python_is_asked_for_a_board(searched: Searched) -> None:
         assert there.winner.built.to_json() == about["winner"]["built"]
         front = read(searched.path / board / "front.json")["trials"]
         assert [trial.number for trial in there.front] == [trial["number"] for trial in front]
-        assert set(there.front) <= set(there.trials)
-        assert predict(there, board=board).ram.total == about["winner"]["predicted"]["ram"]["total"]
+        assert all(trial in there.trials for trial in there.front)
+        predicted = predict(there, board=RunDirectory.open(searched.path).board_option(board))
+        assert predicted.ram.total == about["winner"]["predicted"]["ram"]["total"]
     for wrong, words in ((lambda: found.winner, r"run.on\('nucleo-l4r5zi'\)"), (lambda: found.on("rpi-pico"), "is a search for")):
         with pytest.raises(UserError, match=words):
             wrong()
@@ -193,6 +195,25 @@ def test_one_page_shows_every_board(searched: Searched) -> None:
     assert 'id="mine-winner"' not in alone
     assert 'id="winner"' in alone
     assert M4 not in Tags(alone).text.split("How to reproduce it")[0]
+
+
+@pytest.mark.slow
+def test_every_front_of_the_page_is_its_own(searched: Searched, browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(report_page(RunDirectory.open(searched.path)))
+    shown = "(b) => [...document.querySelectorAll(`#${b}-front g[data-cost]:not(.other)`)].map(g => g.dataset.cost)"
+    for width in (400, 1400):
+        browser.open(tmp_path / "page.html", width=width)
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        before = browser.evaluate(f"({shown})('{M4}')")
+        browser.evaluate(f"document.querySelector('#{OWN}-front input[value=macs]').click()")
+        assert browser.evaluate(f"({shown})('{OWN}')") == ["macs"]
+        assert browser.evaluate(f"({shown})('{M4}')") == before
+        told = [browser.evaluate(f"document.getElementById('{board}-picked').textContent") for board in (M4, OWN)]
+        browser.evaluate(f"document.querySelector('#{OWN}-front svg.marks').focus()")
+        browser.press("ArrowRight")
+        after = [browser.evaluate(f"document.getElementById('{board}-picked').textContent") for board in (M4, OWN)]
+        assert after[0] == told[0] == told[1] != after[1]
+    assert browser.complaints == []
 
 
 @pytest.mark.slow
@@ -257,7 +278,7 @@ def test_what_was_trained_for_one_board_is_only_built_for_the_other(searched: Se
 
 @pytest.mark.slow
 def test_the_run_s_own_configuration_reproduces_it(searched: Searched, tmp_path: Path) -> None:
-    """From another directory, after the board file that was given is gone; in two parts, the second after all trials have ended."""
+    """From another directory, after the board file that was given is gone."""
     settings = read_toml(searched.path / "search.toml")["search"]
     assert settings["board"] == [M4, f"boards/{OWN}.toml"]
     assert "flash" not in settings
@@ -265,6 +286,7 @@ def test_the_run_s_own_configuration_reproduces_it(searched: Searched, tmp_path:
     done = nas("search", "--config", "moved/search.toml", "--out", "again", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"{OWN} (cortex-m0plus)" in done.stdout
+    assert f"--board again/boards/{OWN}.toml --out DIR" in done.stdout
     again = tmp_path / "again"
     assert comparable(read(again / "report.json")) == comparable(searched.report)
     for board in (M4, OWN):
