@@ -91,4 +91,8 @@ def trained_network(source: AnySource, calibration_data: object) -> Trained:
 
     :raises UserError: as :func:`int8_network`.
     """
-    return _of_module(source, calibration_data, None).trained if _is_module(source) else trained(_found(source, calibration_data))
+    return (
+        _of_module(source, calibration_data, None).trained
+        if _is_module(source)
+        else trained(_found(source, calibration_data), _board(source))
+    )
