@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.project import kernel_source, model_source
 from codegen.project.memory_map_svg import memory_map_svg
+from codegen.project.packaging import build_flags, package_version, packaging_files
 from codegen.project.qemu_board import qemu_board
 from codegen.project.readme import readme
 from codegen.project.rendering import render
@@ -23,7 +24,6 @@ from codegen.samples import Arrays
 if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
-    from codegen.features import Preprocessing
     from codegen.measurement import Verification
 
 _BUILD_TYPES = {"speed": "Release", "balanced": "RelWithDebInfo", "size": "MinSizeRel"}  # CMake's names for -O3, -O2 and -Os
@@ -89,26 +89,18 @@ def project_files(
     built: Verification | None = None,
 ) -> dict[str, str]:
     """Every text file of the project: path → content. Equal arguments give equal text."""
-    from codegen.toolchain import FIRMWARE_FLAGS, ZigCompiler
+    from codegen.toolchain import ZigCompiler
 
-    flags = " ".join(flag for flag in FIRMWARE_FLAGS if not flag.startswith("-std="))
     name, names = model.name, {"m": model.name, "M": model.name.upper()}
     chosen = choose(model, vectors)
     count = vector_count(chosen)
     qemu = qemu_board(model.core)
-    more = {} if model.front_end is None else front_end_sources(model, model.front_end)
-    if model.detector is not None:
-        more |= model.detector.sources(name)
     full_report = report_json(model, board, report, ZigCompiler().identity, built)
-    files = {
-        f"include/{name}.h": model_source.header(model, _generator_version()),
-        f"src/{name}.c": model_source.run_source(model),
-        f"src/{name}_kernels.h": kernel_source.prototypes(name, model.functions),
-        f"src/{name}_kernels.c": kernel_source.kernels(
-            name, model.shared_functions, model.functions, micro=bool(model.micro_kernels)
-        ),
-        f"src/{name}_weights.h": model_source.weights_header(model),
-        f"src/{name}_weights.c": model_source.weights_source(model),
+    files = model_sources(model)
+    interface, sources = _in_folder(files, "include", ".h"), _in_folder(files, "src", ".c")
+    library_version = package_version(_generator_version())
+    files |= packaging_files(model, interface, sources, library_version)
+    files |= {
         "test/vectors.h": vectors_header(model, chosen),
         f"test/{name}_self_test.h": render("self_test.h", **names),
         f"test/{name}_self_test.c": self_test_source(model),
@@ -128,25 +120,57 @@ def project_files(
         "CMakeLists.txt": render(
             "CMakeLists.txt",
             **names,
+            version=library_version,
             build_type=_BUILD_TYPES[model.optimize],
-            sources=f" src/{name}_kernels.c src/{name}_weights.c" + "".join(f" {path}" for path in more if path.endswith(".c")),
-            flags=flags,
+            sources="".join(f"\n  src/{source}" for source in sources),
+            flags=build_flags(),
             machine=qemu.machine,
             machine_directory=qemu.directory,
         ),
         "memory_map.svg": memory_map_svg(model),
-        "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
+        "README.md": readme(model, board, full_report, chosen, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }
-    files |= more
-    if model.micro_kernels:
-        files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
     return files
 
 
-def front_end_sources(model: CompiledModel, front_end: Preprocessing) -> dict[str, str]:
-    """The files by which raw numbers become the network's input."""
-    return front_end.sources(model.name, model.plan.offsets[model.graph.inputs[0]], model.arena_bytes)
+def model_sources(model: CompiledModel) -> dict[str, str]:
+    """The C of the model, all that has to be compiled and what it includes: path → content."""
+    name = model.name
+    files = {
+        f"include/{name}.h": model_source.header(model, _generator_version()),
+        f"src/{name}.c": model_source.run_source(model),
+        f"src/{name}_kernels.h": kernel_source.prototypes(name, model.functions),
+        f"src/{name}_kernels.c": kernel_source.kernels(
+            name, model.shared_functions, model.functions, micro=bool(model.micro_kernels)
+        ),
+        f"src/{name}_weights.h": model_source.weights_header(model),
+        f"src/{name}_weights.c": model_source.weights_source(model),
+    }
+    if model.micro_kernels:
+        files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
+    files |= front_end_sources(model)
+    if model.detector is not None:
+        files |= model.detector.sources(name)
+    return files
+
+
+def front_end_sources(model: CompiledModel) -> dict[str, str]:
+    """The files by which raw numbers become the network's input, and the one that takes steps, of sound from its columns on."""
+    from codegen.features import FrontEnd
+    from codegen.features.c_source import step_columns
+
+    name, front_end, columns = model.name, model.front_end, ""
+    offset = model.plan.offsets[model.graph.inputs[0]]
+    files = {} if front_end is None else front_end.sources(name, offset, model.arena_bytes)
+    if isinstance(front_end, FrontEnd):
+        columns = step_columns(front_end.place(offset, model.arena_bytes), offset, name)
+    return files | {f"src/{name}_step.c": model_source.step_source(model, columns)}
+
+
+def _in_folder(files: Mapping[str, str], folder: str, ending: str) -> list[str]:
+    """Names of the files of one kind, sorted."""
+    return sorted(path.removeprefix(f"{folder}/") for path in files if path.startswith(f"{folder}/") and path.endswith(ending))
 
 
 def _write_all(files: Mapping[str, str], model: CompiledModel, staging: Path) -> None:
