@@ -136,7 +136,7 @@ def test_numbers_of_the_network_s_own_still_go_in(projects: Path) -> None:
 
 def test_its_files_say_how_to_give_it_recordings(projects: Path, tmp_path: Path) -> None:
     project = projects / "motion"
-    assert {path.name for path in (project / "include").iterdir()} == {"motion.h", "motion_window.h"}
+    assert {path.name for path in (project / "include").iterdir()} == {"motion.h", "motion.hpp", "motion_window.h"}
     text = (project / "README.md").read_text()
     for words in ("motion_run_window(&arena, window)", "48 of them (1x16x3", "src/motion_window.c"):
         assert words in text
