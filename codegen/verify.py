@@ -57,7 +57,7 @@ def measure(
     from codegen.cores import find_core
 
     project = read_project(directory)
-    graph = _read_graph(directory, project)
+    graph = read_graph(directory, project)
     chosen = find_core(core or project.core)
     sounds = _sounds(directory, project, inputs)
     if sounds is not None:
@@ -125,7 +125,11 @@ def _sounds(directory: Path, project: Project, inputs: Arrays | None) -> NDArray
     return fit_sounds(front_end, inputs, "--inputs")
 
 
-def _read_graph(directory: Path, project: Project) -> Graph:
+def read_graph(directory: Path, project: Project) -> Graph:
+    """The network that the project in ``directory`` was made of.
+
+    :raises UserError: if it is missing, damaged or another one.
+    """
     path = directory / "model.safetensors"
     if not path.is_file():
         raise UserError(f"{path}: is missing; export the project again")
@@ -147,13 +151,18 @@ def _vectors(directory: Path, read: Callable[[str], T]) -> T:
         raise UserError(f"{path}: cannot be read ({error}); give --inputs or export the project again") from None
 
 
-def _build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path) -> Elf:
+def build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path, *, beside: Sequence[Path] = ()) -> Elf:
+    """Link what ``roots`` reach of the project in ``directory``, and of the C files ``beside`` it, for ``core``.
+
+    :raises UserError: if it does not compile, or uses an instruction that the core lacks.
+    """
     from codegen import elf
     from codegen.toolchain import CompileError, ZigCompiler
 
     sources = sorted((directory / "src").glob("*.c"))
     if not sources:
         raise UserError(f"{directory / 'src'}: holds no C sources; export the project again")
+    sources += beside
     include_dirs = [directory / "include", directory / "src"]
     try:
         ZigCompiler().link(
@@ -200,7 +209,7 @@ def _measure(
         stimuli = [[np.ascontiguousarray(sound).tobytes()] for sound in sounds]
     wanted = [tuple(expected[name][i].tobytes() for name in graph.outputs) for i in range(count)]
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
-        program = _build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
+        program = build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
         executions = _execute(program, core, interface, stimuli)
     unequal = [any(tuple(e.outputs[i]) != wanted[i] for e in executions) for i in range(count)]
     return _verification(

@@ -11,6 +11,7 @@ from codegen.project.c_text import float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
 from codegen.project.qemu_board import qemu_board
 from codegen.project.rendering import render
+from codegen.project.stream_section import stream_section
 from codegen.toolchain import OPTIMIZE
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], suppor
         borders="\n".join(_border_row(border, model.name) for border in sides),
         arena_align=ARENA_ALIGN,
         sound="" if model.front_end is None else _sound(model, model.front_end),
-        sound_rows="" if model.front_end is None else _sound_rows(model.name),
+        stream="" if model.stream is None else stream_section(model, model.stream, report.get("stream")),
+        sound_rows=_sound_rows(model),
         figures=_figures(model, board, report),
         memory_map=text_map(model.layout),
         support=_support(support_routines),
@@ -120,11 +122,16 @@ def _sound(model: CompiledModel, front_end: FrontEnd) -> str:
     )
 
 
-def _sound_rows(name: str) -> str:
-    return (
-        f"| `include/{name}_samples.h`, `src/{name}_samples.c` | from samples of sound to the network's output |\n"
-        f"| `include/{name}_features.h`, `src/{name}_features.c`, `src/{name}_features_tables.c` | the spectrogram |\n"
-    )
+def _sound_rows(model: CompiledModel) -> str:
+    name, rows = model.name, ""
+    if model.front_end is not None:
+        rows += (
+            f"| `include/{name}_samples.h`, `src/{name}_samples.c` | from samples of sound to the network's output |\n"
+            f"| `include/{name}_features.h`, `src/{name}_features.c`, `src/{name}_features_tables.c` | the spectrogram |\n"
+        )
+    if model.stream is not None:
+        rows += f"| `include/{name}_stream.h`, `src/{name}_stream.c` | decisions while samples come in |\n"
+    return rows
 
 
 def _support(routines: Sequence[str] | None) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codegen.compile import CompiledModel
     from codegen.features import FrontEnd
     from codegen.measurement import Verification
+    from codegen.streaming import Stream
 
 FORMAT = 2
 
@@ -48,6 +49,7 @@ class Project:
     scratch_bytes: int
     layers: tuple[ProjectLayer, ...]
     front_end: FrontEnd | None
+    stream: Stream | None
     network_arena_bytes: int
     """Of the arena, what the network needs by itself."""
 
@@ -84,6 +86,7 @@ def report_json(
         ],
         "board": board.to_json(),
         "front_end": None if model.front_end is None else model.front_end.to_json(),
+        "stream": None if model.stream is None else model.stream.to_json(),
     }
     return known
 
@@ -99,6 +102,7 @@ def read_project(directory: Path) -> Project:
     :raises UserError: if ``directory`` holds no exported project, or one of another format.
     """
     from codegen.features import front_end_from_json
+    from codegen.streaming import stream_from_json
 
     path = directory / "report.json"
     if not directory.is_dir():
@@ -114,7 +118,8 @@ def read_project(directory: Path) -> Project:
     project = report["project"]
     if project.get("format") != FORMAT:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
-    front_end = project.get("front_end")
+    front_end = None if project.get("front_end") is None else front_end_from_json(project["front_end"])
+    stream = project.get("stream")
     try:
         return Project(
             name=project["name"],
@@ -127,7 +132,8 @@ def read_project(directory: Path) -> Project:
             io_bytes=project["io_bytes"],
             scratch_bytes=project["scratch_bytes"],
             layers=tuple(ProjectLayer(**layer) for layer in project["layers"]),
-            front_end=None if front_end is None else front_end_from_json(front_end),
+            front_end=front_end,
+            stream=None if stream is None else stream_from_json(stream, front_end),
             network_arena_bytes=project.get("network_arena_bytes", project["arena_bytes"]),
         )
     except (KeyError, TypeError) as error:

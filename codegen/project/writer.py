@@ -89,6 +89,7 @@ def project_files(
     built: Verification | None = None,
 ) -> dict[str, str]:
     """Every text file of the project: path → content. Equal arguments give equal text."""
+    from codegen.streaming.c_source import stream_sources
     from codegen.toolchain import FIRMWARE_FLAGS, ZigCompiler
 
     flags = " ".join(flag for flag in FIRMWARE_FLAGS if not flag.startswith("-std="))
@@ -96,7 +97,9 @@ def project_files(
     chosen = choose(model, vectors)
     count = vector_count(chosen)
     qemu = qemu_board(model.core)
-    parts = ("kernels", "weights") if model.front_end is None else ("kernels", "weights", "features", "features_tables", "samples")
+    parts = ["kernels", "weights"]
+    parts += [] if model.front_end is None else ["features", "features_tables", "samples"]
+    parts += [] if model.stream is None else ["stream"]
     full_report = report_json(model, board, report, ZigCompiler().identity, built)
     files = {
         f"include/{name}.h": model_source.header(model, _generator_version()),
@@ -138,6 +141,8 @@ def project_files(
     }
     if model.front_end is not None:
         files |= front_end_sources(model, model.front_end)
+    if model.stream is not None:
+        files |= stream_sources(model.stream, model.graph[model.graph.outputs[0]].scale, name)
     if model.micro_kernels:
         files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
     return files

@@ -1,0 +1,93 @@
+"""The part of the project's ``README.md`` about samples that come in all the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from codegen.project.c_text import comment_text
+from codegen.project.rendering import render
+
+if TYPE_CHECKING:
+    from codegen.compile import CompiledModel
+    from codegen.streaming import Stream
+
+SHOWN = 7
+"""Points of the curve in the README; ``report.json`` has them all."""
+
+
+def stream_section(model: CompiledModel, stream: Stream, about: Mapping[str, Any] | None) -> str:
+    """How to call ``<m>_push``, what it costs and how often it is wrong; ``about`` is ``stream`` of ``report.json``."""
+    from codegen.streaming import ONE
+
+    settings, about = stream.settings, about or {}
+    sound = not stream.sample_shape
+    events = [name for name, event in zip(settings.classes, settings.is_event(), strict=True) if event]
+    text = render(
+        "stream.md",
+        m=model.name,
+        what="sound" if sound else f"samples of {stream.row_bytes} `float` values, in the data's own units,",
+        hop_text=_length(stream, stream.hop_samples),
+        events=comment_text(", ".join(events)),
+        window_text=_length(stream, stream.window_samples),
+        whole=f"{model.name}_run_samples" if sound else f"{model.name}_run",
+        smoothing="the last decision alone" if settings.smoothing == 1 else f"the last {settings.smoothing} decisions",
+        threshold=f"{settings.threshold / ONE:.3g}",
+        refractory=_length(stream, settings.refractory * stream.hop_samples),
+        figures=_figures(stream, about.get("built"), model.name),
+        curve=_curve(about.get("operation")),
+    )
+    return text.rstrip("\n") + "\n"
+
+
+def _length(stream: Stream, samples: int) -> str:
+    return f"{samples:,} samples" + (f" ({samples / stream.rate:.3g} s)" if stream.rate else "")
+
+
+def _figures(stream: Stream, built: Mapping[str, Any] | None, name: str) -> str:
+    rows = [(f"state, `{name}_stream`", f"{stream.state_bytes:,} bytes", "the caller's, between calls; the arena is free then")]
+    if built is not None:
+        row = "column of the spectrogram" if not stream.sample_shape else "sample"
+        ram, flash = built["ram"], built["flash"]
+        rows += [
+            ("RAM in all", f"{ram['total']:,} bytes", f"state, arena {ram['arena']:,}, stack {ram['stack']:,}"),
+            (
+                "flash",
+                f"{flash['total']:,} bytes",
+                "of a program that calls `push` alone; what is not called the linker leaves out",
+            ),
+            ("cycles", f"{built['row_cycles']:,}", f"to push one {row}"),
+            ("", f"{built['decision_cycles']:,}", "to push one that leads to a decision"),
+        ]
+        if stream.rate:
+            load = "" if built.get("load") is None else f", {built['load']:.1%} of the board's time (estimate)"
+            rows.append(("", f"{built['cycles_per_second']:,}", f"for a second of signal{load}"))
+    return "\n".join(["| | | |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]) + "\n"
+
+
+def _curve(operation: Mapping[str, Any] | None) -> str:
+    if operation is None:
+        return ""
+    from codegen.streaming import ONE
+
+    test = operation["test"]
+    chosen = test["chosen"]
+    lines = [
+        "",
+        f"{operation['rule']} On {test['hours']:.3g} hours made of the test part, with {test['events']:,} events, it comes to "
+        f"{chosen['false_rejects']:.1%} false rejects and {chosen['false_accepts_per_hour']:.3g} false accepts an hour; other "
+        "thresholds:",
+        "",
+        "| threshold | false accepts an hour | false rejects |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {point['threshold'] / ONE:.3f} | {point['false_accepts_per_hour']:.4g} | {point['false_rejects']:.1%} |"
+        for point in _spread(test["curve"])
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _spread(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    count = min(SHOWN, len(points))
+    return [points[i * (len(points) - 1) // max(count - 1, 1)] for i in range(count)]

@@ -1,0 +1,129 @@
+"""A network with what brings an endless stream of samples to it: rows of input, decisions, detections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.errors import UserError
+from codegen.features import FrontEnd, features
+from codegen.ir import Graph
+from codegen.streaming.series import SeriesWindow, series_window_from_json
+from codegen.streaming.settings import MOST, StreamSettings, default_settings, stream_settings_from_json
+
+_WORD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What ``<m>_push`` does: ``source`` makes rows of input of samples, ``settings`` say what becomes of the network's outputs.
+
+    :raises UserError: for a window that is too long.
+    """
+
+    source: FrontEnd | SeriesWindow
+    settings: StreamSettings
+
+    def __post_init__(self) -> None:
+        if self.rows > MOST:
+            raise UserError(f"stream: a window of {self.rows} rows; {MOST} at most")
+
+    @property
+    def rows(self) -> int:
+        """Rows that the network sees at once: columns of a spectrogram, or samples."""
+        return self.source.frames if isinstance(self.source, FrontEnd) else self.source.window
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return self.source.settings.columns if isinstance(self.source, FrontEnd) else self.source.channels
+
+    @property
+    def row_samples(self) -> int:
+        """Samples from one row to the next."""
+        return self.source.settings.hop if isinstance(self.source, FrontEnd) else 1
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that the network's input is made of."""
+        return self.source.samples if isinstance(self.source, FrontEnd) else self.source.window
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from one decision to the next."""
+        return self.settings.hop * self.row_samples
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample: nothing of sound, ``(channels,)`` of a series."""
+        return () if isinstance(self.source, FrontEnd) else (self.source.channels,)
+
+    @property
+    def sample_type(self) -> type[np.generic]:
+        """int16 of sound, float32 of a series."""
+        return np.int16 if isinstance(self.source, FrontEnd) else np.float32
+
+    @property
+    def rate(self) -> float:
+        """Samples a second; 0 where it is not known."""
+        return float(self.source.settings.rate if isinstance(self.source, FrontEnd) else self.source.rate)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of ``<m>_stream``, which the caller keeps."""
+        classes, smoothing = len(self.settings.classes), self.settings.smoothing
+        front = self.source.state_bytes if isinstance(self.source, FrontEnd) else 0
+        counts = 2 * (4 + smoothing * classes + 5 + 4)  # options, history, positions, what was decided
+        return -(-(front + 4 * classes + counts + classes + self.rows * self.row_bytes) // _WORD) * _WORD
+
+    def decided_at(self, count: int) -> NDArray[np.int64]:
+        """Of ``count`` samples from the start, how many were there at each decision that they lead to."""
+        return np.arange(self.window_samples, count + 1, self.hop_samples, dtype=np.int64)
+
+    def input_rows(self, samples: NDArray[Any]) -> NDArray[np.int8]:
+        """The rows, int8 ``(n, row_bytes)``, of int16 sound ``(samples,)`` or of a float32 series ``(samples, channels)``."""
+        if isinstance(self.source, SeriesWindow):
+            return self.source(samples)
+        if len(samples) < self.source.settings.frame:
+            return np.empty((0, self.row_bytes), np.int8)
+        return features(self.source.settings, samples[None])[0, ..., 0]
+
+    def check(self, graph: Graph) -> None:
+        """Check that ``graph`` takes what the source gives, and that its output is a number for each class.
+
+        :raises UserError: if not.
+        """
+        self.source.check(graph)
+        output = graph[graph.outputs[0]]
+        if len(graph.outputs) != 1 or output.dtype != "int8" or output.size != len(self.settings.classes):
+            raise UserError(f"stream: {len(self.settings.classes)} classes, the network's output is {list(output.shape)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """What :func:`stream_from_json` reads; a front end is not repeated, which the project has beside."""
+        series = None if isinstance(self.source, FrontEnd) else self.source.to_json()
+        return {"settings": self.settings.to_json(), "series": series}
+
+
+def stream_from_json(value: Mapping[str, Any], front_end: FrontEnd | None) -> Stream:
+    """The stream that :meth:`Stream.to_json` wrote.
+
+    :raises UserError: if it is damaged.
+    """
+    series = value.get("series")
+    source = front_end if series is None else series_window_from_json(series)
+    if source is None or not isinstance(value.get("settings"), Mapping):
+        raise UserError("stream: what makes its input is missing; export the project again")
+    return Stream(source, stream_settings_from_json(value["settings"]))
+
+
+def sound_stream(graph: Graph, front_end: FrontEnd) -> Stream | None:
+    """The stream of a network of sounds of which nothing but its shapes is known; None where its output is no number for each of
+    several classes."""
+    output = graph[graph.outputs[0]]
+    if len(graph.outputs) != 1 or output.dtype != "int8" or not 1 < output.size <= MOST or front_end.frames > MOST:
+        return None
+    return Stream(front_end, default_settings(front_end.frames, tuple(str(index) for index in range(output.size))))
