@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from codegen.features import FrontEnd
     from codegen.ir import Graph
+    from codegen.streaming import Stream
+    from nas.datasets import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,13 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Trained:
     """An int8 graph with what makes its input of sounds, if anything does; where they are known, inputs of the built program from
-    the data, and what a report says of its origin."""
+    the data, and what a report says of its origin; ``stream`` is how it listens all the time, if it can."""
 
     graph: Graph
     inputs: NDArray[Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     front_end: FrontEnd | None = None
+    stream: Stream | None = None
 
 
 def find_source(text: str) -> Source:
@@ -105,10 +108,12 @@ def trained(source: Source) -> Trained:
 
     settings = _settings(source.run)
     train_set, validation = load_parts(settings)
+    known: Mapping[str, Any] | None = None
     if source.number is None:
         report = source.run.read_report()["winner"]
+        known = report.get("stream")
         trial = {"number": report["trial"]["number"], "params": report["trial"]["params"]}
-        about = {"trial": trial, "test": report["test"]}
+        about: dict[str, Any] = {"trial": trial, "test": report["test"]}
         network = _stored(source.run, report["trial"]["architecture"])
     else:
         frozen = read_trial(source.run, source.number)
@@ -132,7 +137,26 @@ def trained(source: Source) -> Trained:
     inputs = program_inputs(validation, network.front_end)
     if network.front_end is None:
         inputs = quantize_input(network.graph, inputs)
-    return replace(network, inputs=inputs, about=about)
+    stream, operation = _stream(network, validation, known)
+    if operation is not None:
+        about["stream"] = {"operation": operation}
+    return replace(network, inputs=inputs, about=about, stream=stream)
+
+
+def _stream(
+    network: Trained, validation: Dataset, known: Mapping[str, Any] | None
+) -> tuple[Stream | None, Mapping[str, Any] | None]:
+    """How the network listens all the time and what a report says of it: as a run's report has it (``known``), or with what the
+    validation data suggests, of which nothing was tested."""
+    from codegen.streaming.settings import stream_settings_from_json
+    from nas.streaming import choose_operation, stream_for
+
+    stream = stream_for(validation, network.graph, network.front_end)
+    if stream is None:
+        return None, None
+    if known is None:
+        return choose_operation(stream, network.graph, validation).stream, None
+    return replace(stream, settings=stream_settings_from_json(known["settings"])), known["operation"]
 
 
 def read_study(run: RunDirectory) -> Study:

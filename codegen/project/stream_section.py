@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from codegen.compile import CompiledModel
     from codegen.streaming import Stream
 
-SHOWN = 7
+SHOWN = 9
 """Points of the curve in the README; ``report.json`` has them all."""
 
 
@@ -60,8 +60,8 @@ def _figures(stream: Stream, built: Mapping[str, Any] | None, name: str) -> str:
             ("", f"{built['decision_cycles']:,}", "to push one that leads to a decision"),
         ]
         if stream.rate:
-            load = "" if built.get("load") is None else f", {built['load']:.1%} of the board's time (estimate)"
-            rows.append(("", f"{built['cycles_per_second']:,}", f"for a second of signal{load}"))
+            note = f"for a second of signal; {built['load']:.1%} of the board's time, stalls of its memory included (estimate)"
+            rows.append(("", f"{built['cycles_per_second']:,}", note))
     return "\n".join(["| | | |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]) + "\n"
 
 
@@ -71,23 +71,31 @@ def _curve(operation: Mapping[str, Any] | None) -> str:
     from codegen.streaming import ONE
 
     test = operation["test"]
-    chosen = test["chosen"]
+    chosen, hours = test["chosen"], test["hours"]
+
+    def accepts(point: Mapping[str, Any]) -> str:
+        return f"{point['false_accepts_per_hour']:.4g}" if hours else str(point["false_accepts"])
+
+    per_hour = " an hour" if hours else ""
     lines = [
         "",
-        f"{operation['rule']} On {test['hours']:.3g} hours made of the test part, with {test['events']:,} events, it comes to "
-        f"{chosen['false_rejects']:.1%} false rejects and {chosen['false_accepts_per_hour']:.3g} false accepts an hour; other "
-        "thresholds:",
+        f"{operation['rule']} On {f'{hours:.3g} hours' if hours else 'a stream'} made of the test part ({test['made_of']}), with "
+        f"{test['events']:,} events, it comes to {chosen['false_rejects']:.1%} false rejects and {accepts(chosen)} false "
+        f"accepts{per_hour}. Other thresholds:",
         "",
-        "| threshold | false accepts an hour | false rejects |",
+        f"| threshold | false accepts{per_hour} | false rejects |",
         "|---|---|---|",
     ]
     lines += [
-        f"| {point['threshold'] / ONE:.3f} | {point['false_accepts_per_hour']:.4g} | {point['false_rejects']:.1%} |"
-        for point in _spread(test["curve"])
+        f"| {point['threshold'] / ONE:.3f} | {accepts(point)} | {point['false_rejects']:.1%} |" for point in _spread(test["curve"])
     ]
     return "\n".join(lines) + "\n"
 
 
 def _spread(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    count = min(SHOWN, len(points))
-    return [points[i * (len(points) - 1) // max(count - 1, 1)] for i in range(count)]
+    """Some of the points, of those that differ from the one before."""
+    rates = ("false_accepts", "false_rejects")
+    differ = [p for p, before in zip(points[1:], points, strict=False) if any(p[rate] != before[rate] for rate in rates)]
+    known = [*points[:1], *differ]
+    count = min(SHOWN, len(known))
+    return [known[i * (len(known) - 1) // max(count - 1, 1)] for i in range(count)]

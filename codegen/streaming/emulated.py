@@ -37,7 +37,8 @@ class StreamCosts:
 
     ``state`` is the caller's and lives between calls, ``arena`` is free between them. ``flash`` is that of a program that gets its
     input by ``<m>_push`` alone. ``row_cycles`` are those of pushing the samples of a row (a column of a spectrogram, or one sample
-    of a series), ``decision_cycles`` those of one that leads to a decision.
+    of a series), ``decision_cycles`` those of one that leads to a decision; ``row_reads`` and ``decision_reads`` are the bytes of
+    constants that their loads read.
     """
 
     state: int
@@ -46,20 +47,28 @@ class StreamCosts:
     flash: Flash
     row_cycles: float
     decision_cycles: float
+    row_reads: int
+    decision_reads: int
 
     def cycles_a_second(self, stream: Stream) -> float:
         """Mean cycles for a second of signal; 0 where its rate is not known."""
-        mean = self.row_cycles + (self.decision_cycles - self.row_cycles) / stream.settings.hop
-        return mean * stream.rate / stream.row_samples
+        return _a_second(stream, self.row_cycles, self.decision_cycles)
 
-    def to_json(self, stream: Stream) -> dict[str, Any]:
-        """The figures as ``report.json`` has them."""
+    def load(self, stream: Stream, board: Board) -> float:
+        """Seconds of the board's time for a second of signal, with the stalls of its memory (an estimate); 0 where the rate is not
+        known."""
+        row = board.latency_ms(self.row_cycles, self.row_reads)
+        return _a_second(stream, row, board.latency_ms(self.decision_cycles, self.decision_reads)) / 1000
+
+    def to_json(self, stream: Stream, board: Board) -> dict[str, Any]:
+        """The figures as ``report.json`` has them; the last two are null where the rate is not known."""
         return {
             "ram": {"state": self.state, "arena": self.arena, "stack": self.stack, "total": self.state + self.arena + self.stack},
             "flash": self.flash.to_json(),
             "row_cycles": round(self.row_cycles),
             "decision_cycles": round(self.decision_cycles),
-            "cycles_per_second": round(self.cycles_a_second(stream)),
+            "cycles_per_second": round(self.cycles_a_second(stream)) if stream.rate else None,
+            "load": round(self.load(stream, board), 6) if stream.rate else None,
         }
 
 
@@ -181,17 +190,24 @@ def stream_costs(model: CompiledModel, board: Board) -> StreamCosts:
         runner.push(noise[:before], [before])
         spent = []
         for start in (before, before + stream.row_samples):
-            whole = runner.cycles
+            whole = runner.cycles, runner.flash_reads
             runner.push(noise[start : start + stream.row_samples], [stream.row_samples], watch=True)
-            spent.append(runner.cycles - whole)
+            spent.append((runner.cycles - whole[0], runner.flash_reads - whole[1]))
     return StreamCosts(
         state=stream.state_bytes,
         arena=model.arena_bytes,
         stack=runner.stack,
         flash=Flash(program.code, program.constants + program.initial_data),
-        row_cycles=spent[0],
-        decision_cycles=spent[1],
+        row_cycles=spent[0][0],
+        decision_cycles=spent[1][0],
+        row_reads=spent[0][1],
+        decision_reads=spent[1][1],
     )
+
+
+def _a_second(stream: Stream, row: float, decision: float) -> float:
+    """What a second of signal takes, by what a row does without and with a decision."""
+    return (row + (decision - row) / stream.settings.hop) * stream.rate / stream.row_samples
 
 
 def odd_lengths(stream: Stream, count: int, seed: int) -> list[int]:
@@ -257,7 +273,7 @@ class _Runner:
         self._program = build(directory, project, core, self._roots, scratch / "stream.elf", beside=[harness])
         self._records = record_type(len(stream.settings.classes))
         self.cycles = self.instructions = 0.0
-        self.stack = 0
+        self.stack = self.flash_reads = 0
         self.restart()
 
     def restart(self) -> None:
@@ -274,6 +290,7 @@ class _Runner:
             found.append(np.frombuffer(noted, self._records)[: len(few)])
             self.cycles += execution.cycles
             self.instructions += execution.instructions
+            self.flash_reads += execution.flash_bytes
             self.stack = max(self.stack, execution.stack_bytes)
             self._starts = False
         records = np.concatenate(found)

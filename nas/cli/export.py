@@ -112,6 +112,7 @@ def command(
         force=force,
         choose=choose,
         front_end=network.front_end,
+        stream=network.stream,
     )
     if as_json:
         click.echo(json.dumps(build.verification.to_json(), indent=2))

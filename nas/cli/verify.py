@@ -23,6 +23,7 @@ Examples:
   nas verify digits-c --inputs x.npy --expect y.npy --json
   nas verify digits-c --core cortex-m0plus
   nas verify runs/keywords-1 --raw yes.wav
+  nas verify runs/keywords-1 --stream an-hour.wav
 """
 )
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -40,11 +41,23 @@ Examples:
     metavar="FILE",
     help="A recording (.wav), where the project takes sound, or an input as plain bytes; may be repeated.",
 )
+@click.option(
+    "--stream",
+    type=FILE,
+    metavar="FILE",
+    help="A long recording (.wav, of series .csv), pushed in pieces of odd sizes; every decision is compared.",
+)
 @click.option("--core", metavar="CORE", help="Build for and run on another core than the project was exported for.")
 @json_option
 @debug_option
 def command(
-    directory: Path, inputs: Path | None, expect: Path | None, raw: tuple[Path, ...], core: str | None, as_json: bool
+    directory: Path,
+    inputs: Path | None,
+    expect: Path | None,
+    raw: tuple[Path, ...],
+    stream: Path | None,
+    core: str | None,
+    as_json: bool,
 ) -> int:
     """Build the C project in DIRECTORY (of a run: its winner), run it in the emulator, compare all outputs bit by bit, and measure.
 
@@ -61,6 +74,10 @@ def command(
     if inputs is not None and raw:
         raise UserError("--inputs and --raw: give one of them")
     directory = _project(directory)
+    if stream is not None:
+        if inputs is not None or expect is not None or raw:
+            raise UserError("--stream: give no --inputs, --expect or --raw with it")
+        return _stream(directory, stream, core, as_json)
     heard = bool(raw) and are_sounds(raw)
     given = (read_sounds(directory, raw) if heard else _raw(raw)) if raw else None if inputs is None else _array(inputs, "--inputs")
     wanted = None if expect is None else _array(expect, "--expect")
@@ -75,6 +92,23 @@ def command(
         click.echo(json.dumps(content, indent=2))
     else:
         click.echo("\n\n".join([*([render_answers(said)] if said else []), render(result)]))
+    return 0 if result.bit_exact else 1
+
+
+def _stream(directory: Path, path: Path, core: str | None, as_json: bool) -> int:
+    """Push the recording at ``path``; the exit status."""
+    import json
+
+    from codegen.emulator import ExecutionFault
+    from codegen.streaming.emulated import verify_stream
+    from nas.streaming.recordings import read_stream, render_stream
+
+    try:
+        result = verify_stream(directory, read_stream(directory, path), core=core)
+    except ExecutionFault as error:
+        click.echo(f"nas: {directory}: {error}", err=True)
+        return 1
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else render_stream(path, result))
     return 0 if result.bit_exact else 1
 
 

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,12 @@ from nas.search.preparation import Preparation
 from nas.search.settings import SearchSettings, versions
 from nas.search.study_source import StudySource
 from nas.search.tasks import Tested, graph_from_bytes, test
+from nas.streaming import Operation, choose_operation, state_operation, stream_for
 from search_spaces import Architecture
+
+if TYPE_CHECKING:
+    from codegen.ir import Graph
+    from codegen.streaming import Stream
 
 FORMAT = 1
 EMULATED = 5_000
@@ -59,16 +64,22 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     :raises RuntimeError: if the winner's program does not give the reference's outputs on the test part, or on :data:`EMULATED`
         examples of it where there are more.
     """
-    metric = outcome.preparation.train_set.metric
+    metric, winner = outcome.preparation.train_set.metric, outcome.chosen[0]
+    operation = _operation(outcome, winner)
     test_set = replace(load_test(outcome.settings.data, outcome.settings.reading), metric=metric)
     uses = _TestUses(outcome.run)
     progress.phase("final test", len(outcome.chosen) + 1)
     tested = _test_all(outcome, executor, test_set, uses, progress)
-    winner = outcome.chosen[0]
     figures = {chosen.strategy: _figures(outcome, chosen, tested[chosen.candidate.architecture.id]) for chosen in outcome.chosen}
     emulated = _spread(test_set, EMULATED)
     uses.log("the winner's program in the emulator, bit by bit", winner.candidate.architecture, len(emulated))
-    built = _write_winner(outcome, winner, figures[winner.strategy], emulated)
+    stream = None
+    if operation is not None:
+        uses.log("false accepts and false rejects of the winner on a stream", winner.candidate.architecture, len(test_set))
+        stated = state_operation(operation, _winner_graph(outcome, winner), test_set)
+        stream = {"settings": operation.stream.settings.to_json(), "operation": stated}
+        figures[winner.strategy]["stream"] = stream
+    built = _write_winner(outcome, winner, figures[winner.strategy], emulated, None if operation is None else operation.stream)
     figures[winner.strategy]["built"] = built
     figures[winner.strategy]["predicted"]["layers"] = _predicted_layers(outcome.preparation, winner.candidate.architecture)
     progress.step(f"winner built: {built['inputs']} test inputs in the emulator, {built['mismatches']} differ")
@@ -193,7 +204,20 @@ def _spread(dataset: Dataset, most: int) -> Dataset:
     return dataset if len(dataset) <= most else dataset.subset(np.arange(most) * len(dataset) // most)
 
 
-def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], test_set: Dataset) -> dict[str, Any]:
+def _winner_graph(outcome: Outcome, winner: Chosen) -> Graph:
+    return graph_from_bytes(outcome.run.finalist_file(winner.candidate.architecture.id, ".safetensors").read_bytes())
+
+
+def _operation(outcome: Outcome, winner: Chosen) -> Operation | None:
+    """How the winner listens all the time, by the validation data; None for data that does not go on."""
+    graph, validation = _winner_graph(outcome, winner), outcome.preparation.validation
+    stream = stream_for(validation, graph, outcome.finalists[winner.candidate.architecture.id].front_end)
+    return None if stream is None else choose_operation(stream, graph, validation)
+
+
+def _write_winner(
+    outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], test_set: Dataset, stream: Stream | None
+) -> dict[str, Any]:
     """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``; returns what was measured."""
     from codegen.reference import run as run_reference
     from nas.quantization import quantize_input
@@ -201,7 +225,7 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
 
     run, settings = outcome.run, outcome.settings
     architecture = winner.candidate.architecture.id
-    graph = graph_from_bytes(run.finalist_file(architecture, ".safetensors").read_bytes())
+    graph = _winner_graph(outcome, winner)
     front_end = outcome.finalists[architecture].front_end
     taken = quantize_input(graph, network_form(test_set, front_end).x)
     inputs = taken if front_end is None else program_inputs(test_set, front_end)
@@ -215,6 +239,8 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
         "trial": {"number": winner.candidate.number, "params": dict(winner.candidate.architecture.values)},
         "test": figures["test"],
     }
+    if stream is not None:
+        report["stream"] = {"operation": figures["stream"]["operation"]}
     if is_path(settings.data):
         report["data"] = test_set.about_input()
     build = build_project(
@@ -228,6 +254,7 @@ def _write_winner(outcome: Outcome, winner: Chosen, figures: Mapping[str, Any], 
         expect=expected,
         limits=settings.limits,
         front_end=front_end,
+        stream=stream,
     )
     if build.verification.mismatches or build.broken:
         shutil.rmtree(run.winner, ignore_errors=True)
