@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.ir import total_macs
 from nas.datasets import Dataset
-from nas.streaming.curve import Point, curve, point
+from nas.streaming.curve import BETA, Point, curve, point
 from nas.streaming.scene import make_scene
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from codegen.streaming import Stream
 
 RULE = (
-    "Threshold and smoothing have the best F1 score of events, on a stream made of validation data; of equally good thresholds "
-    "the middle one is taken."
+    f"Threshold and smoothing have the best F{BETA:g} score of events on a stream made of validation data; of equally good "
+    "thresholds the middle one is taken."
 )
 SMOOTHING = (1, 2, 3, 4)
 MOST_EXAMPLES, LEAST_EXAMPLES = 200, 20
@@ -47,9 +47,9 @@ def choose_operation(stream: Stream, graph: Graph, validation: Dataset) -> Opera
     for smoothing in SMOOTHING:
         chosen = replace(stream, settings=replace(stream.settings, smoothing=smoothing))
         found += [(chosen, p) for p in curve(chosen, smoothed(likely, smoothing), at, scene.events, len(scene.samples))]
-    best = max(p.f1 for _, p in found)
-    first = next(s for s, p in found if p.f1 == best)
-    equal = [p for s, p in found if p.f1 == best and s.settings.smoothing == first.settings.smoothing]
+    best = max(p.score for _, p in found)
+    first = next(s for s, p in found if p.score == best)
+    equal = [p for s, p in found if p.score == best and s.settings.smoothing == first.settings.smoothing]
     middle = equal[len(equal) // 2]
     return Operation(replace(first, settings=replace(first.settings, threshold=middle.threshold)), middle, scene.words)
 
@@ -65,7 +65,7 @@ def state_operation(operation: Operation, graph: Graph, test: Dataset) -> dict[s
     points = curve(stream, said.probabilities, said.at, scene.events, samples)
     return {
         "rule": RULE,
-        "validation": {**operation.validation.to_json(), "f1": round(operation.validation.f1, 6), "made_of": operation.words},
+        "validation": {**operation.validation.to_json(), "score": round(operation.validation.score, 6), "made_of": operation.words},
         "test": {
             "made_of": scene.words,
             "hours": round(chosen.hours, 6) if chosen.hours else None,
