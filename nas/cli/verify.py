@@ -23,7 +23,7 @@ Examples:
   nas verify digits-c --inputs x.npy --expect y.npy --json
   nas verify digits-c --core cortex-m0plus
   nas verify runs/keywords-1 --raw yes.wav
-  nas verify runs/keywords-1 --stream an-hour.wav
+  nas verify runs/keywords-1 --stream evening.wav
 """
 )
 @click.argument("directory", type=click.Path(path_type=Path))
