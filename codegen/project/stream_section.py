@@ -59,10 +59,15 @@ def _figures(stream: Stream, built: Mapping[str, Any] | None, name: str) -> str:
             ("cycles", f"{built['row_cycles']:,}", f"to push one {row}"),
             ("", f"{built['decision_cycles']:,}", "to push one that leads to a decision"),
         ]
-        if stream.rate:
-            note = f"for a second of signal; {built['load']:.1%} of the board's time, stalls of its memory included (estimate)"
+        if built["cycles_per_second"] is not None:
+            late = " - too much: take a longer hop" if built["load"] > 1 else ""
+            note = (
+                f"for a second of signal; {built['load']:.1%} of the board's time, stalls of its memory included (estimate){late}"
+            )
             rows.append(("", f"{built['cycles_per_second']:,}", note))
-    return "\n".join(["| | | |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]) + "\n"
+    table = "\n".join(["| | | |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)])
+    soft = "\n\nOn cores without a floating-point unit the compiler links its routines for `float`." if stream.sample_shape else ""
+    return f"{table}{soft}\n"
 
 
 def _curve(operation: Mapping[str, Any] | None) -> str:

@@ -75,8 +75,10 @@ def stream_settings_from_json(value: Mapping[str, Any]) -> StreamSettings:
         raise UserError("stream: its settings are damaged; export the project again") from None
 
 
-def default_settings(rows: int, classes: tuple[str, ...], background: tuple[int, ...] = ()) -> StreamSettings:
-    """Four decisions in the time of a window of so many ``rows``, means over two, one detection a window at most, at a probability
-    of one half."""
-    hop = max(1, rows // HOPS_A_WINDOW)
+def default_settings(
+    rows: int, classes: tuple[str, ...], background: tuple[int, ...] = (), *, least_hop: int = 1
+) -> StreamSettings:
+    """Four decisions in the time of a window of so many ``rows``, or one each ``least_hop``, but one a window; means over two, one
+    detection a window at most, at a probability of one half."""
+    hop = max(1, rows // HOPS_A_WINDOW, min(least_hop, rows))
     return StreamSettings(hop, 2, ONE // 2, -(-rows // hop), classes, background)

@@ -101,6 +101,8 @@ class Stream:
         output = graph[graph.outputs[0]]
         if len(graph.outputs) != 1 or output.dtype != "int8" or output.size != len(self.settings.classes):
             raise UserError(f"stream: {len(self.settings.classes)} classes, the network's output is {list(output.shape)}")
+        if _gives_probabilities(graph):
+            raise UserError("stream: the network ends in a softmax of its own; leave it out, the stream computes one")
 
     def to_json(self) -> dict[str, Any]:
         """What :func:`stream_from_json` reads; a front end is not repeated, which the project has beside."""
@@ -124,6 +126,11 @@ def sound_stream(graph: Graph, front_end: FrontEnd) -> Stream | None:
     """The stream of a network of sounds of which nothing but its shapes is known; None where its output is no number for each of
     several classes."""
     output = graph[graph.outputs[0]]
-    if len(graph.outputs) != 1 or output.dtype != "int8" or not 1 < output.size <= MOST or front_end.frames > MOST:
+    several = len(graph.outputs) == 1 and output.dtype == "int8" and 1 < output.size <= MOST
+    if not several or _gives_probabilities(graph) or front_end.frames > MOST:
         return None
     return Stream(front_end, default_settings(front_end.frames, tuple(str(index) for index in range(output.size))))
+
+
+def _gives_probabilities(graph: Graph) -> bool:
+    return any(op.kind == "Softmax" and op.output in graph.outputs for op in graph.ops)

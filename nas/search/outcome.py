@@ -211,7 +211,9 @@ def _winner_graph(outcome: Outcome, winner: Chosen) -> Graph:
 def _operation(outcome: Outcome, winner: Chosen) -> Operation | None:
     """How the winner listens all the time, by the validation data; None for data that does not go on."""
     graph, validation = _winner_graph(outcome, winner), outcome.preparation.validation
-    stream = stream_for(validation, graph, outcome.finalists[winner.candidate.architecture.id].front_end)
+    finalist = outcome.finalists[winner.candidate.architecture.id]
+    alone = finalist.built.get("network", finalist.built)
+    stream = stream_for(validation, graph, finalist.front_end, alone["latency_ms"])
     return None if stream is None else choose_operation(stream, graph, validation)
 
 

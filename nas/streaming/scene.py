@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ NOISE = ("silence", "background", "background noise", "noise", "none", "nothing"
 """Classes in which nothing happens, by the letters of their names."""
 OTHERS = ("unknown", "other", "others", "negative")
 """Classes of what is to be ignored."""
+MOST_LOAD = 0.5
+"""Part of a board's time that is for the network."""
 GAPS = (1.5, 3.0)
 """Windows of background between two clips, at random from the one to the other."""
 FLOOR = 0.05
@@ -49,8 +52,12 @@ class Scene:
     words: str
 
 
-def stream_for(dataset: Dataset, graph: Graph, front_end: FrontEnd | None) -> Stream | None:
-    """The stream that suits a network of ``dataset``, with the usual settings; None for data that does not go on, or no classes."""
+def stream_for(dataset: Dataset, graph: Graph, front_end: FrontEnd | None, latency_ms: float | None = None) -> Stream | None:
+    """The stream that suits a network of ``dataset``, with the usual settings; None for data that does not go on, or no classes.
+
+    :param latency_ms: of one run of the network; decisions are as far apart as it takes for these to fill :data:`MOST_LOAD` of the
+        board's time at most, if that is possible.
+    """
     from codegen.streaming import SeriesWindow, Stream, default_settings
 
     if dataset.normal is not None or dataset.kind not in ("audio", "series"):
@@ -65,7 +72,12 @@ def stream_for(dataset: Dataset, graph: Graph, front_end: FrontEnd | None) -> St
         factor = np.ones(channels, np.float32) * (np.float32(1) if grid is None else grid.scale)
         scale, zero_point = float(np.float32(tensor.scale)), tensor.zero_point
         source = SeriesWindow(rows, tuple(offset.tolist()), tuple(factor.tolist()), scale, zero_point, dataset.rate or 0.0)
-    return Stream(source, default_settings(rows, dataset.classes, background_classes(dataset.classes)))
+    background = background_classes(dataset.classes)
+    stream = Stream(source, default_settings(rows, dataset.classes, background))
+    if latency_ms is None or not stream.rate:
+        return stream
+    least_hop = math.ceil(latency_ms / 1000 * stream.rate / stream.row_samples / MOST_LOAD)
+    return replace(stream, settings=default_settings(rows, dataset.classes, background, least_hop=least_hop))
 
 
 def background_classes(classes: tuple[str, ...]) -> tuple[int, ...]:

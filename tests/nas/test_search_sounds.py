@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import wave
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory, unpacked: Unpack) -> Path
     done = nas("search", "--config", "small.toml", "--data", "spoken", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "without the features:" in done.stdout
+    assert re.search(r"pushed as a stream \(.*\): [\d.]+% of \d+ events missed, [\d.]+ false accepts an hour", done.stdout)
     return folder
 
 
@@ -146,6 +148,10 @@ def test_a_long_recording_is_pushed_and_the_curve_is_stated(searched: Path) -> N
     assert built["cycles_per_second"] > 0
     assert f"#define SPOKEN_STREAM_BYTES {built['ram']['state']}\n" in (run / "winner" / "include" / "spoken_stream.h").read_text()
     assert "| threshold | false accepts an hour | false rejects |" in (run / "winner" / "README.md").read_text()
+    assert nas("report", str(run), cwd=searched).returncode == 0
+    page = (run / "report.html").read_text()
+    assert "False accepts and false rejects by threshold" in page
+    assert 'aria-label="False rejects by false accepts an hour"' in page
     long = b"".join(path.read_bytes()[44:] for path in sorted((searched / "spoken").rglob("*_jackson_*.wav")))
     with wave.open(str(searched / "long.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))

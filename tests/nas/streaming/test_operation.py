@@ -144,6 +144,10 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
         said = decisions(other, graph, scene.samples)
         points = curve(other, said.probabilities, said.at, scene.events, len(scene.samples))
         assert max(p.score for p in points) <= operation.validation.score
+    for latency, hop in ((1.0, 6), (50.0, 10), (5000.0, 24)):  # of 240 ms of window
+        slow = stream_for(validation, graph, None, latency_ms=latency)
+        assert slow is not None
+        assert slow.settings.hop == hop
     assert stream_for(dataclasses.replace(validation, normal=0), graph, None) is None
     assert stream_for(dataclasses.replace(validation, kind="image"), graph, None) is None
     assert streams()["sound"].settings.is_event() == [True, False, True, True]
