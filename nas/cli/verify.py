@@ -100,7 +100,7 @@ def _stream(directory: Path, path: Path, core: str | None, as_json: bool) -> int
     import json
 
     from codegen.emulator import ExecutionFault
-    from codegen.streaming.emulated import verify_stream
+    from codegen.streaming.verify import verify_stream
     from nas.streaming.recordings import read_stream, render_stream
 
     try:

@@ -14,7 +14,7 @@ from nas.units import format_count
 
 if TYPE_CHECKING:
     from codegen.streaming import Stream
-    from codegen.streaming.emulated import StreamVerification
+    from codegen.streaming.verify import StreamVerification
 
 SHOWN = 20
 """Detections that are printed."""

@@ -20,7 +20,7 @@ from codegen.compile import CompiledModel, compile_graph
 from codegen.cores import find_core
 from codegen.project import write_project
 from codegen.streaming import SeriesWindow, Stream, StreamSettings, sound_stream
-from codegen.streaming.emulated import record_type
+from codegen.streaming.runner import record_type
 from codegen.toolchain import ZigCompiler
 
 NAME = "streamed"

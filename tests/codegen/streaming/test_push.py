@@ -24,8 +24,9 @@ from codegen.errors import UserError
 from codegen.project import read_project
 from codegen.reference import run
 from codegen.streaming import Stream, StreamSettings, decisions, sound_stream
-from codegen.streaming.emulated import expected_records, odd_lengths, stream_costs, verify_stream
+from codegen.streaming.costs import stream_costs
 from codegen.streaming.reference import detections
+from codegen.streaming.verify import expected_records, odd_lengths, verify_stream
 
 KINDS = ("sound", "series")
 
