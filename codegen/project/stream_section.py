@@ -31,7 +31,9 @@ def stream_section(model: CompiledModel, stream: Stream, about: Mapping[str, Any
         events=comment_text(", ".join(events)),
         window_text=_length(stream, stream.window_samples),
         whole=f"{model.name}_run_samples" if sound else f"{model.name}_run",
-        smoothing="the last decision alone" if settings.smoothing == 1 else f"the last {settings.smoothing} decisions",
+        smoothing="those of each decision alone"
+        if settings.smoothing == 1
+        else f"means over the last {settings.smoothing} decisions",
         threshold=f"{settings.threshold / ONE:.3g}",
         refractory=_length(stream, settings.refractory * stream.hop_samples),
         figures=_figures(stream, about.get("built"), model.name),
