@@ -5,8 +5,8 @@ Sizes are bytes, counts are per inference. The keys of :meth:`Verification.to_js
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from codegen.cores import find_core
@@ -101,13 +101,16 @@ class Verification:
     ram: Ram
     flash: Flash
     macs: int
-    layers: tuple[LayerMeasurement, ...]
+    layers: tuple[LayerMeasurement, ...] = field(repr=False)
     core: str
     board: str | None
     compiler: str
-    support_routines: tuple[str, ...] = ()
-    network: Verification | None = None
-    outputs: tuple[tuple[bytes, ...], ...] = ()
+    support_routines: tuple[str, ...] = field(default=(), repr=False)
+    network: Verification | None = field(default=None, repr=False)
+    outputs: tuple[tuple[bytes, ...], ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return render(self)
 
     @property
     def bit_exact(self) -> bool:
@@ -132,6 +135,23 @@ class Verification:
             "compiler": self.compiler,
             **({} if self.network is None else {"network": self.network.figures()}),
         }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Verification:
+        """What :meth:`to_json` gave; outputs and support routines are not in it.
+
+        :raises KeyError: or TypeError, where the content is of another kind.
+        """
+        network = content.get("network")
+        sizes = {key: value for key, value in content["ram"].items() if key != "total"}
+        return Verification(
+            **{key: content[key] for key in ("mismatches", "inputs", "instructions", "cycles", "latency_ms", "macs")},
+            ram=Ram(**sizes),
+            flash=Flash(content["flash"]["code"], content["flash"]["constants"]),
+            layers=tuple(LayerMeasurement(**layer) for layer in content["layers"]),
+            **{key: content[key] for key in ("core", "board", "compiler")},
+            network=None if network is None else Verification.from_json({**content, "network": None, "layers": (), **network}),
+        )
 
     def figures(self) -> dict[str, Any]:
         """What is stated of a network alone, beside that of features and network."""

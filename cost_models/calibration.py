@@ -23,6 +23,7 @@ from codegen.optimize import Optimize
 from codegen.schedules import RandomSchedules
 from codegen.toolchain import CompileError, ZigCompiler
 from cost_models.card import EMULATOR
+from cost_models.covering import covering_operators
 from cost_models.fitting import fit_model
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import measure, shape_key
@@ -126,6 +127,22 @@ def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int, *, mo
     ]
 
 
+def covering_bundles(
+    kernels: Sequence[tuple[int, int]], core: str, optimize: Optimize, seed: int, *, most_bytes: int | None = None
+) -> list[Job]:
+    """Bundles of the :func:`cost_models.covering.covering_operators`; with ``most_bytes`` without those that are larger."""
+
+    def size(graph: Graph) -> int:
+        return 0 if most_bytes is None else program_bytes(graph, core, optimize)
+
+    room = math.inf if most_bytes is None else most_bytes
+    operators = [graph for graph in covering_operators(kernels, core, optimize) if size(graph) <= room]
+    return [
+        Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + 900_000 + i)
+        for i, part in enumerate(_bundles(operators, size, room))
+    ]
+
+
 def _different_operators(
     rng: np.random.Generator, count: int, size: Callable[[Graph], int], room: float, *, weighted: bool = False
 ) -> list[Graph]:
@@ -173,6 +190,7 @@ def calibrate(
     seed: int = 0,
     networks: Sequence[Graph],
     held_out: Sequence[Graph],
+    depthwise_kernels: Sequence[tuple[int, int]] = (),
     map: ExecutorMap = serial_map,
     progress: Progress | None = None,
     device: Device | None = None,
@@ -183,6 +201,8 @@ def calibrate(
     :param networks: shape-only graphs of the search spaces to learn from; at least ten.
     :param held_out: the same for judging: the fit sees neither them nor any operator of a shape that occurs in them. Intervals and
         card come from these; at least ten.
+    :param depthwise_kernels: height and width of those that networks have: every function that depthwise convolutions with them
+        share is built and measured, too.
     :param map: where programs are built and run; results are kept in the user's cache, so a calibration that was stopped goes on.
     :param device: counts the cycles instead of the emulator. There is one, so ``map`` must work in this process, one job at a time;
         networks must fit into its RAM (:func:`program_bytes`).
@@ -194,6 +214,7 @@ def calibrate(
         raise UserError(f"--samples {samples}: a calibration needs at least {BUNDLE} operators")
     most_bytes = None if device is None else device.hello.ram_bytes
     jobs = sample_bundles(board.core, optimize, samples, seed, most_bytes=most_bytes)
+    jobs += covering_bundles(depthwise_kernels, board.core, optimize, seed, most_bytes=most_bytes)
     bundles = len(jobs)
     for i, graph in enumerate((*networks, *held_out)):
         jobs.append(Job(graph, board.core, optimize, seed * 1_000_003 + 500_000 + i))

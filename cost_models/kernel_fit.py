@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cost_models.costs import CallRule, KernelCosts, Rate
 from cost_models.descriptors import shared_functions
 from cost_models.measured import MeasuredLayer
-from cost_models.regression import Features, Linear, cross_validated, fit
+from cost_models.regression import FOLDS, Features, Linear, cross_validated, fit
 from cost_models.trees import FEWEST_ROWS, TREES, Trees, fit_trees
 
 CYCLES_FLOOR = 200.0
@@ -22,6 +22,8 @@ LEAST_SPREAD = 0.002
 LEAST_CODE_SPREAD = 4.0
 STACK_TREES = 400
 """More than for other figures: a frame is what registers are left to spill, which no few numbers of a spec decide."""
+STACK_FOLDS = 20
+"""More than for other figures, too: the margin is the worst error of all, and fits on fewer layers have worse ones."""
 STACK_STEP = 8
 """Frames are multiples of this many bytes (IHI 0042, 6.2.1.2): the next one that is larger than any seen so far."""
 WORTHWHILE = 0.9
@@ -117,8 +119,8 @@ def _stack_margins(layers: Sequence[MeasuredLayer], stack: NDArray[np.float64], 
         known = set().union(*(shared[i] for i in chosen))
         return lambda i: float(shared[i] <= known)
 
-    short = stack - _unseen_trees([layer.descriptors for layer in layers], stack, count=STACK_TREES)
-    met = cross_validated(all_met, len(layers)) > 0
+    short = stack - _unseen_trees([layer.descriptors for layer in layers], stack, count=STACK_TREES, folds=STACK_FOLDS)
+    met = cross_validated(all_met, len(layers), STACK_FOLDS) > 0
     margins = [STACK_STEP]
     for chosen in (met, ~met):
         of_network = chosen & (np.arange(len(layers)) < of_networks)
@@ -132,12 +134,14 @@ def _doubt(known: Sized) -> float:
     return 1.0 if len(known) >= FEWEST_ROWS else 2.0
 
 
-def _unseen_trees(rows: Sequence[Features], target: NDArray[np.float64], *, count: int = TREES) -> NDArray[np.float64]:
+def _unseen_trees(
+    rows: Sequence[Features], target: NDArray[np.float64], *, count: int = TREES, folds: int = FOLDS
+) -> NDArray[np.float64]:
     def fitted(chosen: Sequence[int]) -> Callable[[int], float]:
         model = fit_trees([rows[i] for i in chosen], [float(target[i]) for i in chosen], count=count)
         return lambda i: model(rows[i])
 
-    return cross_validated(fitted, len(rows))
+    return cross_validated(fitted, len(rows), folds)
 
 
 def _call_rules(layers: Sequence[MeasuredLayer]) -> dict[str, CallRule]:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Features = Mapping[str, float]
+FOLDS = 5
+"""Parts of the rows that are left out in turn, unless more are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ def fit(rows: Sequence[Features], measured: Sequence[float], *, relative: bool, 
     return Linear({name: float(f"{value:.7g}") for name, value in zip(kept, values, strict=True) if value > 0})
 
 
-def cross_validated(fit_rows: Callable[[Sequence[int]], Callable[[int], float]], count: int, folds: int = 5) -> NDArray[np.float64]:
+def cross_validated(
+    fit_rows: Callable[[Sequence[int]], Callable[[int], float]], count: int, folds: int = FOLDS
+) -> NDArray[np.float64]:
     """A prediction for each of ``count`` rows by a model that was fitted without it.
 
     ``fit_rows`` fits on the rows with the given indices and returns what predicts a row by its index. Row ``i`` is left out

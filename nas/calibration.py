@@ -10,7 +10,7 @@ import numpy as np
 from codegen.errors import UserError
 from codegen.ir import Graph, total_macs
 from cost_models import CostModel
-from cost_models.calibration import sample_bundles
+from cost_models.calibration import covering_bundles, sample_bundles
 from nas.executor import Executor
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 
@@ -39,6 +39,8 @@ HELD_OUT_SPACES: tuple[SearchSpace, ...] = (
     ImageSpace((36, 36, 1), 2),
 )
 """What it is judged by: inputs of other shapes, as people's data will have them."""
+DEPTHWISE_KERNELS = ((1, 3), (1, 5), (1, 7), (1, 9), (3, 1), (5, 1), (7, 1), (9, 1), (3, 3), (5, 3), (3, 5), (5, 5))
+"""All that depthwise convolutions of the search spaces have, height by width."""
 MOST_MACS = 5_000_000
 """Larger networks are left out: they take long to emulate and tell nothing new of the operators."""
 NETWORKS, HELD_OUT = 120, 100
@@ -75,6 +77,7 @@ def sample_networks(
 def calibrated_graphs(model: CostModel) -> Iterator[Graph]:
     """Every shape-only graph that a calibration in the emulator with this model's settings builds."""
     yield from (job.graph for job in sample_bundles(model.core, model.optimize, model.samples, model.seed))
+    yield from (job.graph for job in covering_bundles(DEPTHWISE_KERNELS, model.core, model.optimize, model.seed))
     yield from sample_networks(NETWORKS, model.seed)
     yield from sample_networks(HELD_OUT, model.seed, HELD_OUT_SPACES)
 

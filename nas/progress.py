@@ -1,19 +1,22 @@
-"""Shows a search while it runs: a live table on a terminal, plain lines anywhere else."""
+"""Shows a search while it runs: a live table on a terminal, plain lines anywhere else, or nothing."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from nas.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+Verbosity = Literal["quiet", "normal", "verbose"]
 
 ROWS = 10
 """Trials that the live table shows."""
@@ -33,6 +36,8 @@ class TrialLine:
     latency_ms: float
     network: str
     error: str = ""
+    boards: tuple[str, ...] = ()
+    """Where the search is for several boards, those on which the network fits; the figures are on the first of them."""
 
     @property
     def label(self) -> str:
@@ -50,9 +55,11 @@ class Progress(ABC):
 
     def __init__(self) -> None:
         self._phase = ""
-        self._total = self._done = self._done_before = 0
+        self._total: int | None = 0
+        self._done = self._done_before = 0
+        self._seconds: float | None = None
         self._began = time.monotonic()
-        self._best: TrialLine | None = None
+        self._best: dict[str, TrialLine] = {}
 
     def __enter__(self) -> Progress:
         return self
@@ -78,9 +85,14 @@ class Progress(ABC):
     def message(self, text: str) -> None:
         """A line worth keeping."""
 
-    def phase(self, name: str, total: int, done: int = 0) -> None:
-        """A stretch of ``total`` steps begins, ``done`` of them done in an earlier run."""
-        self._phase, self._total, self._done = name, total, done
+    def detail(self, text: str) -> None:
+        """A line for those who asked for more."""
+        return
+
+    def phase(self, name: str, total: int | None, done: int = 0, seconds: float | None = None) -> None:
+        """A stretch of ``total`` steps (None: nobody knows) begins, ``done`` of them done in an earlier run; it ends after
+        ``seconds`` if not before."""
+        self._phase, self._total, self._done, self._seconds = name, total, done, seconds
         self._began, self._done_before = time.monotonic(), done
 
     def step(self, text: str = "") -> None:
@@ -91,22 +103,46 @@ class Progress(ABC):
         """A trial ended; also one step."""
         if line.study != "search" or line.accuracy is None:
             return
-        if self._best is None or self._best.accuracy is None or line.accuracy > self._best.accuracy:
-            self._best = line
+        for board in line.boards or ("",):
+            best = self._best.get(board)
+            if best is None or best.accuracy is None or line.accuracy > best.accuracy:
+                self._best[board] = line
+
+    @property
+    def _count(self) -> str:
+        """How far the phase has come."""
+        return f"{self._done}" if self._total is None else f"{self._done}/{self._total}"
+
+    @property
+    def _share(self) -> float:
+        """The same as a fraction of 1."""
+        by_time = 0.0 if not self._seconds else (time.monotonic() - self._began) / self._seconds
+        return min(1.0, max(by_time, 0.0 if self._total is None else self._done / max(1, self._total)))
 
     def _left(self) -> str:
-        new = self._done - self._done_before
-        if not new or self._done >= self._total:
-            return ""
-        seconds = (time.monotonic() - self._began) / new * (self._total - self._done)
-        return f", about {format_duration(max(1.0, seconds))} left"
+        took, new = time.monotonic() - self._began, self._done - self._done_before
+        estimates = []
+        if self._total is not None and new:
+            estimates.append(took / new * (self._total - self._done))
+        if self._seconds is not None:
+            estimates.append(self._seconds - took)
+        left = min(estimates, default=0.0)
+        return f", about {format_duration(max(1.0, left))} left" if left > 0 else ""
 
     def _best_text(self) -> str:
-        return "" if self._best is None else f"best {self._best.result} (trial {self._best.number})"
+        best = (f"{board} {line.result} (trial {line.number})".lstrip() for board, line in sorted(self._best.items()))
+        return f"best {', '.join(best)}" if self._best else ""
 
 
-class PlainProgress(Progress):
-    """One line per event."""
+class SilentProgress(Progress):
+    """Nothing."""
+
+    def message(self, text: str) -> None:
+        return
+
+
+class QuietProgress(Progress):
+    """Only what is worth keeping."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -115,35 +151,51 @@ class PlainProgress(Progress):
     def message(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
-    def phase(self, name: str, total: int, done: int = 0) -> None:
-        super().phase(name, total, done)
-        self.message(f"{name}: {total}" + (f", {done} done before" if done else ""))
+
+class PlainProgress(QuietProgress):
+    """One line per event; if ``verbose``, networks and details as well."""
+
+    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+        super().__init__(stream)
+        self._verbose = verbose
+
+    def detail(self, text: str) -> None:
+        if self._verbose:
+            self.message(f"  {text}")
+
+    def phase(self, name: str, total: int | None, done: int = 0, seconds: float | None = None) -> None:
+        super().phase(name, total, done, seconds)
+        limits = [] if total is None else [f"{total}"]
+        limits += [] if seconds is None else [f"as many as begin within {format_duration(seconds)}"]
+        self.message(f"{name}: {', '.join(limits)}" + (f", {done} done before" if done else ""))
 
     def step(self, text: str = "") -> None:
         super().step(text)
-        self.message(f"  {self._done}/{self._total}  " + f"{text}{self._left()}".removeprefix(", "))
+        self.message(f"  {self._count}  " + f"{text}{self._left()}".removeprefix(", "))
 
     def trial(self, line: TrialLine) -> None:
         super().trial(line)
         self._done += 1
         figures = f"RAM {format_size(line.ram):>8}  flash {format_size(line.flash):>8}  {line.latency_ms:7.3f} ms"
+        figures += f"  fits {', '.join(line.boards)}" if line.boards else ""
         best = self._best_text()
-        self.message(
-            f"  {self._done}/{self._total}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}"
-        )
+        self.message(f"  {self._count}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}")
+        self.detail(line.network)
 
 
 class LiveProgress(Progress):
     """A table of the latest trials with the best so far and the time left, redrawn in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
         from rich.console import Console
         from rich.live import Live
 
         super().__init__()
         self._lines: deque[TrialLine] = deque(maxlen=ROWS)
         self._text = ""
-        self._live = Live(console=Console(highlight=False), get_renderable=self._render, refresh_per_second=4, transient=True)
+        self._live = Live(
+            console=Console(file=stream, highlight=False), get_renderable=self._render, refresh_per_second=4, transient=True
+        )
 
     def __enter__(self) -> Progress:
         self._live.start()
@@ -172,6 +224,9 @@ class LiveProgress(Progress):
         table = Table(box=None, pad_edge=False, expand=True)
         for name in ("trial", "accuracy", "RAM", "flash", "latency"):
             table.add_column(name, justify="left" if name == "trial" else "right", no_wrap=True)
+        several = any(line.boards for line in self._lines)
+        if several:
+            table.add_column("fits", no_wrap=True)
         table.add_column("network", overflow="ellipsis", no_wrap=True, ratio=1)
         for line in self._lines:
             table.add_row(
@@ -180,16 +235,29 @@ class LiveProgress(Progress):
                 format_size(line.ram),
                 format_size(line.flash),
                 f"{line.latency_ms:.3f} ms",
+                *([", ".join(line.boards)] if several else []),
                 line.error or line.network,
-                style="bold green" if line is self._best else "red" if line.accuracy is None else None,
+                style="bold green"
+                if any(line is best for best in self._best.values())
+                else "red"
+                if line.accuracy is None
+                else None,
             )
-        status = f"{self._phase} {self._done}/{self._total}{self._left()}"
+        status = f"{self._phase} {self._count}{self._left()}"
         details = "   ".join(text for text in (status, self._best_text(), self._text) if text)
-        filled = BAR * self._done // max(1, self._total)
+        filled = int(BAR * self._share)
         bar = Text("━" * filled, "green") + Text("━" * (BAR - filled), "bright_black")
         return Group(*([table] if self._lines else []), bar, Text(details, overflow="ellipsis", no_wrap=True))
 
 
-def make_progress() -> Progress:
-    """The form that suits standard output."""
-    return LiveProgress() if sys.stdout.isatty() else PlainProgress(sys.stdout)
+def make_progress(verbosity: Verbosity = "normal", stream: TextIO | None = None) -> Progress:
+    """The form that suits ``stream`` (standard output by default) and what was asked for.
+
+    ``NO_COLOR`` is respected (by rich), and a terminal that cannot go back (``TERM=dumb``) gets lines.
+    """
+    stream = stream or sys.stdout
+    if verbosity == "quiet":
+        return QuietProgress(sys.stderr)
+    if verbosity == "normal" and stream.isatty() and os.environ.get("TERM") != "dumb":
+        return LiveProgress(stream)
+    return PlainProgress(stream, verbose=verbosity == "verbose")

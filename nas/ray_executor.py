@@ -160,6 +160,8 @@ def _start(address: str | None, **options: Any) -> Any:
         _check_reachable(str(address))
     import ray
 
+    if ray.is_initialized():
+        raise UserError("Ray runs in this process already; a search starts and ends its own: call ray.shutdown() first")
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **options)
     except Exception as error:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,44 @@ from nas.files import new_directory, read_json, read_toml, write_atomically
 SETTINGS = "search.toml"
 JOURNAL = "study.journal"
 MODEL = "cost_model.json"
+BOARD_FILES = "boards"
+PARTS = frozenset({"trials", "finalists", "verification", "winner", BOARD_FILES})
+"""Folders of a run, whose names no folder of a board may have."""
 
 
-class RunDirectory:
-    """A run at ``path``; see the module."""
+class BoardDirectory:
+    """What a run holds of one board, at ``path``: the run itself where it has one board, a folder of it where it has several."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def front(self) -> Path:
+        """The Pareto front of the trials."""
+        return self.path / "front.json"
+
+    @property
+    def winner(self) -> Path:
+        """The winner's C project."""
+        return self.path / "winner"
+
+    @property
+    def verification(self) -> Path:
+        """Test inputs, and what the winner's program makes of them."""
+        return self.path / "verification"
+
+    @property
+    def refitted_model(self) -> Path:
+        """The cost model refitted to the finalists, where the one that was used had drifted."""
+        return self.path / "cost_model_refitted.json"
+
+    def figures(self, architecture: str) -> Path:
+        """Figures of the finalist with this id, as built for the board."""
+        return self.path / "finalists" / f"{architecture}.json"
+
+
+class RunDirectory(BoardDirectory):
+    """A run at ``path``; see the module."""
 
     @staticmethod
     def next_free(root: Path, name: str) -> Path:
@@ -39,18 +69,24 @@ class RunDirectory:
         return root / f"{name}-{number}"
 
     @classmethod
-    def create(cls, path: Path, settings: str, model: Path | None = None) -> RunDirectory:
-        """A new run with its ``search.toml``, an empty journal and a copy of the cost-model file, if there is one.
+    def create(
+        cls, path: Path, settings: str, files: Mapping[str, bytes] | None = None, boards: Sequence[str] = ()
+    ) -> RunDirectory:
+        """A new run with its ``search.toml``, an empty journal, other ``files`` by their path, and a folder for each of ``boards``.
 
         :raises UserError: if ``path`` is not empty or not writable.
         """
         with new_directory(path, "--out") as temporary:
             write_atomically(temporary / SETTINGS, settings)
             (temporary / JOURNAL).touch()
-            if model is not None:
-                shutil.copyfile(model, temporary / MODEL)
-            for name in ("trials", "finalists", "verification"):
+            for name, content in (files or {}).items():
+                (temporary / name).parent.mkdir(exist_ok=True)
+                write_atomically(temporary / name, content)
+            for name in ("trials", "finalists", *(() if boards else ("verification",))):
                 (temporary / name).mkdir()
+            for board in boards:
+                for name in ("finalists", "verification"):
+                    (temporary / board / name).mkdir(parents=True)
         return cls(path)
 
     @classmethod
@@ -120,23 +156,17 @@ class RunDirectory:
         return self.path / "trials" / f"{number}.safetensors"
 
     def finalist_file(self, architecture: str, ending: str) -> Path:
-        """What was built of the architecture with this id: ``.safetensors`` is its int8 graph, ``.json`` its figures."""
+        """Weights of the finalist with this id: ``.safetensors`` is its int8 graph, ``.float.safetensors`` the float network."""
         return self.path / "finalists" / f"{architecture}{ending}"
 
-    @property
-    def model(self) -> Path:
-        """The cost model that was given with ``--model``, as it was when the run began."""
-        return self.path / MODEL
+    def board_option(self, name: str) -> str:
+        """What ``--board`` calls a board of this run: its file, where it came from one, else its name."""
+        file = self.path / BOARD_FILES / f"{name}.toml"
+        return str(file) if file.is_file() else name
 
-    @property
-    def refitted_model(self) -> Path:
-        """The cost model refitted to the finalists, where the one that was used had drifted."""
-        return self.path / "cost_model_refitted.json"
-
-    @property
-    def winner(self) -> Path:
-        """The winner's C project."""
-        return self.path / "winner"
+    def of_board(self, name: str) -> BoardDirectory:
+        """The folder of a board, where the run has several."""
+        return BoardDirectory(self.path / name)
 
     @property
     def report(self) -> Path:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from nas.datasets import is_path, name_of
-from nas.run_directory import SETTINGS, RunDirectory
-from nas.search.finalists import c_name, read_finalist
-from nas.search.settings import SearchSettings, read_settings
+from nas.run_directory import RunDirectory
+from nas.study.board_report import board_names, pick_board, read_report_on
+from nas.study.finalists import Finalist, c_name, read_finalist
+from nas.study.settings import SearchSettings, read_run_settings
+from nas.study.trials import read_trial
 from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from optuna import Study
-    from optuna.trial import FrozenTrial
 
     from codegen.features import FrontEnd
     from codegen.ir import Graph
@@ -40,7 +40,7 @@ class Source:
         if self.path is not None:
             return c_name(self.path.stem)
         assert self.run is not None
-        return c_name(name_of(_settings(self.run).data))
+        return c_name(name_of(read_run_settings(self.run).data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +77,18 @@ def find_source(text: str) -> Source:
     raise UserError(f"{text}: no such run, trial (RUN:7) or .tflite file")
 
 
-def shapes(source: Source) -> Trained:
-    """The source's graph, for which shapes are enough, and its front end: nothing is trained."""
+def shapes(source: Source, board: str | None = None) -> Trained:
+    """The source's graph, for which shapes are enough, and its front end: nothing is trained. ``board`` as for :func:`trained`."""
     if source.path is not None:
         return Trained(_imported(source))
     assert source.run is not None
+    settings = read_run_settings(source.run)
     if source.number is None:
-        return _stored(source.run, _winner(source.run)["architecture"])
+        report = read_report_on(source.run, pick_board(source.run, settings, board))
+        return _stored(source.run, settings, report["winner"]["trial"]["architecture"])
     from nas.datasets import load_train
-    from nas.search.preparation import front_ends_for, space_for
+    from nas.study.preparation import front_ends_for, space_for
 
-    settings = _settings(source.run)
     data = load_train(settings.data, settings.reading)
     space, front_ends = space_for(data), front_ends_for(data)
     architecture = space.from_params(read_trial(source.run, source.number).params)
@@ -96,34 +97,35 @@ def shapes(source: Source) -> Trained:
     return Trained(space.graph(architecture), front_end=front_end)
 
 
-def trained(source: Source) -> Trained:
+def trained(source: Source, board: str | None = None) -> Trained:
     """The source's int8 graph with weights. A trial that was no finalist is finished first: trained fully and quantised.
 
+    :param board: name or file of the board whose winner is meant, where a run has several.
     :raises UserError: if the search has not ended (for a winner), the trial does not exist or failed, or the file is damaged.
     """
     if source.path is not None:
         return Trained(_imported(source))
     assert source.run is not None
-    from nas.search.preparation import load_parts, space_for
+    from nas.study.preparation import load_parts, space_for
 
-    settings = _settings(source.run)
+    settings = read_run_settings(source.run)
     train_set, validation = load_parts(settings)
     known: Mapping[str, Any] | None = None
     if source.number is None:
-        report = source.run.read_report()["winner"]
+        report = read_report_on(source.run, pick_board(source.run, settings, board))["winner"]
         known = report.get("stream")
         trial = {"number": report["trial"]["number"], "params": report["trial"]["params"]}
         about: dict[str, Any] = {"trial": trial, "test": report["test"]}
-        network = _stored(source.run, report["trial"]["architecture"])
+        network = _stored(source.run, settings, report["trial"]["architecture"])
     else:
         frozen = read_trial(source.run, source.number)
         space = space_for(train_set)
         architecture = space.from_params(frozen.params)
         about = {"trial": {"number": source.number, "params": frozen.params}}
-        if source.run.finalist_file(architecture.id, ".json").is_file():
-            network = _stored(source.run, architecture.id)
+        if _finalist(source.run, settings, architecture.id) is not None:
+            network = _stored(source.run, settings, architecture.id)
         else:
-            from nas.search.tasks import train_and_quantize, training_seed
+            from nas.study.tasks import train_and_quantize, training_seed
 
             seed = training_seed(settings.seed, architecture.id)
             recipes = settings.finishing, settings.quantization
@@ -159,50 +161,6 @@ def _stream(
     return replace(stream, settings=stream_settings_from_json(known["settings"])), known["operation"]
 
 
-def read_study(run: RunDirectory) -> Study:
-    """The study of the run's search; only read it.
-
-    :raises UserError: if no trial was made yet.
-    """
-    import optuna
-
-    from nas.search.driver import SEARCH, open_storage
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.load_study(study_name=SEARCH, storage=open_storage(run))
-    except KeyError:
-        raise UserError(f"{run.path}: no trial was made yet; 'nas resume {run.path}' goes on with the search") from None
-
-
-def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
-    """A finished trial of the run's search.
-
-    :raises UserError: if there is none of that number, or it has no result.
-    """
-    from optuna.trial import TrialState
-
-    trials = read_study(run).trials
-    if number >= len(trials):
-        raise UserError(f"{run.path}:{number}: no such trial; the search made {len(trials)}, numbered from 0")
-    if trials[number].state != TrialState.COMPLETE:
-        raise UserError(f"{run.path}:{number}: this trial has no result ({trials[number].state.name.lower()}); choose another one")
-    return trials[number]
-
-
-def best_trial(run: RunDirectory) -> FrozenTrial:
-    """The trial that became the winner; before there is one, the best so far.
-
-    :raises UserError: if no trial has ended yet.
-    """
-    if run.report.is_file():
-        return read_trial(run, run.read_report()["winner"]["trial"]["number"])
-    try:
-        return read_study(run).best_trial
-    except ValueError:
-        raise UserError(f"{run.path}: no trial has ended yet; 'nas resume {run.path}' goes on with the search") from None
-
-
 def _imported(source: Source) -> Graph:
     from codegen.float_borders import int8_core
     from codegen.importers.tflite import import_tflite
@@ -211,19 +169,16 @@ def _imported(source: Source) -> Graph:
     return int8_core(import_tflite(source.path))
 
 
-def _settings(run: RunDirectory) -> SearchSettings:
-    return read_settings(run.settings(), str(run.path / SETTINGS))
+def _finalist(run: RunDirectory, settings: SearchSettings, architecture: str) -> Finalist | None:
+    """The finalist with this id, on whichever board."""
+    places = (settings.directory(run, board) for board in board_names(settings))
+    return next((found for place in places if (found := read_finalist(place, architecture)) is not None), None)
 
 
-def _winner(run: RunDirectory) -> Mapping[str, Any]:
-    trial: Mapping[str, Any] = run.read_report()["winner"]["trial"]
-    return trial
-
-
-def _stored(run: RunDirectory, architecture: str) -> Trained:
+def _stored(run: RunDirectory, settings: SearchSettings, architecture: str) -> Trained:
     from codegen.graph_file import load
 
-    finalist = read_finalist(run, architecture)
+    finalist = _finalist(run, settings, architecture)
     return Trained(
         load(run.finalist_file(architecture, ".safetensors")), front_end=None if finalist is None else finalist.front_end
     )

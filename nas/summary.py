@@ -7,44 +7,85 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.cores import find_core
 from nas.metrics import describe
+from nas.study.board_report import report_on
 from nas.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from nas.run_directory import RunDirectory
-    from nas.search.preparation import Preparation
-    from nas.search.settings import SearchSettings
+    from cost_models.limits import Limits
+    from nas.run_directory import BoardDirectory, RunDirectory
+    from nas.study.preparation import Preparation
+    from nas.study.settings import SearchSettings
 
 STRATEGIES = {"search": "winner", "random": "best of random search", "largest": "largest that fits"}
 
 
 def opening(run: RunDirectory, settings: SearchSettings, preparation: Preparation) -> str:
     """What is searched for, and where it goes."""
-    board, limits = preparation.board, settings.limits
-    bounds = [f"RAM {format_size(limits.ram or 0)}", f"flash {format_size(limits.flash or 0)}"]
-    if limits.latency_ms is not None:
-        bounds.append(f"latency {limits.latency_ms:g} ms")
-    if limits.macs is not None:
-        bounds.append(f"{limits.macs:,} MACs")
     parts = f"{len(preparation.train_set)} to train on, {len(preparation.validation)} to validate on"
+    boards = [
+        line
+        for fits in preparation.boards
+        for line in (
+            f"board    {fits.board.name} ({fits.board.core}, {fits.board.clock_hz / 1e6:.0f} MHz)",
+            f"limits   {_limits_text(fits.limits)}",
+        )
+    ]
     return "\n".join(
         (
             f"data     {settings.data}: {parts}; the test part stays untouched until the end",
             *([f"split    {settings.split}"] if settings.split else []),
-            f"board    {board.name} ({board.core}, {board.clock_hz / 1e6:.0f} MHz)",
-            f"limits   {', '.join(bounds)}",
+            *boards,
             f"run      {run.path}",
         )
     )
 
 
+def _limits_text(limits: Limits) -> str:
+    bounds = [f"RAM {format_size(limits.ram or 0)}", f"flash {format_size(limits.flash or 0)}"]
+    if limits.latency_ms is not None:
+        bounds.append(f"latency {limits.latency_ms:g} ms")
+    if limits.macs is not None:
+        bounds.append(f"{limits.macs:,} MACs")
+    return ", ".join(bounds)
+
+
 def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
-    """The end of a search: the winner predicted and built, the baselines beside it, what was rejected, what to do next."""
+    """The end of a search: for each board the winner predicted and built, the baselines beside it; what was rejected, what next."""
+    boards = report.get("boards")
+    told: list[str] = []
+    places: list[tuple[Mapping[str, Any], BoardDirectory]] = [(report, run)]
+    if boards is None:
+        told = _board(report)
+    else:
+        places = [(report_on(report, name), run.of_board(name)) for name in boards]
+        for part, _ in places:
+            told += ["", f"{part['board']} ({part['core']})", *_board(part)]
+    lines = [
+        *told,
+        "",
+        *(_study(name, study) for name, study in report["studies"].items()),
+        *(_cost_model(part["cost_model"], "" if boards is None else f" on {part['board']}") for part, _ in places),
+        f"took {format_duration(report['seconds'])}",
+        "",
+        f"look at it  nas report {run.path}",
+    ]
+    for part, place in places:
+        arrays, number = place.verification, part["winner"]["trial"]["number"]
+        lines += [
+            f"C project   {place.winner}",
+            f"check it    nas verify {place.winner} --inputs {arrays}/inputs.npy --expect {arrays}/expected.npy",
+            f"export      nas export {run.path}:{number} --board {run.board_option(part['board'])} --out DIR",
+        ]
+    return "\n".join(lines).lstrip("\n")
+
+
+def _board(report: Mapping[str, Any]) -> list[str]:
+    """A board's winner, predicted and built, and the baselines beside it."""
     winner = report["winner"]
     trial, test = winner["trial"], winner["test"]
-    arrays = run.path / "verification"
     low, high = test["interval"]
     metric = describe(test["metric"])
-    lines = [
+    return [
         f"winner: trial {trial['number']}, {metric} {test['int8']:.2%} on {test['n']} test examples in int8 "
         f"({test['float']:.2%} in float; other examples: {low:.1%} to {high:.1%})",
         *_groups(metric, test["groups"]),
@@ -56,17 +97,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         *_figures(winner, report["limits"]),
         "",
         *_comparison(report),
-        "",
-        *(_study(name, study) for name, study in report["studies"].items()),
-        _cost_model(report["cost_model"]),
-        f"took {format_duration(report['seconds'])}",
-        "",
-        f"C project   {run.winner}",
-        f"look at it  nas report {run.path}",
-        f"check it    nas verify {run.winner} --inputs {arrays}/inputs.npy --expect {arrays}/expected.npy",
-        f"export      nas export {run.path}:{trial['number']} --board {report['board']} --out DIR",
     ]
-    return "\n".join(lines)
 
 
 def _groups(metric: str, groups: Mapping[str, Any] | None) -> list[str]:
@@ -206,13 +237,13 @@ def _study(name: str, study: Mapping[str, Any]) -> str:
     return f"{name}: {study['completed']} trials{failed}; rejected before training: {rejected['candidates']} candidates{reasons}"
 
 
-def _cost_model(truth: Mapping[str, Any]) -> str:
+def _cost_model(truth: Mapping[str, Any], where: str) -> str:
     figures = truth["figures"]
     errors = ", ".join(f"{name} off by {figures[name]['error']:.1%}" for name in ("cycles", "flash"))
     broken = [f"{name} of {figure['outside']}" for name, figure in figures.items() if figure["outside"]]
     verdict = f"outside of what was predicted: {', '.join(broken)}" if broken else "all as predicted"
     refitted = f"; refitted in {truth['refitted']}" if truth["refitted"] else ""
-    return f"cost model: {figures['cycles']['networks']} networks built, {errors} on average; {verdict}{refitted}"
+    return f"cost model{where}: {figures['cycles']['networks']} networks built, {errors} on average; {verdict}{refitted}"
 
 
 def table(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:

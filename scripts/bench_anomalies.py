@@ -20,7 +20,7 @@ from torch.nn.functional import mse_loss
 from codegen.errors import UserError
 from nas.anomaly import with_anomalies
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_test, load_train, split_validation
-from nas.search.tasks import training_seed
+from nas.study.tasks import training_seed
 from nas.training import Inputs, Recipe, build_module, evaluate, train
 from search_spaces import AutoencoderSpace
 

@@ -20,7 +20,7 @@ from codegen.optimize import OPTIMIZE, Optimize
 from cost_models import Interval, Limits, load_cost_model
 from cost_models.model import DEFAULT_CONFIDENCE
 from nas.calibration import SPACES
-from nas.search.feasibility import Feasibility
+from nas.study.feasibility import Feasibility
 from search_spaces import Choice, SearchSpace
 
 FAMILIES = tuple({type(space): space for space in reversed(SPACES)}.values())[::-1]

@@ -24,10 +24,10 @@ from codegen.ir import Graph
 from codegen.reference import run
 from nas.datasets import load_test
 from nas.quantization import quantize_input
-from nas.run_directory import SETTINGS, RunDirectory
-from nas.search.settings import read_settings
+from nas.run_directory import RunDirectory
 from nas.sources import find_source, shapes
 from nas.spectrograms import network_form
+from nas.study.settings import read_run_settings
 
 RUNTIMES: Mapping[str, tuple[Callable[[Graph], bytes], other_runtimes.Runtime]] = {
     "TensorFlow Lite Micro": (export_tflite, other_runtimes.lite_micro),
@@ -83,7 +83,7 @@ def networks(models: Path | None, runs: Path | None, most: int) -> Iterator[Netw
     for report in sorted(runs.glob("*/winner/report.json")) if runs else []:
         folder = report.parent.parent
         directory = RunDirectory.open(folder)
-        settings = read_settings(directory.settings(), str(folder / SETTINGS))
+        settings = read_run_settings(directory)
         network = shapes(find_source(str(folder)))
         test = load_test(settings.data, settings.reading)
         test = test.subset(np.arange(len(test))[:: -(-len(test) // most)])

@@ -13,7 +13,7 @@ import numpy as np
 
 from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
-from nas.search.feasibility import Feasibility
+from nas.study.feasibility import Feasibility
 from search_spaces import AudioSpace, AutoencoderSpace, ImageSpace, SearchSpace, TimeSeriesSpace, shape_by_budget, spectrograms
 
 KB = 1024

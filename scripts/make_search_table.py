@@ -31,7 +31,7 @@ from torch.nn.functional import cross_entropy
 from codegen.boards import load_board
 from codegen.errors import UserError
 from cost_models import load_cost_model
-from nas.search.tasks import training_seed
+from nas.study.tasks import training_seed
 from nas.training import Recipe, build_module
 from search_spaces import Architecture, SearchSpace
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from textwrap import indent
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,6 @@ def sample_sources(front_end: FrontEnd, placement: Placement, input_offset: int,
     :param placement: where the columns and the features' scratch memory lie in the arena.
     :param input_offset: where the network's input lies there.
     """
-    moved = placement.columns != input_offset
     header = render("samples.h", package=TEMPLATES, m=name, samples=front_end.samples, frames=front_end.frames)
     source = render(
         "samples.c",
@@ -67,10 +67,23 @@ def sample_sources(front_end: FrontEnd, placement: Placement, input_offset: int,
         m=name,
         columns=placement.columns,
         scratch=placement.scratch,
-        move=render("samples_move.c", package=TEMPLATES) if moved else "",
+        move=_move(placement, input_offset),
     )
     files = {f"include/{name}_samples.h": header, f"src/{name}_samples.c": source}
     return {path: prefixed(text, name) for path, text in files.items()}
+
+
+def step_columns(placement: Placement, input_offset: int, name: str) -> str:
+    """The function that computes the network of columns a layer at a time, for the end of ``src/<name>_step.c``."""
+    move = _move(placement, input_offset)
+    inner = indent(move, "    ", lambda line: not line.startswith("#"))
+    before = f"    if (state != NULL && state->layer == 0u) {{\n{inner}    }}\n" if move else ""
+    return prefixed(render("step_columns.c", package=TEMPLATES, move=before), name)
+
+
+def _move(placement: Placement, input_offset: int) -> str:
+    """What takes the columns to the network's input; nothing where they are there already."""
+    return render("samples_move.c", package=TEMPLATES) if placement.columns != input_offset else ""
 
 
 def _description(settings: SpectrogramSettings) -> str:

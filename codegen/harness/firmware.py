@@ -85,6 +85,7 @@ def _files(board: Board, uart: str) -> dict[str, str]:
         "uart.h": _text("uart.h"),
         "uart.c": uart,
         "config.h": _config(board),
+        "cycle_counter.h": render("cycle_counter.h"),
         "startup.c": render("startup.c", systick_handler="systick_handler"),
         "linker.ld": render(
             "linker.ld",
@@ -104,7 +105,6 @@ def _config(board: Board) -> str:
         f'#define HARNESS_CORE "{board.core}"\n'
         f'#define HARNESS_BOARD "{board.name}"\n'
         f"#define HARNESS_STACK_BYTES {STACK_BYTES}u\n"
-        f"#define HARNESS_DWT {int(CORES[board.core].thumb2)} /* Armv6-M has no cycle counter */\n"
         f"#define HARNESS_CACHES {int(board.core in _WITH_CACHES)}\n"
     )
 

@@ -201,6 +201,70 @@ class Pool(Layer):
         return Value(self.activate(x), value.scale, value.zero_point)
 
 
+class Product(Layer):
+    """Elementwise product of two values, one of which may broadcast over the other."""
+
+    def forward(self, a: Value, b: Value) -> Value:
+        real = self.activate((a.x * a.scale) * (b.x * b.scale))
+        unit = a.scale * b.scale
+        result: Value = self.observer(real, 2.01 * unit, lambda scale: _requantize((a.x * b.x).detach(), unit / scale), self.clamp)
+        return result
+
+
+class Curve(Layer):
+    """A function of every number by itself, which becomes a table of 256 bytes; softmax is one of whole vectors."""
+
+    def forward(self, value: Value) -> Value:
+        real = self._function(value.x * value.scale)
+        grid = FIXED_GRIDS.get(self.step.kind)
+        if grid is None:
+            # HardSwish in 16 bits needs an output scale that is no finer than this.
+            least: Tensor | float = value.scale / 64 if self.step.kind == "hard_swish" else 1e-9
+            result: Value = self.observer(real, least, lambda scale: self._whole(value, real, scale), self.clamp)
+            return result
+        if not self.observer.rounding:
+            return Value(real, torch.ones_like(value.scale), torch.zeros_like(value.zero_point))
+        scale, zero_point = (torch.full_like(value.scale, number) for number in grid)
+        low, high = self.clamp(scale, zero_point)
+        return Value(_straight_through(real / scale, lambda x: torch.clamp(_round_away(x), low, high)), scale, zero_point)
+
+    def _whole(self, value: Value, real: Tensor, scale: Tensor) -> Tensor:
+        """The whole numbers of the output: of the kinds that rescale as the integer program does, else rounded."""
+        x, factor = value.x.detach(), value.scale / scale
+        match self.step.kind:
+            case "relu":
+                return _requantize(x, factor)
+            case "leaky_relu":
+                return torch.where(x >= 0, _requantize(x, factor), _requantize(x, factor * self.step.slope))
+        return _round_away(real / scale)
+
+    def _function(self, x: Tensor) -> Tensor:
+        match self.step.kind:
+            case "relu":
+                return functional.relu(x)
+            case "leaky_relu":
+                return functional.leaky_relu(x, self.step.slope)
+            case "hard_swish":
+                return functional.hardswish(x)
+            case "sigmoid":
+                return torch.sigmoid(x)
+            case "tanh":
+                return torch.tanh(x)
+            case "softmax":
+                return torch.softmax(x, 1)
+        raise AssertionError(f"{self.step.kind} is no curve")
+
+
+class Relu6(Layer):
+    """What lies in 0..6; the quantization stays."""
+
+    def forward(self, value: Value) -> Value:
+        if not self.observer.rounding:
+            return Value(functional.relu6(value.x), value.scale, value.zero_point)
+        high = torch.minimum(_round_away(6 / value.scale), 127 - value.zero_point)
+        return Value(torch.clamp(value.x, torch.zeros_like(high), high), value.scale, value.zero_point)
+
+
 class Flatten(Layer):
     """The same value as a vector."""
 
@@ -208,10 +272,17 @@ class Flatten(Layer):
         return Value(value.x.flatten(1), value.scale, value.zero_point)
 
 
+def on_grid(real: Tensor, like: Value) -> Value:
+    """Real numbers as whole ones of the grid that ``like`` is on."""
+    whole = torch.clamp(_round_away(real / like.scale), -128 - like.zero_point, 127 - like.zero_point)
+    return replace(like, x=whole)
+
+
 def _requantize(sums: Tensor, factor: Tensor) -> Tensor:
     """``sums * factor`` as the integer program rounds it: to whole numbers times a power of two, then to whole numbers."""
     mantissa, exponent = torch.frexp(factor)
-    return _round_away(torch.ldexp(torch.floor(sums * mantissa + 0.5), exponent))
+    left, right = exponent.clamp(min=0), exponent.clamp(max=0)
+    return _round_away(torch.ldexp(torch.floor(torch.ldexp(sums, left) * mantissa + 0.5), right))
 
 
 def _straight_through(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
@@ -226,11 +297,21 @@ def _no_rounding(scale: Tensor) -> Tensor:
     raise AssertionError("asked for whole numbers while computing in float")
 
 
+FIXED_GRIDS: Mapping[str, tuple[float, float]] = {"sigmoid": (1 / 256, -128), "softmax": (1 / 256, -128), "tanh": (1 / 128, 0)}
+"""Scale and zero point of outputs whose range is known, as TFLite's specification has them."""
 LAYERS: Mapping[str, type[Layer]] = {
     "convolution": Weighted,
     "depthwise": Weighted,
     "linear": Weighted,
     "add": Sum,
+    "product": Product,
+    "relu": Curve,
+    "leaky_relu": Curve,
+    "hard_swish": Curve,
+    "sigmoid": Curve,
+    "tanh": Curve,
+    "softmax": Curve,
+    "relu6": Relu6,
     "average_pool": Pool,
     "max_pool": Pool,
     "flatten": Flatten,

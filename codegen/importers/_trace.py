@@ -1,7 +1,8 @@
 """From a torch module to a plain list of steps that each become one operator.
 
 The module is traced symbolically; batch normalisation, activations and explicit padding are folded into the operator that they
-belong to, and what does nothing at inference (dropout, identity) disappears. Shapes here are torch's ``(N, C, H, W)``.
+belong to, and what does nothing at inference (dropout, identity) disappears. Shapes here are torch's ``(N, C, H, W)``, or
+``(N, F)`` of vectors; series ``(N, C, L)`` count as maps of height 1.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,9 +22,11 @@ from codegen.errors import UserError
 from codegen.ir import Padding
 
 Activation = Literal["none", "relu", "relu6"]
-Kind = Literal["convolution", "depthwise", "linear", "add", "average_pool", "max_pool", "flatten"]
+Curve = Literal["relu", "relu6", "leaky_relu", "hard_swish", "sigmoid", "tanh", "softmax"]
+Kind = Literal["convolution", "depthwise", "linear", "add", "product", "average_pool", "max_pool", "flatten"] | Curve
 
 _NO_PADDING = Padding()
+_NO_FORM = "has no int8 form here"
 
 
 @dataclass
@@ -41,6 +45,8 @@ class Step:
     strides: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
     padding: Padding = _NO_PADDING
+    slope: float = 0.0
+    """Of a leaky ReLU, for numbers below zero."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +60,68 @@ class _Value:
     flat: bool = False
 
 
-def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> list[Step]:
-    """Steps of ``module`` in evaluation mode on one input of ``(H, W, C)``; the last one makes the output.
+SUPPORTED = (
+    "Conv1d and Conv2d (plain or depthwise), Linear, BatchNorm after these, ReLU, ReLU6, LeakyReLU, Hardswish, Sigmoid, Tanh, "
+    "Softmax of vectors, average and max pooling, means over a map, sums and products of two maps, flatten, unflatten after "
+    "Linear, dropout, ZeroPad before a convolution"
+)
+"""What a module may be made of, in words."""
+_CURVES = "use ReLU, ReLU6, LeakyReLU or Hardswish"
+_INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(("LogSoftmax", "log_softmax", "LogSigmoid", "logsigmoid"), "leave the logarithm off: the order stays the same"),
+    **dict.fromkeys(("GELU", "SiLU", "Mish", "ELU", "PReLU", "Softplus", "Hardsigmoid"), _CURVES),
+    **dict.fromkeys(("gelu", "silu", "mish", "elu", "prelu", "softplus", "hardsigmoid", "clamp"), _CURVES),
+    **dict.fromkeys(("LayerNorm", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d"), "use BatchNorm after a convolution or Linear"),
+    **dict.fromkeys(("RNN", "LSTM", "GRU", "MultiheadAttention"), "use Conv1d over time"),
+    **dict.fromkeys(("cat", "concat"), "join two maps by adding them"),
+}
+"""What to write instead, by the name of what is not supported."""
+_MAX_POOL = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}
+_AVERAGE_POOL = {"kernel_size": None, "stride": None, "padding": 0, "ceil_mode": False, "count_include_pad": True}
+_FUNCTIONAL_POOLS: Mapping[Any, dict[str, Any]] = {
+    **dict.fromkeys((functional.max_pool1d, functional.max_pool2d, torch.max_pool1d, torch.max_pool2d), _MAX_POOL),
+    **dict.fromkeys((functional.avg_pool1d, functional.avg_pool2d), _AVERAGE_POOL),
+}
+"""Arguments of pooling functions behind the first, in order, with their defaults."""
+_FUSING = frozenset({"convolution", "depthwise", "linear", "add", "product", "average_pool", "max_pool"})
+"""Steps that take in the ReLU behind them."""
 
-    :raises UserError: naming the first operation that has no int8 form here.
+
+def trace(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
+    """Steps of ``module`` in evaluation mode on one input of ``(H, W, C)``, a series of ``(L, C)`` or a vector of ``(F,)``. The
+    last one makes the output.
+
+    :raises UserError: if the module does not take such inputs; else naming the first operation that has no int8 form here, with its
+        module.
     """
-    height, width, channels = input_shape
-    module = copy.deepcopy(module).cpu().eval()
+    *size, channels = input_shape
+    shape = (1, channels, *size)
+    module, tracer = copy.deepcopy(module).cpu().eval(), fx.Tracer()
+    if tracer.is_leaf_module(module, ""):  # one layer is a network too
+        module = nn.Sequential(module)
     try:
-        graph = fx.Tracer().trace(module)
+        graph = tracer.trace(module)
     except Exception as error:  # whatever the traced code does with a value that is not there yet
         raise UserError(f"the network cannot be traced: {error}") from error
     # Not as a GraphModule: that has names of its own, code and graph, which a network's layers may have as well.
-    _Shapes(module, graph=graph).run(torch.zeros(1, channels, height, width))
-    return _Reader(module, graph, (height, width)).read()
+    shapes = _Shapes(module, graph=graph)
+    try:
+        with torch.no_grad():
+            shapes.run(torch.zeros(shape))
+    except Exception as error:  # whatever its layers do not take
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"the network does not take inputs of shape ({', '.join(map(str, ('N', *shape[1:])))}): {reason}"
+        ) from error
+    return _Reader(module, graph, _map_shape(shape)).read()
 
 
 class _Shapes(fx.Interpreter):
     """Computes a graph and notes at each node the shape of its value."""
+
+    def __init__(self, module: nn.Module, graph: fx.Graph) -> None:
+        super().__init__(module, graph=graph)
+        self.extra_traceback = False  # it would be part of the message
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
@@ -84,7 +134,7 @@ class _Shapes(fx.Interpreter):
 class _Reader:
     module: nn.Module
     graph: fx.Graph
-    input_size: tuple[int, int]
+    input_shape: tuple[int, ...]
     steps: list[Step] = field(default_factory=list)
     values: dict[fx.Node, _Value] = field(default_factory=dict)
 
@@ -148,16 +198,22 @@ class _Reader:
         value = self._value(node, source)
         return None if value.shared or value.number == 0 else self.steps[value.number - 1]
 
-    def _unsupported(self, node: fx.Node, why: str = "has no int8 form here") -> UserError:
+    def _unsupported(self, node: fx.Node, why: str = _NO_FORM) -> UserError:
         target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-        kind = type(self.module.get_submodule(target)).__name__ if node.op == "call_module" else "operation"
-        return UserError(f"cannot import {kind} {target!r} of the network: it {why}")
+        kind, where = target, "the network"
+        if node.op == "call_module":
+            kind = type(self.module.get_submodule(target)).__name__
+        elif scope := next(reversed(node.meta.get("nn_module_stack", {})), ""):
+            where = f"{type(self.module.get_submodule(scope)).__name__} {scope!r} of the network"
+        what = f"{kind if node.op == 'call_module' else 'operation'} {target!r} of {where}"
+        instead = f"; {_INSTEAD.get(kind, f'supported are {SUPPORTED}')}" if why == _NO_FORM else ""
+        return UserError(f"cannot import {what}: it {why}{instead}")
 
     # Layers
 
     def _module(self, node: fx.Node, layer: nn.Module) -> None:
         match layer:
-            case nn.Conv2d():
+            case nn.Conv1d() | nn.Conv2d():
                 self._convolution(node, layer)
             case nn.Linear():
                 self._linear(node, layer)
@@ -167,18 +223,30 @@ class _Reader:
                 self._activation(node, "relu")
             case nn.ReLU6():
                 self._activation(node, "relu6")
-            case nn.AvgPool2d():
+            case nn.LeakyReLU():
+                self._curve(node, "leaky_relu", slope=layer.negative_slope)
+            case nn.Hardswish():
+                self._curve(node, "hard_swish")
+            case nn.Sigmoid():
+                self._curve(node, "sigmoid")
+            case nn.Tanh():
+                self._curve(node, "tanh")
+            case nn.Softmax():
+                self._softmax(node, layer.dim)
+            case nn.AvgPool1d() | nn.AvgPool2d():
                 self._average_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
-            case nn.MaxPool2d():
+            case nn.MaxPool1d() | nn.MaxPool2d():
                 self._max_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode)
-            case nn.AdaptiveAvgPool2d():
+            case nn.AdaptiveAvgPool1d() | nn.AdaptiveAvgPool2d():
                 self._global_pool(node, layer.output_size)
             case nn.Flatten() | nn.Unflatten():
                 self._reshape(node)
+            case nn.ZeroPad1d():
+                self._pad(node, Padding(0, 0, *layer.padding))
             case nn.ZeroPad2d():
                 left, right, top, bottom = layer.padding
                 self._pad(node, Padding(top, bottom, left, right))
-            case nn.Dropout() | nn.Dropout2d() | nn.Identity():
+            case nn.Dropout() | nn.Dropout1d() | nn.Dropout2d() | nn.Identity():
                 self._alias(node, node.all_input_nodes[0])
             case _:
                 raise self._unsupported(node)
@@ -191,12 +259,32 @@ class _Reader:
             self._activation(node, "relu")
         elif target is functional.relu6:
             self._activation(node, "relu6")
+        elif target in (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_"):
+            self._product(node)
+        elif target is functional.leaky_relu:
+            self._curve(node, "leaky_relu", slope=_argument(node, 1, "negative_slope", 0.01))
+        elif target is functional.hardswish:
+            self._curve(node, "hard_swish")
+        elif target in (torch.sigmoid, functional.sigmoid, "sigmoid", "sigmoid_"):
+            self._curve(node, "sigmoid")
+        elif target in (torch.tanh, functional.tanh, "tanh", "tanh_"):
+            self._curve(node, "tanh")
+        elif target in (functional.softmax, torch.softmax, "softmax"):
+            self._softmax(node, _argument(node, 1, "dim", None))
         elif target in (torch.flatten, "flatten", "view", "reshape", torch.reshape, "unflatten"):
             self._reshape(node)
         elif target in (torch.mean, "mean"):
             self._mean(node)
-        elif target is functional.adaptive_avg_pool2d:
+        elif target in (functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d):
             self._global_pool(node, node.args[1] if len(node.args) > 1 else node.kwargs["output_size"])
+        elif target in _FUNCTIONAL_POOLS:
+            settings = _FUNCTIONAL_POOLS[target] | dict(zip(_FUNCTIONAL_POOLS[target], node.args[1:], strict=False)) | node.kwargs
+            settings["stride"] = settings["stride"] or settings["kernel_size"]
+            if "dilation" in settings:
+                self._max_pool(node, *(settings[name] for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode")))
+            else:
+                names = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
+                self._average_pool(node, *(settings[name] for name in names))
         elif target is functional.dropout:
             self._alias(node, node.all_input_nodes[0])
         elif target in ("size", getattr, operator.getitem):
@@ -204,15 +292,16 @@ class _Reader:
         else:
             raise self._unsupported(node)
 
-    def _convolution(self, node: fx.Node, layer: nn.Conv2d) -> None:
+    def _convolution(self, node: fx.Node, layer: nn.Conv1d | nn.Conv2d) -> None:
         value = self.values[node.all_input_nodes[0]]
         if layer.padding_mode != "zeros":
             raise self._unsupported(node, f"pads with {layer.padding_mode!r}; only zeros are supported")
         depthwise = layer.groups > 1
         if depthwise and layer.groups != layer.in_channels:
             raise self._unsupported(node, f"has {layer.groups} groups; only 1 and one per input channel are supported")
-        kernel, strides, dilation = _pair(layer.kernel_size), _pair(layer.stride), _pair(layer.dilation)
-        before = _padding_before(layer.padding, kernel, dilation)
+        line = isinstance(layer, nn.Conv1d)
+        kernel, strides, dilation = _pair(layer.kernel_size, line, 1), _pair(layer.stride, line, 1), _pair(layer.dilation, line, 1)
+        before = _padding_before(layer.padding, kernel, dilation, line)
         given = value.padding or _NO_PADDING
         top, left = given.top + before[0], given.left + before[1]
         # After the map, only the cells that the last window reaches count as padding.
@@ -223,7 +312,7 @@ class _Reader:
             _name(str(node.target)),
             (value.number,),
             (),
-            weight=layer.weight.detach().clone(),
+            weight=layer.weight.detach().clone().reshape(*layer.weight.shape[:2], *kernel),
             bias=torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach().clone(),
             strides=strides,
             dilation=dilation,
@@ -231,9 +320,13 @@ class _Reader:
         )
         self._append(node, step)
 
+    def _shape_of(self, number: int) -> tuple[int, ...]:
+        """The shape of a value as its step makes it, before any flattening."""
+        return self.input_shape if number == 0 else self.steps[number - 1].shape
+
     def _size(self, number: int) -> tuple[int, ...]:
         """Height and width of a value."""
-        return self.input_size if number == 0 else self.steps[number - 1].shape[2:]
+        return self._shape_of(number)[2:]
 
     def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
         source = node.all_input_nodes[0]
@@ -259,13 +352,41 @@ class _Reader:
             step.bias = step.bias + layer.bias.detach()
         self._alias(node, node.all_input_nodes[0])
 
-    def _activation(self, node: fx.Node, activation: Activation) -> None:
+    def _activation(self, node: fx.Node, activation: Literal["relu", "relu6"]) -> None:
         step = self._foldable(node)
-        if step is None:
-            raise self._unsupported(node, "does not follow a layer whose output it alone reads, so it cannot be fused")
+        if step is None or step.kind not in _FUSING:
+            self._curve(node, activation)
+            return
         if step.activation != "relu6":
             step.activation = activation
         self._alias(node, node.all_input_nodes[0])
+
+    def _curve(self, node: fx.Node, kind: Curve, *, slope: float = 0.0) -> None:
+        """A step that maps every number by itself, of a flattened map too."""
+        if not 0 <= slope < math.inf:
+            raise self._unsupported(node, f"has the negative slope {slope}; 0 or more is supported")
+        value = self._value(node, node.args[0])
+        name = _name(str(node.target)) if node.op == "call_module" else kind
+        self._append(node, Step(kind, name, (value.number,), (), slope=slope))
+        self.steps[-1].shape = self._shape_of(value.number)
+        self.values[node] = replace(self.values[node], flat=value.flat)
+
+    def _softmax(self, node: fx.Node, dim: Any) -> None:
+        source = node.all_input_nodes[0]
+        value, rank = self._value(node, source), len(source.meta["shape"])
+        if not isinstance(dim, int) or dim % rank != 1 or math.prod(self._shape_of(value.number)[2:]) != 1:
+            raise self._unsupported(node, "is not over the numbers of a vector; a softmax of (N, F) over axis 1 is supported")
+        self._curve(node, "softmax")
+
+    def _product(self, node: fx.Node) -> None:
+        if len(node.args) != 2:
+            raise self._unsupported(node, "is not a plain product of two maps")
+        sources = sorted(node.args, key=lambda source: -math.prod(_shape(source)) if isinstance(source, fx.Node) else 0)
+        a, b = (self._value(node, source) for source in sources)
+        wide, narrow = (self._shape_of(value.number) for value in (a, b))
+        if a.flat or b.flat or len(wide) != len(narrow) or any(n not in (1, w) for w, n in zip(wide, narrow, strict=True)):
+            raise self._unsupported(node, f"multiplies values of the shapes {wide} and {narrow}")
+        self._append(node, Step("product", self._scoped(node, "mul"), (a.number, b.number), ()))
 
     def _add(self, node: fx.Node) -> None:
         if len(node.args) != 2 or node.kwargs.get("alpha", 1) != 1:
@@ -273,17 +394,20 @@ class _Reader:
         a, b = (self._value(node, source) for source in node.args)
         if a.flat or b.flat or len({_shape(source) for source in node.all_input_nodes}) != 1:
             raise self._unsupported(node, "sums values of different shapes")
+        self._append(node, Step("add", self._scoped(node, "add"), (a.number, b.number), ()))
+
+    def _scoped(self, node: fx.Node, what: str) -> str:
+        """A name for an operation of a module's own code, behind that of the module."""
         scope = _name(next(reversed(node.meta["nn_module_stack"]), "")) if node.meta.get("nn_module_stack") else ""
-        name = scope if scope.endswith("add") else f"{scope}_add".lstrip("_")
-        self._append(node, Step("add", name, (a.number, b.number), ()))
+        return scope if scope.endswith(what) else f"{scope}_{what}".lstrip("_")
 
     def _average_pool(self, node: fx.Node, window: Any, strides: Any, padding: Any, ceil_mode: bool, count_padding: bool) -> None:
-        if count_padding and _pair(padding) != (0, 0):
+        if count_padding and max(_pair(padding)) > 0:
             raise self._unsupported(node, "counts padding cells; set count_include_pad=False")
         self._pool(node, "average_pool", window, strides, padding, ceil_mode)
 
     def _max_pool(self, node: fx.Node, window: Any, strides: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
-        if _pair(dilation) != (1, 1):
+        if max(_pair(dilation)) > 1:
             raise self._unsupported(node, "is dilated")
         self._pool(node, "max_pool", window, strides, padding, ceil_mode)
 
@@ -291,7 +415,8 @@ class _Reader:
         source = node.all_input_nodes[0]
         value = self._value(node, source)
         shape, size = _shape(source), _shape(node)
-        (kh, kw), (sh, sw), (top, left) = _pair(window), _pair(strides), _pair(padding)
+        line = len(source.meta["shape"]) == 3
+        (kh, kw), (sh, sw), (top, left) = _pair(window, line, 1), _pair(strides, line, 1), _pair(padding, line, 0)
         reach = (size[2] - 1) * sh + kh - shape[2] - top, (size[3] - 1) * sw + kw - shape[3] - left
         if ceil_mode and (reach[0] > top or reach[1] > left):
             raise self._unsupported(node, "lets windows hang over the edge; set ceil_mode=False")
@@ -301,7 +426,7 @@ class _Reader:
         self._append(node, step)
 
     def _global_pool(self, node: fx.Node, output_size: Any, name: str | None = None) -> None:
-        if _pair(output_size) != (1, 1):
+        if max(_pair(output_size)) > 1:
             raise self._unsupported(node, f"pools to {output_size}; only 1 is supported")
         source = node.all_input_nodes[0]
         value, window = self._value(node, source), _shape(source)[2:]
@@ -312,8 +437,10 @@ class _Reader:
     def _mean(self, node: fx.Node) -> None:
         source = node.all_input_nodes[0]
         axes: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-        if not isinstance(axes, (tuple, list)) or len(_shape(source)) != 4 or {a % 4 for a in axes} != {2, 3}:
-            raise self._unsupported(node, "is not a mean over height and width")
+        rank = len(source.meta["shape"])
+        named = {a % rank for a in axes} if isinstance(axes, (tuple, list)) else {axes % rank} if isinstance(axes, int) else set()
+        if rank not in (3, 4) or named != set(range(2, rank)):
+            raise self._unsupported(node, "is not a mean over height and width, or over the samples of a series")
         self._global_pool(node, 1, "mean")
         step = self.steps[-1]
         if len(step.shape) == 2:
@@ -344,19 +471,31 @@ class _Reader:
             raise self._unsupported(node, "crops")
         value = self._value(node, source)
         modules = dict(self.module.named_modules())
-        if not all(isinstance(modules.get(str(user.target)), nn.Conv2d) for user in node.users):
+        if not all(isinstance(modules.get(str(user.target)), nn.Conv1d | nn.Conv2d) for user in node.users):
             raise self._unsupported(node, "is not followed by a convolution, which alone can take it in")
         self.values[node] = replace(value, padding=padding)
 
 
+def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
+    """An argument of a traced call."""
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
+
+
 def _shape(node: fx.Node) -> tuple[int, ...]:
-    shape: tuple[int, ...] = node.meta["shape"]
-    return shape
+    return _map_shape(node.meta["shape"])
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = value if isinstance(value, (tuple, list, torch.Size)) else (value, value)
-    return int(first), int(second)
+def _map_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A series is a map of height 1; other shapes stay."""
+    return (*shape[:2], 1, shape[2]) if len(shape) == 3 else shape
+
+
+def _pair(value: Any, line: bool = False, across: int = 1) -> tuple[int, int]:
+    """A setting along height and width; of a layer that works along a ``line`` it is ``across`` along the height."""
+    values = tuple(value) if isinstance(value, (tuple, list, torch.Size)) else (value,)
+    if line:
+        return across, int(values[-1])
+    return int(values[0]), int(values[-1])
 
 
 def _name(path: str) -> str:
@@ -365,10 +504,12 @@ def _name(path: str) -> str:
     return f"layer_{name}" if name[:1].isdigit() else name
 
 
-def _padding_before(padding: str | tuple[int, ...], kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+def _padding_before(
+    padding: str | tuple[int, ...], kernel: tuple[int, int], dilation: tuple[int, int], line: bool
+) -> tuple[int, int]:
     """Cells before both axes, where torch puts the smaller half of an odd number."""
     if padding == "valid":
         return 0, 0
     if padding == "same":
         return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
-    return _pair(padding)
+    return _pair(padding, line, 0)

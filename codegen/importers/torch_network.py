@@ -8,7 +8,8 @@ graph = to_graph(network, "digits")
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from codegen.errors import UserError
-from codegen.importers._fake_quantization import LAYERS, Input, Layer, Observer, Value, Weighted
-from codegen.importers._trace import Step, trace
+from codegen.importers._fake_quantization import LAYERS, Input, Layer, Observer, Value, Weighted, on_grid
+from codegen.importers._trace import SUPPORTED, Step, trace
 from codegen.ir import (
     Add,
     AveragePool2D,
@@ -25,30 +26,49 @@ from codegen.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    HardSwish,
+    LeakyRelu,
+    Logistic,
     MaxPool2D,
+    Mul,
     Op,
     Quantization,
+    Relu,
+    Relu6,
     Reshape,
+    Softmax,
+    Tanh,
     Tensor,
 )
+
+__all__ = ["SUPPORTED", "LayerOutputs", "QuantizedNetwork", "prepare", "to_graph"]
+
+
+class LayerOutputs(NamedTuple):
+    """Real outputs of one layer: in ``float``, ``int8`` behind int8 layers, and ``alone`` int8 behind float ones."""
+
+    float: torch.Tensor
+    int8: torch.Tensor
+    alone: torch.Tensor
 
 
 class QuantizedNetwork(nn.Module):
     """A folded network of one input and one output that computes in float or on the int8 grid.
 
-    Takes and gives the real numbers that the original module does: float32 ``(N, C, H, W)`` → its output.
+    Takes and gives the real numbers that the original module does: float32 ``(N, C, H, W)``, ``(N, C, L)`` or ``(N, F)`` → its
+    output, where a series ``(N, C, L)`` is ``(N, C, 1, L)``.
     """
 
-    def __init__(self, steps: list[Step], input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, steps: list[Step], input_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.input_shape = input_shape
-        """``(H, W, C)``."""
+        """``(H, W, C)``, of a series ``(1, L, C)``, of a vector ``(F,)``."""
         self.input_observer = Input()
         self.layers = nn.ModuleList(LAYERS[step.kind](step) for step in steps)
 
     def values(self, x: torch.Tensor) -> list[Value]:
         """The input and the output of every layer."""
-        values: list[Value] = [self.input_observer(x)]
+        values: list[Value] = [self.input_observer(x.unsqueeze(2) if x.ndim == 3 else x)]
         for layer in self.layers:
             assert isinstance(layer, Layer)
             values.append(layer(*(values[i] for i in layer.step.inputs)))
@@ -57,6 +77,20 @@ class QuantizedNetwork(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         output = self.values(x)[-1]
         return output.x * output.scale
+
+    def compare(self, x: torch.Tensor) -> Iterator[LayerOutputs]:
+        """What every layer makes of ``x`` in float and on the int8 grid, in order; ranges stay as they are.
+
+        :raises UserError: if no ranges have been observed.
+        """
+        self._set(observing=False, rounding=False)
+        exact = self.values(x)
+        self.quantize()
+        rounded = self.values(x)
+        for layer, real, whole in zip(self.layers, exact[1:], rounded[1:], strict=True):
+            assert isinstance(layer, Layer)
+            alone = layer(*(on_grid(exact[i].x, rounded[i]) for i in layer.step.inputs))
+            yield LayerOutputs(real.x, whole.x * whole.scale, alone.x * alone.scale)
 
     def observe(self) -> None:
         """From now on compute in float and track the ranges of what passes."""
@@ -82,15 +116,27 @@ class QuantizedNetwork(nn.Module):
                 module.rounding = rounding
 
 
-def prepare(module: nn.Module, input_shape: tuple[int, int, int]) -> QuantizedNetwork:
-    """The network that will become an int8 graph, from ``module`` (in torch's layout) for one input of ``(H, W, C)``.
+_CURVES: Mapping[str, type[Relu | Relu6 | HardSwish | Logistic | Tanh | Softmax]] = {
+    "relu": Relu,
+    "relu6": Relu6,
+    "hard_swish": HardSwish,
+    "sigmoid": Logistic,
+    "tanh": Tanh,
+    "softmax": Softmax,
+}
+"""Operators without settings of their own."""
 
-    Supported are Conv2d (plain or depthwise), Linear, BatchNorm after either, ReLU and ReLU6, average and max pooling, sums of two
-    maps, flatten, unflatten after a linear layer, dropout, identity and ZeroPad2d before a convolution.
 
-    :raises UserError: naming the first operation that is not supported.
+def prepare(module: nn.Module, input_shape: tuple[int, ...]) -> QuantizedNetwork:
+    """The network that will become an int8 graph, from ``module`` (in torch's layout) for one input of ``(H, W, C)``, a series of
+    ``(L, C)`` or a vector of ``(F,)``.
+
+    Supported is what :data:`SUPPORTED` says; dropout and identity disappear.
+
+    :raises UserError: if the module does not take such inputs; else naming the first operation that is not supported.
     """
-    return QuantizedNetwork(trace(module, input_shape), input_shape)
+    steps = trace(module, input_shape)
+    return QuantizedNetwork(steps, (1, *input_shape) if len(input_shape) == 2 else input_shape)
 
 
 def to_graph(network: QuantizedNetwork, name: str) -> Graph:
@@ -99,11 +145,11 @@ def to_graph(network: QuantizedNetwork, name: str) -> Graph:
     :raises UserError: if the network's ranges have not been observed.
     """
     network.quantize()
-    height, width, channels = network.input_shape
-    device = next(network.parameters()).device
+    *size, channels = network.input_shape
+    device = network.input_observer.low.device
     with torch.no_grad():
-        values = network.values(torch.zeros(1, channels, height, width, device=device))
-    tensors = {"input": Tensor("input", (1, height, width, channels), quantization=_quantization(values[0]))}
+        values = network.values(torch.zeros(1, channels, *size, device=device))
+    tensors = {"input": Tensor("input", (1, *network.input_shape), quantization=_quantization(values[0]))}
     names, ops = ["input"], []
     for layer, value in zip(network.layers, values[1:], strict=True):
         assert isinstance(layer, Layer)
@@ -133,6 +179,12 @@ def _operator(layer: Layer, sources: tuple[Tensor, ...], value: Value, result: V
         return op, (weight, bias, output)
     if step.kind == "add":
         return Add(name=name, inputs=inputs, output=name, clamp=clamp), (output,)
+    if step.kind == "product":
+        return Mul(name=name, inputs=inputs, output=name, clamp=clamp), (output,)
+    if step.kind == "leaky_relu":
+        return LeakyRelu(name=name, inputs=inputs, output=name, alpha=step.slope), (output,)
+    if (curve := _CURVES.get(step.kind)) is not None:
+        return curve(name=name, inputs=inputs, output=name), (output,)
     if step.kind == "flatten":
         _, height, width, channels = sources[0].shape
         if channels > 1 and height * width > 1:

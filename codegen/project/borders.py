@@ -25,6 +25,11 @@ class Border:
         """C type of an element."""
         return C_TYPES[self.tensor.dtype]
 
+    @property
+    def converted(self) -> bool:
+        """Whether there are functions from and to real values."""
+        return self.tensor.dtype == "int8" and self.tensor.quantization is not None
+
 
 def borders(graph: Graph, offsets: Mapping[str, int]) -> tuple[Border, ...]:
     """Inputs in order, then outputs in order. ``offsets`` maps tensors to bytes from the arena's begin."""
@@ -47,9 +52,8 @@ def declaration(border: Border, name: str) -> str:
     """What the header says of one input or output."""
     tensor = border.tensor
     names = {"m": name, "M": name.upper(), "border": border.label, "BORDER": border.label.upper()}
-    real = tensor.dtype == "int8" and tensor.quantization is not None
     quantization = conversion = ""
-    if real:
+    if border.converted:
         quantization = render(
             "quantization.h", **names, scale=float_literal(tensor.scale), zero_point=_parenthesised(tensor.zero_point)
         )

@@ -29,6 +29,7 @@ def header(model: CompiledModel, version: str) -> str:
         hash=model.hash,
         arena_bytes=model.arena_bytes,
         arena_align=ARENA_ALIGN,
+        steps=max(len(model.layers), 1),  # of a network that only renames its input, too, one
         first_input=next(b.label for b in sides if b.direction == "input"),
         first_output=first_output.label,
         first_output_type=f"const {first_output.c_type}",
@@ -52,7 +53,7 @@ def _describe(model: CompiledModel, layer: CompiledLayer) -> str:
     return f"{comment_text(layer.op.name)}: {layer.op.kind} {shapes} -> {shape_text(graph[layer.op.output].shape)}{work}"
 
 
-def _call(model: CompiledModel, layer: CompiledLayer, symbols: Mapping[Constant, str]) -> str:
+def _call(model: CompiledModel, layer: CompiledLayer, symbols: Mapping[Constant, str], indent: str = "    ") -> str:
     def at(offset: int) -> str:
         return f"{model.name}_at(arena, {offset})"
 
@@ -62,10 +63,10 @@ def _call(model: CompiledModel, layer: CompiledLayer, symbols: Mapping[Constant,
     if layer.op.name in plan.scratch:
         arguments.append(at(plan.scratch[layer.op.name]))
     arguments.append(at(plan.offsets[layer.op.output]))
-    call = f"    {model.name}_{layer.function}({', '.join(arguments)});"
+    call = f"{indent}{model.name}_{layer.function}({', '.join(arguments)});"
     if len(call) > 120:
-        call = f"    {model.name}_{layer.function}(\n        " + ",\n        ".join(arguments) + ");"
-    return f"    /* {_describe(model, layer)} */\n{call}\n"
+        call = f"{indent}{model.name}_{layer.function}(\n{indent}    " + f",\n{indent}    ".join(arguments) + ");"
+    return f"{indent}/* {_describe(model, layer)} */\n{call}\n"
 
 
 def run_source(model: CompiledModel) -> str:
@@ -75,8 +76,27 @@ def run_source(model: CompiledModel) -> str:
         "model.c",
         m=model.name,
         M=model.name.upper(),
+        at=render("at.c", m=model.name),
         accessors="\n".join(definition(b, model.name) for b in borders(model.graph, model.plan.offsets)),
         layers=f"    {model.name.upper()}_NEXT_LAYER(arena);\n\n".join(_call(model, layer, symbols) for layer in model.layers),
+    )
+
+
+def step_source(model: CompiledModel, columns: str = "") -> str:
+    """``src/<m>_step.c``: the same calls one at a time, in a file of its own, so that ``<m>_run`` becomes what it would without.
+
+    :param columns: of a model with a front end, the function that takes its columns.
+    """
+    symbols, indent = _symbols(model), "        "
+    bodies = [_call(model, layer, symbols, indent) for layer in model.layers] or [""]
+    return render(
+        "step.c",
+        m=model.name,
+        M=model.name.upper(),
+        header=f"{model.name}.h" if model.front_end is None else f"{model.name}_samples.h",
+        at=render("at.c", m=model.name) if model.layers else "",
+        layers="\n".join(f"    case {i}u:\n{body}{indent}break;" for i, body in enumerate(bodies)),
+        columns=columns,
     )
 
 

@@ -12,6 +12,7 @@ from codegen.project.model_source import ARENA_ALIGN, constant_bytes
 from codegen.project.qemu_board import qemu_board
 from codegen.project.rendering import render
 from codegen.project.stream_section import stream_section
+from codegen.project.vectors import Vectors, vector_bytes, vector_count
 from codegen.toolchain import OPTIMIZE
 
 if TYPE_CHECKING:
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
     from codegen.features import FrontEnd
 
 
-def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], support_routines: Sequence[str] | None) -> str:
-    """``README.md``. ``support_routines`` is what the compiler linked beside the model, None where it was not built yet."""
+def readme(
+    model: CompiledModel, board: Board, report: Mapping[str, Any], vectors: Vectors, support_routines: Sequence[str] | None
+) -> str:
+    """``README.md``.
+
+    :param vectors: those of ``test/vectors.h``.
+    :param support_routines: what the compiler linked beside the model, None where it was not built yet.
+    """
     sides = borders(model.graph, model.plan.offsets)
     return render(
         "README.md",
@@ -35,6 +42,8 @@ def readme(model: CompiledModel, board: Board, report: Mapping[str, Any], suppor
         example=_example(model.name, sides),
         borders="\n".join(_border_row(border, model.name) for border in sides),
         arena_align=ARENA_ALIGN,
+        count=vector_count(vectors),
+        vector_bytes=f"{vector_bytes(model, vectors):,}",
         sound="" if model.front_end is None else _sound(model, model.front_end),
         stream="" if model.stream is None else stream_section(model, model.stream, report.get("stream")),
         sound_rows=_sound_rows(model),
@@ -49,7 +58,7 @@ def _example(name: str, sides: Sequence[Border]) -> str:
     lines = [f"{b.c_type} *{b.label} = {name}_{b.label}(&arena);" for b in sides if b.direction == "input"]
     for b in sides:
         if b.direction == "input":
-            real = f"{name}_quantize_{b.label}(value[i])" if b.tensor.quantization is not None else "value[i]"
+            real = f"{name}_quantize_{b.label}(value[i])" if b.converted else "value[i]"
             lines.append(f"for (size_t i = 0; i < {name.upper()}_{b.label.upper()}_SIZE; ++i) {b.label}[i] = {real};")
     lines.append(f"if ({name}_run(&arena) != 0) {{ /* the arena is null or misaligned */ }}")
     lines += [f"const {b.c_type} *{b.label} = {name}_{b.label}(&arena);" for b in sides if b.direction == "output"]
@@ -59,7 +68,7 @@ def _example(name: str, sides: Sequence[Border]) -> str:
 def _border_row(border: Border, name: str) -> str:
     tensor = border.tensor
     scale, zero_point = "", ""
-    if tensor.dtype == "int8" and tensor.quantization is not None:
+    if border.converted:
         scale, zero_point = float_literal(tensor.scale).rstrip("f"), str(tensor.zero_point)
     return f"| `{name}_{border.label}` | `{border.c_type}` | {shape_text(tensor.shape)} | {scale} | {zero_point} |"
 

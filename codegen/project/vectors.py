@@ -98,6 +98,13 @@ def vector_count(vectors: Vectors) -> int:
     return len(next(iter(vectors.inputs.values())))
 
 
+def vector_bytes(model: CompiledModel, vectors: Vectors) -> int:
+    """Bytes of the arrays in ``test/vectors.h``."""
+    given = vectors.inputs.values() if vectors.samples is None else [vectors.samples]
+    outputs = sum(model.graph[name].nbytes for name in model.graph.outputs)
+    return sum(array.nbytes for array in given) + vector_count(vectors) * outputs
+
+
 def _array(label: str, values: NDArray[Any], name: str) -> str:
     rows = [f"{_INDENT}{initializer(row, 2 * _INDENT)}," for row in values]
     size = f"[{name.upper()}_VECTOR_COUNT][{values[0].size}]"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from codegen.project import kernel_source, model_source
 from codegen.project.memory_map_svg import memory_map_svg
+from codegen.project.packaging import build_flags, package_version, packaging_files
 from codegen.project.qemu_board import qemu_board
 from codegen.project.readme import readme
 from codegen.project.rendering import render
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from codegen.compile import CompiledModel
     from codegen.features import FrontEnd
     from codegen.measurement import Verification
+    from codegen.streaming import Stream
 
 _BUILD_TYPES = {"speed": "Release", "balanced": "RelWithDebInfo", "size": "MinSizeRel"}  # CMake's names for -O3, -O2 and -Os
 
@@ -89,27 +91,18 @@ def project_files(
     built: Verification | None = None,
 ) -> dict[str, str]:
     """Every text file of the project: path → content. Equal arguments give equal text."""
-    from codegen.streaming.c_source import stream_sources
-    from codegen.toolchain import FIRMWARE_FLAGS, ZigCompiler
+    from codegen.toolchain import ZigCompiler
 
-    flags = " ".join(flag for flag in FIRMWARE_FLAGS if not flag.startswith("-std="))
     name, names = model.name, {"m": model.name, "M": model.name.upper()}
     chosen = choose(model, vectors)
     count = vector_count(chosen)
     qemu = qemu_board(model.core)
-    parts = ["kernels", "weights"]
-    parts += [] if model.front_end is None else ["features", "features_tables", "samples"]
-    parts += [] if model.stream is None else ["stream"]
     full_report = report_json(model, board, report, ZigCompiler().identity, built)
-    files = {
-        f"include/{name}.h": model_source.header(model, _generator_version()),
-        f"src/{name}.c": model_source.run_source(model),
-        f"src/{name}_kernels.h": kernel_source.prototypes(name, model.functions),
-        f"src/{name}_kernels.c": kernel_source.kernels(
-            name, model.shared_functions, model.functions, micro=bool(model.micro_kernels)
-        ),
-        f"src/{name}_weights.h": model_source.weights_header(model),
-        f"src/{name}_weights.c": model_source.weights_source(model),
+    files = model_sources(model)
+    interface, sources = _in_folder(files, "include", ".h"), _in_folder(files, "src", ".c")
+    library_version = package_version(_generator_version())
+    files |= packaging_files(model, interface, sources, library_version)
+    files |= {
         "test/vectors.h": vectors_header(model, chosen),
         f"test/{name}_self_test.h": render("self_test.h", **names),
         f"test/{name}_self_test.c": self_test_source(model),
@@ -129,32 +122,63 @@ def project_files(
         "CMakeLists.txt": render(
             "CMakeLists.txt",
             **names,
+            version=library_version,
             build_type=_BUILD_TYPES[model.optimize],
-            sources="".join(f" src/{name}_{part}.c" for part in parts),
-            flags=flags,
+            sources="".join(f"\n  src/{source}" for source in sources),
+            flags=build_flags(),
             machine=qemu.machine,
             machine_directory=qemu.directory,
         ),
         "memory_map.svg": memory_map_svg(model),
-        "README.md": readme(model, board, full_report, None if built is None else built.support_routines),
+        "README.md": readme(model, board, full_report, chosen, None if built is None else built.support_routines),
         "report.json": report_text(full_report),
     }
-    if model.front_end is not None:
-        files |= front_end_sources(model, model.front_end)
-    if model.stream is not None:
-        files |= stream_sources(model.stream, model.graph[model.graph.outputs[0]].scale, name)
-    if model.micro_kernels:
-        files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
     return files
 
 
-def front_end_sources(model: CompiledModel, front_end: FrontEnd) -> dict[str, str]:
-    """The files by which samples of sound become the network's input."""
-    from codegen.features.c_source import c_sources, sample_sources
+def model_sources(model: CompiledModel) -> dict[str, str]:
+    """The C of the model, all that has to be compiled and what it includes: path → content."""
+    name = model.name
+    files = {
+        f"include/{name}.h": model_source.header(model, _generator_version()),
+        f"src/{name}.c": model_source.run_source(model),
+        f"src/{name}_kernels.h": kernel_source.prototypes(name, model.functions),
+        f"src/{name}_kernels.c": kernel_source.kernels(
+            name, model.shared_functions, model.functions, micro=bool(model.micro_kernels)
+        ),
+        f"src/{name}_weights.h": model_source.weights_header(model),
+        f"src/{name}_weights.c": model_source.weights_source(model),
+    }
+    if model.micro_kernels:
+        files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
+    if model.front_end is None:
+        files[f"src/{name}_step.c"] = model_source.step_source(model)
+    else:
+        files |= _front_end_sources(model, model.front_end)
+    return files if model.stream is None else files | _stream_sources(model, model.stream)
+
+
+def _front_end_sources(model: CompiledModel, front_end: FrontEnd) -> dict[str, str]:
+    """The files by which samples of sound become the network's input, and the one that takes steps from there."""
+    from codegen.features.c_source import c_sources, sample_sources, step_columns
 
     offset = model.plan.offsets[model.graph.inputs[0]]
     placement = front_end.place(offset, model.arena_bytes)
-    return c_sources(front_end.settings, model.name) | sample_sources(front_end, placement, offset, model.name)
+    steps = model_source.step_source(model, step_columns(placement, offset, model.name))
+    files = c_sources(front_end.settings, model.name) | sample_sources(front_end, placement, offset, model.name)
+    return files | {f"src/{model.name}_step.c": steps}
+
+
+def _stream_sources(model: CompiledModel, stream: Stream) -> dict[str, str]:
+    """The files by which the network listens all the time."""
+    from codegen.streaming.c_source import stream_sources
+
+    return stream_sources(stream, model.graph[model.graph.outputs[0]].scale, model.name)
+
+
+def _in_folder(files: Mapping[str, str], folder: str, ending: str) -> list[str]:
+    """Names of the files of one kind, sorted."""
+    return sorted(path.removeprefix(f"{folder}/") for path in files if path.startswith(f"{folder}/") and path.endswith(ending))
 
 
 def _write_all(files: Mapping[str, str], model: CompiledModel, staging: Path) -> None:

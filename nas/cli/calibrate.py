@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.options import board_option, debug_option, optimize_option
+from nas.cli.options import board_option, debug_option, json_option, optimize_option, verbosity_options
 
 if TYPE_CHECKING:
+    from codegen.boards import Board
     from codegen.ir import Graph
     from codegen.optimize import Optimize
+    from cost_models import CostModel
+    from nas.progress import Progress, Verbosity
 
 
 @click.command(
@@ -43,6 +46,8 @@ Examples:
 @click.option(
     "--uart", type=click.Path(path_type=Path), metavar="FILE", help="C file that drives the board's serial line, for --firmware."
 )
+@verbosity_options
+@json_option
 @debug_option
 def command(
     board: str,
@@ -55,20 +60,22 @@ def command(
     baud: int,
     firmware: Path | None,
     uart: Path | None,
-) -> None:
+    verbosity: Verbosity,
+    as_json: bool,
+) -> int:
     """Measure operators in the emulator and fit a cost model for the board's core.
 
     Operators are built with TVM and the C compiler as exported models are. A calibration that was stopped goes on where it was.
     With --serial a real board counts the cycles; docs/calibration.md says how to prepare it.
     """
+    import json
+    import sys
+
     from codegen.boards import load_board
     from codegen.errors import UserError
-    from codegen.harness import Device, write_firmware
     from cost_models import save
-    from cost_models.calibration import calibrate, program_bytes
-    from nas.calibration import HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks, unordered_map
+    from nas.calibration import DEPTHWISE_KERNELS
     from nas.progress import make_progress
-    from nas.ray_executor import RayExecutor
 
     where = load_board(board)
     if uart is not None and firmware is None:
@@ -76,40 +83,75 @@ def command(
     if firmware is not None:
         if serial is not None:
             raise UserError("--firmware: writes the harness only; flash it, then run again with --serial")
-        program, image = write_firmware(where, firmware, uart=uart)
-        address = f"{where.flash.address:#010x}"
-        click.echo(
-            f"written to {firmware}: flash {program.name}, or {image.name} at {address}; then run this again with --serial PORT"
-        )
-        return
+        _write_harness(where, firmware, uart, as_json)
+        return 0
     path = Path(f"{where.core}-{optimize}.json") if out is None else out
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise UserError(f"--out {path}: cannot be written there; give another file")
-    settings: dict[str, Any] = {"optimize": optimize, "samples": samples, "seed": seed}
-    with make_progress() as progress:
-        if serial is None:
-            with RayExecutor(workers) as executor:
-                model = calibrate(
-                    where,
-                    networks=sample_networks(NETWORKS, seed),
-                    held_out=sample_networks(HELD_OUT, seed, HELD_OUT_SPACES),
-                    map=unordered_map(executor),
-                    progress=progress.counter("programs to build and run"),
-                    **settings,
-                )
-        else:
-            with Device.open(serial, where, baud=baud) as device:
-
-                def fits(graph: Graph) -> bool:
-                    return program_bytes(graph, where.core, optimize) <= device.hello.ram_bytes
-
-                model = calibrate(
-                    where,
-                    networks=sample_networks(NETWORKS, seed, fits=fits),
-                    held_out=sample_networks(HELD_OUT, seed, HELD_OUT_SPACES, fits=fits),
-                    progress=progress.counter("programs to build and run on the board"),
-                    device=device,
-                    **settings,
-                )
+    settings: dict[str, Any] = {"optimize": optimize, "samples": samples, "seed": seed, "depthwise_kernels": DEPTHWISE_KERNELS}
+    try:
+        with make_progress(verbosity, sys.stderr if as_json else sys.stdout) as progress:
+            if serial is None:
+                model = _in_the_emulator(where, workers, progress, settings)
+            else:
+                model = _on_the_board(where, serial, baud, progress, settings)
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on where it was", err=True)
+        return 130
     save(model, path)
-    click.echo(f"written to {path}\n\n{model.card.render()}")
+    if as_json:
+        click.echo(json.dumps({"file": str(path), "card": model.card.to_json()}, indent=2))
+    else:
+        click.echo(f"written to {path}\n\n{model.card.render()}")
+    return 0
+
+
+def _write_harness(board: Board, directory: Path, uart: Path | None, as_json: bool) -> None:
+    import json
+
+    from codegen.harness import write_firmware
+
+    program, image = write_firmware(board, directory, uart=uart)
+    address = f"{board.flash.address:#010x}"
+    if as_json:
+        click.echo(json.dumps({"program": str(program), "image": str(image), "address": address}, indent=2))
+        return
+    click.echo(
+        f"written to {directory}: flash {program.name}, or {image.name} at {address}; then run this again with --serial PORT"
+    )
+
+
+def _in_the_emulator(board: Board, workers: int | None, progress: Progress, settings: dict[str, Any]) -> CostModel:
+    from cost_models.calibration import calibrate
+    from nas.calibration import HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks, unordered_map
+    from nas.ray_executor import RayExecutor
+
+    with RayExecutor(workers) as executor:
+        return calibrate(
+            board,
+            networks=sample_networks(NETWORKS, settings["seed"]),
+            held_out=sample_networks(HELD_OUT, settings["seed"], HELD_OUT_SPACES),
+            map=unordered_map(executor),
+            progress=progress.counter("programs to build and run"),
+            **settings,
+        )
+
+
+def _on_the_board(board: Board, serial: str, baud: int, progress: Progress, settings: dict[str, Any]) -> CostModel:
+    from codegen.harness import Device
+    from cost_models.calibration import calibrate, program_bytes
+    from nas.calibration import HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks
+
+    with Device.open(serial, board, baud=baud) as device:
+
+        def fits(graph: Graph) -> bool:
+            return program_bytes(graph, board.core, settings["optimize"]) <= device.hello.ram_bytes
+
+        return calibrate(
+            board,
+            networks=sample_networks(NETWORKS, settings["seed"], fits=fits),
+            held_out=sample_networks(HELD_OUT, settings["seed"], HELD_OUT_SPACES, fits=fits),
+            progress=progress.counter("programs to build and run on the board"),
+            device=device,
+            **settings,
+        )

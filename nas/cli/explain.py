@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from nas.cli.options import debug_option, json_option, limit_options
-
-if TYPE_CHECKING:
-    from cost_models.limits import Limits
-    from nas.run_directory import RunDirectory
-    from nas.search.explanation import Explanation
+from nas.cli import candidates
+from nas.cli.options import debug_option, json_option, limit_options, run_board_option
 
 
 @click.command(
@@ -21,64 +15,48 @@ Examples:
   nas explain runs/digits-1:7 --budget 2KB
 """
 )
-@click.argument("source", metavar="RUN[:TRIAL]")
+@click.argument("source", metavar="RUN[:TRIAL]", shell_complete=candidates.files)
+@run_board_option
 @limit_options
 @json_option
 @debug_option
-def command(source: str, budget: int | None, flash: int | None, latency: float | None, macs: int | None, as_json: bool) -> int:
+def command(
+    source: str, board: str | None, budget: int | None, flash: int | None, latency: float | None, macs: int | None, as_json: bool
+) -> int:
     """Say why a trial fits or does not: each limit, the layers to blame, and the nearest changes that would fit.
 
-    Without a number it is the winner, or the best trial so far. Limits are the run's; those given by hand go first, which answers
-    what would have to change for a smaller board. The exit status is 1 where a limit is broken.
+    Without a number it is the winner, or the best trial so far; of a run for several boards that of each, unless --board is given.
+    Limits are the run's; those given by hand go first, which answers what would have to change for a smaller board. The exit status
+    is 1 where a limit is broken.
     """
     import json
 
     from codegen.errors import UserError
-    from cost_models.limits import Limits
-    from nas.search.explanation_text import explanation_text
-    from nas.search.study_source import rejections
-    from nas.sources import find_source, read_study
+    from nas.limits import given_limits
+    from nas.sources import find_source
+    from nas.study.board_report import pick_board
+    from nas.study.explanation_text import explanation_text
+    from nas.study.settings import read_run_settings
+    from nas.study.study_source import rejections
+    from nas.study.trial_explanation import explain_trial
+    from nas.study.trials import read_study
 
     found = find_source(source)
     if found.run is None:
         raise UserError(f"{source}: not a run; 'nas predict {source}' says what a model file needs")
-    given = Limits(budget, flash, None if latency is None else 1e3 * latency, macs)
-    name, explanation = explain_trial(found.run, found.number, given)
+    given = given_limits(budget=budget, flash=flash, latency=latency, macs=macs)
+    settings = read_run_settings(found.run)
+    one = board is not None or len(settings.boards) == 1
+    explained = explain_trial(found.run, found.number, given, pick_board(found.run, settings, board) if one else None)
     counts = rejections(read_study(found.run))
-    candidates = counts.pop("candidates", 0)
+    rejected = counts.pop("candidates", 0)
     if as_json:
-        rejected = {"candidates": candidates, "by_limit": dict(sorted(counts.items()))}
-        click.echo(json.dumps({"trial": name, **explanation.to_json(), "rejected": rejected}, indent=2))
+        by = {"candidates": rejected, "by_limit": dict(sorted(counts.items()))}
+        objects = [{"trial": name, **explanation.to_json()} for name, explanation in explained]
+        content = objects[0] if one else {"boards": {about["board"]: about for about in objects}}
+        click.echo(json.dumps({**content, "rejected": by}, indent=2))
     else:
-        click.echo(explanation_text(explanation, name))
+        click.echo("\n\n".join(explanation_text(explanation, name) for name, explanation in explained))
         by_limit = ", ".join(f"{limit} {count:,}" for limit, count in counts.most_common())
-        click.echo(f"\nthe search rejected {candidates:,} candidates before training{f': {by_limit}' if by_limit else ''}")
-    return 0 if explanation.fits else 1
-
-
-def explain_trial(run: RunDirectory, number: int | None, given: Limits | None = None) -> tuple[str, Explanation]:
-    """What there is to say of a trial of ``run`` (None: the winner, or the best trial so far), and what it is called.
-
-    :raises UserError: if there is no such trial, or the run or its data cannot be read.
-    """
-    import dataclasses
-
-    from cost_models.limits import Limits
-    from nas.datasets import load_train
-    from nas.run_directory import SETTINGS
-    from nas.search.explanation import explain
-    from nas.search.finalists import read_finalist
-    from nas.search.preparation import feasibility_for
-    from nas.search.settings import read_settings
-    from nas.sources import best_trial, read_trial
-
-    settings = read_settings(run.settings(), str(run.path / SETTINGS))
-    if given is not None:
-        pairs = zip(dataclasses.astuple(given), dataclasses.astuple(settings.limits), strict=True)
-        settings = dataclasses.replace(settings, limits=Limits(*(own if new is None else new for new, own in pairs)))
-    trial = best_trial(run) if number is None else read_trial(run, number)
-    data = load_train(settings.data, settings.reading)
-    fits = feasibility_for(settings, data, run.model if run.model.is_file() else None)
-    architecture = fits.space.from_params(trial.params)
-    finalist = read_finalist(run, architecture.id)
-    return f"trial {trial.number}", explain(fits, architecture, None if finalist is None else finalist.built)
+        click.echo(f"\nthe search rejected {rejected:,} candidates before training{f': {by_limit}' if by_limit else ''}")
+    return 0 if all(explanation.fits for _, explanation in explained) else 1

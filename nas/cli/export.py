@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.options import board_option, debug_option, json_option, limit_options, make_limits, optimize_option
+from nas.cli.options import (
+    board_option,
+    debug_option,
+    json_option,
+    limit_options,
+    optimize_option,
+    source_argument,
+    verbosity_options,
+)
 
 if TYPE_CHECKING:
-    from codegen.cores import Core
-    from codegen.ir import Graph
     from codegen.optimize import Optimize
-    from codegen.schedules import Schedules
     from nas.interchange import Format
+    from nas.progress import Verbosity
 
 
 @click.command(
@@ -28,7 +34,7 @@ Examples:
   nas export runs/digits-1:7 --out digits.onnx
 """
 )
-@click.argument("source")
+@source_argument
 @board_option
 @click.option(
     "--out",
@@ -47,6 +53,7 @@ Examples:
 @optimize_option
 @click.option("--tune", is_flag=True, help="Measure the schedules of every layer in the emulator; take the best.")
 @click.option("--force", is_flag=True, help="Write the project although it breaks a limit.")
+@verbosity_options
 @json_option
 @debug_option
 @click.pass_context
@@ -63,6 +70,7 @@ def command(
     optimize: Optimize,
     tune: bool,
     force: bool,
+    verbosity: Verbosity,
     as_json: bool,
 ) -> int:
     """Write SOURCE as a C project, or as a file for other tools: a run (its winner), RUN:TRIAL, or an int8 .tflite file.
@@ -71,17 +79,16 @@ def command(
     finalist is trained fully and quantised before. A .tflite or .onnx file is for no board: it takes neither limits nor --board.
     """
     import json
+    import sys
+    from contextlib import nullcontext
 
     from codegen.boards import load_board
-    from codegen.cores import find_core
-    from codegen.errors import UserError
     from codegen.measurement import render
-    from cost_models import load_cost_model
-    from nas.build import build_project
+    from nas.exports import excess_text, export_network
     from nas.files import check_new_directory
     from nas.interchange import interchange_format
-    from nas.search.feasibility import describe
-    from nas.search.front_end_charge import promise
+    from nas.limits import make_limits
+    from nas.progress import make_progress
     from nas.sources import find_source, trained
 
     interchange = interchange_format(form, out)
@@ -91,36 +98,21 @@ def command(
     limits = make_limits(where, budget=budget, flash=flash, latency=latency, macs=macs)
     found = find_source(source)
     check_new_directory(out, "--out")
-    network = trained(found)
-    choose = _tuned(network.graph, find_core(where.core), optimize) if tune else None
-    try:
-        cost_model = load_cost_model(where.core, optimize=optimize)
-        alone = cost_model.predict(network.graph, where, choose=choose, ram_limit=limits.ram)
-        prediction = promise(alone, network.front_end, where, optimize, limits)
-    except UserError as error:  # exporting does not depend on a cost model; not every core has one
-        click.echo(f"nas: no prediction: {error}", err=True)
-        prediction = None
-    build = build_project(
-        network.graph,
-        where,
-        name=found.name,
-        optimize=optimize,
-        report={"limits": limits.to_json(), "predicted": prediction, **network.about},
-        directory=out,
-        inputs=network.inputs,
-        limits=limits,
-        force=force,
-        choose=choose,
-        front_end=network.front_end,
-        stream=network.stream,
-    )
+    network = trained(found, board)
+    # Standard output is the measurement's alone: with --json it is parsed.
+    with make_progress(verbosity, sys.stderr) if tune else nullcontext() as tuning:
+        exported = export_network(
+            network, where, limits, name=found.name, optimize=optimize, directory=out, tuning=tuning, force=force
+        )
+    build = exported.build
+    if exported.no_prediction is not None:
+        click.echo(f"nas: no prediction: {exported.no_prediction}", err=True)
     if as_json:
         click.echo(json.dumps(build.verification.to_json(), indent=2))
     else:
         click.echo(f"{render(build.verification)}\n\n{build.memory_map}")
     for excess in build.broken:
-        needs = describe(excess.limit, excess.value)
-        click.echo(f"nas: needs {needs}, {describe(excess.limit, excess.value - excess.bound)} above the limit", err=True)
+        click.echo(f"nas: {excess_text(excess)}", err=True)
     if not build.written:
         click.echo(f"nas: {out} is not written" + ("; --force writes it all the same" if build.broken else ""), err=True)
         return 1
@@ -138,33 +130,19 @@ def _interchange(context: click.Context, source: str, form: Format, out: Path, a
     from nas.files import check_new_file
     from nas.interchange import exporter, interchange_text, write_interchange
     from nas.sources import find_source, trained
+    from nas.study.settings import read_run_settings
 
-    for name in ("board", "budget", "flash", "latency", "macs", "optimize", "tune", "force"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UserError(f"--{name} is for a C project; a .{form} file is of no board: leave it out, or give --format c")
+    given = {option for option in context.params if context.get_parameter_source(option) is ParameterSource.COMMANDLINE}
     found = find_source(source)
+    board: str | None = None
+    if found.run is not None and found.number is None and len(read_run_settings(found.run).boards) > 1 and "board" in given:
+        board = context.params["board"]  # which winner is meant
+        given.remove("board")
+    for name in ("board", "budget", "flash", "latency", "macs", "optimize", "tune", "force"):
+        if name in given:
+            raise UserError(f"--{name} is for a C project; a .{form} file is of no board: leave it out, or give --format c")
     check_new_file(out, "--out")
     exporter(form)  # before a trial is trained for it
-    about = write_interchange(trained(found), form, out)
+    about = write_interchange(trained(found, board), form, out)
     click.echo(json.dumps(about, indent=2) if as_json else interchange_text(about))
     return 0
-
-
-def _tuned(graph: Graph, core: Core, optimize: Optimize) -> Schedules:
-    """The schedules that measurements find best, shown while they run; Ray starts only if a layer was never measured before."""
-    import sys
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
-
-    from nas.calibration import unordered_map
-    from nas.progress import PlainProgress
-    from nas.ray_executor import RayExecutor
-    from nas.tuning import tune
-
-    def on_ray(function: Callable[..., Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        with RayExecutor() as executor:
-            yield from unordered_map(executor)(function, items)
-
-    # Standard output is the measurement's alone: with --json it is parsed.
-    with PlainProgress(sys.stderr) as progress:
-        return tune(graph, core, optimize, on_ray, progress.counter("layers to tune"))

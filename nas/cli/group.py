@@ -14,7 +14,7 @@ import click
 
 from codegen.errors import UserError
 
-COMMANDS = ("search", "resume", "report", "explain", "export", "verify", "predict", "calibrate", "data", "boards")
+COMMANDS = ("search", "resume", "report", "explain", "export", "verify", "predict", "calibrate", "data", "boards", "completion")
 
 _FULL = {errno.ENOSPC: "no space left on the device", errno.EDQUOT: "the disk quota is used up"}
 
@@ -40,7 +40,8 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Names the near match of a mistyped command."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        mistyped = args and args[0] not in COMMANDS and not args[0].startswith("-")
+        if mistyped and not ctx.resilient_parsing:  # which is how a shell asks what a line could go on with
             raise UserError(f"no command {args[0]!r}{near(args[0], COMMANDS)}; 'nas --help' lists them")
         return super().resolve_command(ctx, args)
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from nas.cli import candidates
+from nas.study.options import DEFAULTS
 from nas.units import parse_count, parse_duration, parse_size
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
-    from codegen.boards import Board
-    from cost_models.limits import Limits
 else:
     ParamType = click.ParamType  # generic in click's newer versions only
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-DEFAULT_BOARD = "nucleo-l4r5zi"
 
 
 class _Parsed(ParamType):
@@ -44,7 +43,7 @@ COUNT = _Parsed("count", parse_count)
 
 def _one_board(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:
     if len(value) > 1:
-        raise click.BadParameter("given more than once; one board a run for now", ctx=ctx, param=param)
+        raise click.BadParameter("given more than once; one at a time", ctx=ctx, param=param)
     return value[0]
 
 
@@ -53,11 +52,36 @@ def board_option(function: Function) -> Function:
     return click.option(
         "--board",
         multiple=True,
-        default=[DEFAULT_BOARD],
+        default=[DEFAULTS["board"]],
         show_default=False,
         metavar="BOARD",
         callback=_one_board,
-        help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULT_BOARD}]",
+        shell_complete=candidates.names_or_files(candidates.boards),
+        help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULTS['board']}]",
+    )(function)
+
+
+def boards_option(function: Function) -> Function:
+    """``--board``, which may be given several times."""
+    return click.option(
+        "--board",
+        multiple=True,
+        default=[DEFAULTS["board"]],
+        show_default=False,
+        metavar="BOARD",
+        shell_complete=candidates.names_or_files(candidates.boards),
+        help="Board of the catalogue ('nas boards' lists it), or the path of a board file; repeated, a winner for each. "
+        f"[default: {DEFAULTS['board']}]",
+    )(function)
+
+
+def run_board_option(function: Function) -> Function:
+    """``--board`` of a run that has several."""
+    return click.option(
+        "--board",
+        metavar="BOARD",
+        shell_complete=candidates.names_or_files(candidates.boards),
+        help="Of a run for several boards, the one that is meant.",
     )(function)
 
 
@@ -80,7 +104,7 @@ def optimize_option(function: Function) -> Function:
     return click.option(
         "--optimize",
         type=click.Choice(["speed", "balanced", "size"]),
-        default="balanced",
+        default=DEFAULTS["optimize"],
         show_default=True,
         help="What the C compiler optimises the model for: -O3, -O2 or -Os.",
     )(function)
@@ -100,8 +124,18 @@ def reading_options(function: Function) -> Function:
     """``--format``, ``--kind``, ``--window``, ``--step`` and ``--size``: how data is read where its path does not say it."""
     for option in reversed(
         (
-            click.option("--format", metavar="F", help="Form of the data: images, audio, recordings, table, npz or ucr."),
-            click.option("--kind", metavar="K", help="What the arrays of an .npz are: image, series, audio or vector."),
+            click.option(
+                "--format",
+                metavar="F",
+                shell_complete=candidates.names(candidates.formats),
+                help="Form of the data: images, audio, recordings, table, npz or ucr.",
+            ),
+            click.option(
+                "--kind",
+                metavar="K",
+                shell_complete=candidates.names(candidates.kinds),
+                help="What the arrays of an .npz are: image, series, audio or vector.",
+            ),
             click.option(
                 "--window", type=click.IntRange(1), metavar="N", help="Samples of recordings that a network sees at once."
             ),
@@ -115,26 +149,30 @@ def reading_options(function: Function) -> Function:
     return function
 
 
+def verbosity_options(function: Function) -> Function:
+    """``--quiet`` and ``--verbose``, as the parameter ``verbosity`` of :func:`nas.progress.make_progress`."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the result.")
+    @click.option("-v", "--verbose", is_flag=True, help="Print a line for everything that happens, with the networks.")
+    @functools.wraps(function)
+    def with_verbosity(*arguments: Any, quiet: bool, verbose: bool, **options: Any) -> Any:
+        if quiet and verbose:
+            raise click.UsageError("--quiet and --verbose: give one of them", click.get_current_context())
+        return function(*arguments, verbosity="quiet" if quiet else "verbose" if verbose else "normal", **options)
+
+    return cast(Function, with_verbosity)
+
+
 def debug_option(function: Function) -> Function:
     """``--debug``, which :class:`nas.cli.group.Commands` acts on."""
     return click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where something goes wrong.")(function)
 
 
+def source_argument(function: Function) -> Function:
+    """``SOURCE``, see :mod:`nas.sources`."""
+    return click.argument("source", shell_complete=candidates.files)(function)
+
+
 def json_option(function: Function) -> Function:
     """``--json``, one object on standard output instead of text."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
-
-
-def make_limits(board: Board, *, budget: int | None, flash: int | None, latency: float | None, macs: int | None) -> Limits:
-    """Limits of a run: an option given by hand is taken as it is; otherwise the board's memory less what its file reserves.
-
-    ``budget`` and ``flash`` are in bytes, ``latency`` in seconds.
-    """
-    from cost_models.limits import Limits
-
-    return Limits(
-        ram=board.available_ram if budget is None else budget,
-        flash=board.available_flash if flash is None else flash,
-        latency_ms=None if latency is None else latency * 1000.0,
-        macs=macs,
-    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nas.cli.options import board_option, debug_option, json_option, limit_options, model_option, optimize_option
+from nas.cli.options import board_option, debug_option, json_option, limit_options, model_option, optimize_option, source_argument
 
 
 @click.command(
@@ -16,7 +16,7 @@ Examples:
   nas predict model.tflite --board nrf52840-dk --budget 64KB --json
 """
 )
-@click.argument("source")
+@source_argument
 @board_option
 @limit_options
 @optimize_option
@@ -46,18 +46,18 @@ def command(
 
     from codegen.boards import load_board
     from cost_models import find_cost_model, violations
-    from cost_models.limits import Limits
-    from nas.search.front_end_charge import promise, with_front_end
+    from nas.limits import given_limits
     from nas.sources import find_source, shapes
+    from nas.study.front_end_charge import promise, with_front_end
     from nas.summary import prediction_text
 
     where = load_board(board)
-    limits = Limits(ram=budget, flash=flash, latency_ms=None if latency is None else 1e3 * latency, macs=macs)
+    limits = given_limits(budget=budget, flash=flash, latency=latency, macs=macs)
     found = find_source(source)
     cost_model = find_cost_model(where, optimize, model)
     if cost_model.warning is not None:
         click.echo(f"nas: {cost_model.warning}", err=True)
-    network = shapes(found)
+    network = shapes(found, board)
     alone = cost_model.predict(network.graph, where, confidence=confidence, ram_limit=limits.ram)
     prediction = with_front_end(alone, network.front_end, where, cost_model.optimize)
     content = promise(alone, network.front_end, where, cost_model.optimize, limits)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nas.cli.options import debug_option
+from nas.cli.options import debug_option, json_option, run_board_option
 
 
 @click.command(
@@ -20,12 +20,17 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="File to write. [default: RUN/report.html]"
 )
+@run_board_option
+@json_option
 @debug_option
-def command(run: Path, out: Path | None) -> None:
+def command(run: Path, out: Path | None, board: str | None, as_json: bool) -> None:
     """Write one HTML page about RUN: winner, front, history, what was promised and built, how to reproduce it.
 
-    The page needs no network and no other file. Of a search that has not ended it shows what there is.
+    The page needs no network and no other file. Of a search that has not ended it shows what there is, of one for several
+    boards all of them unless --board is given.
     """
+    import json
+
     from codegen.errors import UserError
     from nas.files import write_atomically
     from nas.report import report_page
@@ -35,5 +40,5 @@ def command(run: Path, out: Path | None) -> None:
     path = run / "report.html" if out is None else out
     if not path.absolute().parent.is_dir():
         raise UserError(f"--out {path}: there is no folder {path.absolute().parent}")
-    write_atomically(path, report_page(directory))
-    click.echo(f"written to {path}")
+    write_atomically(path, report_page(directory, board))
+    click.echo(json.dumps({"file": str(path)}) if as_json else f"written to {path}")

@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from nas.progress import Progress, Verbosity
     from nas.run_directory import RunDirectory
-    from nas.search.preparation import Preparation
-    from nas.search.settings import SearchSettings
+    from nas.study.running import Search
 
 
-def drive(run: RunDirectory, settings: SearchSettings, preparation: Preparation) -> int:
-    """Search to the end and print the summary; returns the exit status.
+def drive(search: Search, *, verbosity: Verbosity = "normal", as_json: bool = False) -> int:
+    """Search to the end and print the summary, or the report as JSON; returns the exit status.
 
     Ctrl-C stops at once: every result so far is in the run directory, and the last line says how to go on.
     """
-    from nas.cli.explain import explain_trial
-    from nas.progress import make_progress
-    from nas.ray_executor import RayExecutor
-    from nas.search.driver import NothingFitsError, run_search
-    from nas.search.explanation_text import explanation_text
-    from nas.summary import opening, summary
+    run = search.run
 
-    try:
-        with run.locked():
-            cut = run.repair()
-            click.echo(opening(run, settings, preparation))
-            if (warning := preparation.feasibility.cost_model.warning) is not None:
+    def opened(cut: int) -> None:
+        from nas.summary import opening
+
+        if verbosity != "quiet":
+            click.echo(opening(run, search.settings, search.preparation), err=as_json)
+        for warning in dict.fromkeys(fits.cost_model.warning for fits in search.preparation.boards):
+            if warning is not None:
                 click.echo(f"nas: {warning}", err=True)
-            if cut:
-                click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off")
-            with RayExecutor(settings.workers, settings.ray_address) as executor, make_progress() as progress:
-                report = run_search(run, settings, preparation, executor, progress)
+        if cut:
+            click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off", err=as_json)
+
+    def progress() -> Progress:
+        from nas.progress import make_progress
+
+        return make_progress(verbosity, sys.stderr if as_json else sys.stdout)
+
+    try:  # the first thing that takes seconds is an import
+        from nas.study.driver import NothingFitsError
+        from nas.study.explanation_text import explanation_text
+        from nas.study.trial_explanation import explain_trial
+
+        report = search.carry_out(progress, opened)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; 'nas resume {run.path}' goes on", err=True)
         return 130
     except NothingFitsError as error:
-        name, explanation = explain_trial(run, None)
-        click.echo("\n" + explanation_text(explanation, name))
+        explained = explain_trial(run, None)
+        if as_json:
+            about = [{"trial": name, **explanation.to_json()} for name, explanation in explained]
+            click.echo(json.dumps({"run": str(run.path), "winner": None, "why": str(error), "explanations": about}, indent=2))
+        else:
+            click.echo("".join(f"\n{explanation_text(explanation, name)}\n" for name, explanation in explained), nl=False)
         click.echo(f"nas: {error}", err=True)
         return 1
-    click.echo("\n" + summary(run, report))
-    return 0
+    if not as_json and verbosity != "quiet":
+        click.echo()
+    return tell(run, report, as_json)
+
+
+def tell(run: RunDirectory, report: Mapping[str, Any], as_json: bool) -> int:
+    """Print what came of a search that has ended; returns the exit status, 1 where a board has no winner."""
+    from nas.summary import summary
+
+    click.echo(json.dumps({"run": str(run.path), **report}, indent=2) if as_json else summary(run, report))
+    for board, reason in report.get("without_winner", {}).items():
+        click.echo(f"nas: {board}: {reason}", err=True)
+    return 1 if report.get("without_winner") else 0

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from codegen.boards import load_board
 from codegen.errors import UserError
 from nas.metrics import describe
-from nas.run_directory import SETTINGS, RunDirectory
-from nas.search.finalists import Curves, read_curves
-from nas.search.outcome import FORMAT
-from nas.search.settings import SearchSettings, read_settings
+from nas.run_directory import RunDirectory
+from nas.study.board_report import pick_board, report_on
+from nas.study.finalists import Curves, read_curves
+from nas.study.outcome import FORMAT
+from nas.study.settings import SearchSettings, read_run_settings
+from nas.study.several_boards import figures_on
 from nas.summary import STRATEGIES
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.trial import FrozenTrial
 
 SEARCH = "search"
 """The study of the search itself; others are baselines."""
@@ -64,21 +68,32 @@ class FinalistRecord:
 
 
 class Evidence:
-    """A run as its directory tells of it; ``report`` is empty where the search has not ended. ``metric`` is what networks were
-    judged by, in words.
+    """A run as its directory tells of it, and one board of it: the one that there is, or where there are several, the one called
+    ``board``.
 
-    :raises UserError: if a file of the run is damaged.
+    ``report`` is empty where the search has not ended or the board has no winner, which ``no_winner`` gives the reason of.
+    ``metric`` is what networks were judged by, in words. ``prefix`` begins the names of places on the page that are this board's.
+
+    :raises UserError: if a file of the run is damaged, or it has several boards and none is named.
     """
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, board: str | None = None) -> None:
         self.run = run
-        self.settings: SearchSettings = read_settings(run.settings(), str(run.path / SETTINGS))
+        self.settings: SearchSettings = read_run_settings(run)
+        boards = {found.name: found for found in map(load_board, self.settings.boards)}
+        self.board = boards[pick_board(run, self.settings, board)]
+        self.limits = self.settings.limits_on(self.board)
+        self.place = self.settings.directory(run, self.board.name)
+        self.prefix = f"{self.board.name}-" if len(boards) > 1 else ""
         self.metric = describe(self.settings.metric or "accuracy")
         self.report: Mapping[str, Any] = {}
+        self.no_winner: str | None = None
         if run.report.is_file():
-            self.report = run.read_report()
-            if self.report.get("format") != FORMAT:
+            whole = run.read_report()
+            if whole.get("format") != FORMAT:
                 raise UserError(f"{run.report}: not of format {FORMAT}, which this version reads; search anew")
+            self.report = report_on(whole, self.board.name)
+            self.no_winner = whole.get("without_winner", {}).get(self.board.name)
 
     @property
     def heading(self) -> str:
@@ -90,7 +105,7 @@ class Evidence:
         """Optuna's studies by name, the search's first."""
         import optuna
 
-        from nas.search.driver import open_storage
+        from nas.study.trials import open_storage
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = open_storage(self.run)
@@ -99,21 +114,25 @@ class Evidence:
 
     @cached_property
     def trials(self) -> tuple[TrialRecord, ...]:
-        """Completed trials of all studies, by number."""
-        from optuna.trial import TrialState
-
+        """Completed trials of all studies that fit on the board, by number."""
         return tuple(
             TrialRecord(
                 study=name,
                 number=trial.number,
                 architecture=trial.user_attrs["architecture"],
                 accuracy=trial.values[0],
-                costs={key: trial.user_attrs[key] for key in ("ram", "flash", "latency_ms", "macs")},
+                costs={key: figures[key] for key in ("ram", "flash", "latency_ms", "macs")},
                 network=network_text(trial.user_attrs["network"]),
             )
             for name, study in self.studies.items()
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            for trial in _completed(study)
+            if (figures := figures_on(trial, self.board.name)) is not None
         )
+
+    @cached_property
+    def tried(self) -> int:
+        """Completed trials of the search, whether they fit on the board or another."""
+        return len(_completed(self.studies[SEARCH])) if SEARCH in self.studies else 0
 
     def of_study(self, name: str) -> tuple[TrialRecord, ...]:
         """The completed trials of one study."""
@@ -149,7 +168,13 @@ class Evidence:
 
     def curves(self, architecture: str) -> Curves | None:
         """Training curves of a finalist, if they were kept."""
-        return read_curves(self.run, architecture)
+        return read_curves(self.place, architecture)
+
+
+def _completed(study: Study) -> list[FrozenTrial]:
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def network_text(network: object) -> str:

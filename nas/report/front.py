@@ -59,9 +59,9 @@ def front_section(evidence: Evidence) -> Section:
                 f"{evidence.heading} on the validation data against cost. Trials are float networks after a short training, at "
                 "predicted costs; what was built is fully trained, in int8, at measured costs. The line is the search's front."
             ),
-            element("div", _choice(evidence.heading, first), _chart(points, evidence, first), class_="picture"),
+            element("div", _choice(evidence, first), _chart(points, evidence, first), class_="picture"),
             legend([kind for kind in NAMES if any(point.kind == kind for point in points)]),
-            element("p", HINT, id="picked", role="status"),
+            element("p", HINT, id=f"{evidence.prefix}picked", role="status"),
             more("The front as a table", _table(evidence)),
         ),
     )
@@ -91,21 +91,20 @@ def _tightest(evidence: Evidence) -> Quantity:
     """The cost that comes nearest to its limit."""
 
     def share(quantity: Quantity) -> float:
-        bound = quantity.bound(evidence.settings.limits)
+        bound = quantity.bound(evidence.limits)
         return 0.0 if bound is None else max(trial.costs[quantity.key] for trial in evidence.trials) / bound
 
     return max(QUANTITIES, key=share)
 
 
-def _choice(metric: str, first: Quantity) -> Markup:
+def _choice(evidence: Evidence, first: Quantity) -> Markup:
     """Radio buttons; without scripts they would do nothing, so the script shows them."""
+    name = f"{evidence.prefix}cost"
     buttons = [
-        element(
-            "label", element("input", type="radio", name="cost", value=quantity.key, checked=quantity is first), f" {quantity.name}"
-        )
-        for quantity in QUANTITIES
+        element("label", element("input", type="radio", name=name, value=cost.key, checked=cost is first), f" {cost.name}")
+        for cost in QUANTITIES
     ]
-    return element("fieldset", element("legend", f"{metric} against"), buttons, id="cost", hidden=True)
+    return element("fieldset", element("legend", f"{evidence.heading} against"), buttons, id=name, hidden=True)
 
 
 def _chart(points: Sequence[_Point], evidence: Evidence, first: Quantity) -> Markup:
@@ -152,7 +151,7 @@ def _chart(points: Sequence[_Point], evidence: Evidence, first: Quantity) -> Mar
 
 def _columns(quantity: Quantity, points: Sequence[_Point], evidence: Evidence) -> Scale:
     values = [point.costs[quantity.key] for point in points]
-    bound = quantity.bound(evidence.settings.limits)
+    bound = quantity.bound(evidence.limits)
     if bound is not None and bound <= NEAR * max(values):
         values.append(bound)
     return fitting(values, LEFT, WIDTH - RIGHT, may_be_logarithmic=True)
@@ -160,7 +159,7 @@ def _columns(quantity: Quantity, points: Sequence[_Point], evidence: Evidence) -
 
 def _limit(quantity: Quantity, scale: Scale, evidence: Evidence) -> Markup:
     """The limit as a line, or where it is if it is far away."""
-    bound = quantity.bound(evidence.settings.limits)
+    bound = quantity.bound(evidence.limits)
     if bound is None:
         return Markup("")
     if bound > scale.high:

@@ -17,15 +17,15 @@ PLENTY = 50
 
 def importances_section(evidence: Evidence) -> Section:
     """A bar for each parameter, from all trials of the search."""
-    trials = evidence.of_study(SEARCH)
+    tried = evidence.tried
     anchor, title = "choices", "Which choices matter"
-    if len(trials) < LEAST_TRIALS:
-        sentence = f"{len(trials)} trials of the search are too few to tell which choices matter; {LEAST_TRIALS} are the least."
+    if tried < LEAST_TRIALS:
+        sentence = f"{tried} trials of the search are too few to tell which choices matter; {LEAST_TRIALS} are the least."
         return Section(anchor, title, absent(sentence))
     importances = parameter_importances(evidence)
     if not any(importances.values()):
         return Section(anchor, title, absent("The trials do not differ enough to tell which choices matter."))
-    caution = "" if len(trials) >= PLENTY else f" {len(trials)} trials give a hint, no more."
+    caution = "" if tried >= PLENTY else f" {tried} trials give a hint, no more."
     shares = {name: share for name, share in importances.items() if share > 0}
     rows = [(element("code", name), f"{share:.1%}", bar(share, f"{name}: {share:.0%}")) for name, share in shares.items()]
     return Section(
@@ -34,7 +34,7 @@ def importances_section(evidence: Evidence) -> Section:
         join(
             paragraph(
                 "How much of what sets the best trials apart lies in each choice, by PED-ANOVA "
-                f"(optuna.importance.PedAnovaImportanceEvaluator, target_quantile {quantile(len(trials)):.2g}).{caution}"
+                f"(optuna.importance.PedAnovaImportanceEvaluator, target_quantile {quantile(tried):.2g}).{caution}"
             ),
             table("Importances of the choices; they add up to 100%", ("choice", "importance", ""), rows),
         ),
@@ -54,7 +54,7 @@ def parameter_importances(evidence: Evidence) -> dict[str, float]:
     """
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile(len(evidence.of_study(SEARCH))))
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile(evidence.tried))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that some values are rare among few trials is said on the page
         found = get_param_importances(evidence.studies[SEARCH], evaluator=evaluator)

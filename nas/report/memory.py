@@ -15,7 +15,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 def memory_section(evidence: Evidence) -> Section:
     """``winner/memory_map.svg`` as part of the page."""
-    path = evidence.run.winner / "memory_map.svg"
+    path = evidence.place.winner / "memory_map.svg"
     map_drawn = inlined(path, "Memory map of the winner's arena: layers from left to right, bytes from bottom to top")
     if map_drawn is None:
         return Section("memory", "Memory over time", absent(f"{path} is not there or is no memory map, so none is shown."))

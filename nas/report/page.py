@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from codegen.boards import load_board
 from codegen.errors import UserError
 from nas.datasets import name_of
 from nas.markup import Markup, document, element, escape
@@ -17,6 +16,7 @@ from nas.report.history import history_section
 from nas.report.importances import importances_section
 from nas.report.layers import layers_section
 from nas.report.memory import memory_section
+from nas.report.overview import overview_section
 from nas.report.promises import promises_section
 from nas.report.quantities import QUANTITIES
 from nas.report.reproduction import reproduction_section
@@ -24,6 +24,8 @@ from nas.report.sections import Section
 from nas.report.training import training_section
 from nas.report.winner import winner_section
 from nas.run_directory import RunDirectory
+from nas.study.board_report import board_names
+from nas.study.settings import read_run_settings
 
 SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     winner_section,
@@ -39,49 +41,101 @@ SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     reproduction_section,
 )
 """In the order of the page: what came of it, how it came about, how sure that is, how to get it again."""
+SHARED = (importances_section, reproduction_section)
+"""Those that are not about a board."""
 
 
-def report_page(run: RunDirectory) -> str:
+def report_page(run: RunDirectory, board: str | None = None) -> str:
     """The page about ``run``, finished or not, as the text of one HTML file. The same run gives the same page.
 
-    :raises UserError: if a file of the run is damaged.
+    :param board: of a run with several, the one to tell of; all of them where none is named.
+    :raises UserError: if a file of the run is damaged, or there is no such board.
     """
-    evidence = Evidence(run)
+    names = board_names(read_run_settings(run)) if board is None else (board,)
+    boards = [Evidence(run, name) for name in names]
     try:
-        sections = [make(evidence) for make in SECTIONS]
+        return _one(boards[0]) if len(boards) == 1 else _several(boards)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(f"{run.path}: report.json or {run.journal.name} is damaged ({error!r}); search anew") from error
+
+
+def _one(evidence: Evidence) -> str:
+    sections = [make(evidence) for make in SECTIONS]
+    title = f"{name_of(evidence.settings.data)} on {evidence.board.name}"
+    facts = [*_data(evidence), *_board(evidence), _search(evidence, len(evidence.trials))]
+    links = [(section.anchor, section.title) for section in sections]
+    return _document(title, facts, links, [section.markup() for section in sections])
+
+
+def _several(boards: Sequence[Evidence]) -> str:
+    """An overview, a part for each board with the sections that are about one, and the others once."""
+    first = boards[0]
+    names = [evidence.board.name for evidence in boards]
+    title = f"{name_of(first.settings.data)} on {', '.join(names[:-1])} and {names[-1]}"
+    facts = [*_data(first), _search(first, sum(len(study.trials) for study in first.studies.values()))]
+    overview = overview_section(boards)
+    shared = [make(next((evidence for evidence in boards if evidence.report), first)) for make in SHARED]
+    links = [(section.anchor, section.title) for section in (overview, *shared)]
+    links[1:1] = [(name, name) for name in names]
+    parts = [overview.markup(), *map(_part, boards), *(section.markup() for section in shared)]
+    return _document(title, facts, links, parts)
+
+
+def _part(evidence: Evidence) -> Markup:
+    """All that is about one board of several."""
+    sections = [make(evidence) for make in SECTIONS if make not in SHARED]
+    links = [element("a", section.title, href=f"#{evidence.prefix}{section.anchor}") for section in sections]
+    name = evidence.board.name
+    return element(
+        "div",
+        element("h2", name, id=name),
+        _facts(_board(evidence)),
+        element("nav", links, aria_label=f"Sections about {name}"),
+        [section.markup(evidence.prefix) for section in sections],
+        class_="board",
+    )
+
+
+Fact = tuple[str, str]
+
+
+def _document(title: str, facts: Sequence[Fact], links: Sequence[tuple[str, str]], parts: Sequence[Markup]) -> str:
+    anchor, first = links[0]
     body = [
-        element("a", "Skip to the winner", href="#winner", class_="skip"),
-        element("header", _heading(evidence)),
-        element("nav", [element("a", section.title, href=f"#{section.anchor}") for section in sections], aria_label="Sections"),
-        element("main", [section.markup() for section in sections]),
+        element("a", f"Skip to the {first.lower()}", href=f"#{anchor}", class_="skip"),
+        element("header", escape([element("h1", title), _facts(facts)])),
+        element("nav", [element("a", text, href=f"#{place}") for place, text in links], aria_label="Sections"),
+        element("main", parts),
     ]
     here = Path(__file__)
     style, script = (here.with_name(f"report.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
-    return document(_title(evidence), escape(body), style=style, script=script)
+    return document(title, escape(body), style=style, script=script)
 
 
-def _title(evidence: Evidence) -> str:
-    return f"{name_of(evidence.settings.data)} on {load_board(evidence.settings.board).name}"
+def _facts(facts: Sequence[Fact]) -> Markup:
+    return element("dl", [element("div", element("dt", name), element("dd", text)) for name, text in facts])
 
 
-def _heading(evidence: Evidence) -> Markup:
-    settings = evidence.settings
-    board = load_board(settings.board)
-    limits = {quantity: quantity.bound(settings.limits) for quantity in QUANTITIES}
+def _data(evidence: Evidence) -> list[Fact]:
+    data = evidence.report.get("data")
+    if data is None:
+        return []
+    shape = "x".join(map(str, data["input_shape"]))
+    parts = f"{data['train']:,} to train on, {data['validation']:,} to validate on, {data['test']:,} to test on"
+    split = [("split", data["split"])] if data.get("split") else []
+    return [("data", f"{data['name']}: {len(data['classes'])} classes, inputs {shape}; {parts}"), *split]
+
+
+def _board(evidence: Evidence) -> list[Fact]:
+    board = evidence.board
+    limits = {quantity: quantity.bound(evidence.limits) for quantity in QUANTITIES}
     bounds = [f"{quantity.name} {quantity.text(bound)}" for quantity, bound in limits.items() if bound is not None]
-    facts = [
+    return [
         ("board", f"{board.name}, {board.core} at {board.clock_hz / 1e6:.0f} MHz"),
         ("limits", ", ".join(bounds) or "none"),
-        ("search", f"{settings.sampler}, {len(evidence.trials)} trials in all, seed {settings.seed}"),
     ]
-    data = evidence.report.get("data")
-    if data is not None:
-        shape = "x".join(map(str, data["input_shape"]))
-        parts = f"{data['train']:,} to train on, {data['validation']:,} to validate on, {data['test']:,} to test on"
-        facts.insert(0, ("data", f"{data['name']}: {len(data['classes'])} classes, inputs {shape}; {parts}"))
-        if data.get("split"):
-            facts.insert(1, ("split", data["split"]))
-    items = [element("div", element("dt", name), element("dd", text)) for name, text in facts]
-    return escape([element("h1", _title(evidence)), element("dl", items)])
+
+
+def _search(evidence: Evidence, trials: int) -> Fact:
+    settings = evidence.settings
+    return "search", f"{settings.sampler}, {trials} trials in all, seed {settings.seed}"

@@ -6,6 +6,7 @@ from nas.markup import element, table
 from nas.report.evidence import Evidence
 from nas.report.sections import Section, join, more, paragraph
 from nas.run_directory import SETTINGS
+from nas.study.board_report import board_names
 
 
 def reproduction_section(evidence: Evidence) -> Section:
@@ -14,9 +15,11 @@ def reproduction_section(evidence: Evidence) -> Section:
     settings = (run.path / SETTINGS).read_text(encoding="utf-8")
     versions = evidence.report.get("versions") or run.settings().get("versions", {})
     commands = [f"nas search --config {run.path / SETTINGS} --out AGAIN"]
-    if evidence.report:
-        arrays = run.path / "verification"
-        commands.append(f"nas verify {run.winner} --inputs {arrays / 'inputs.npy'} --expect {arrays / 'expected.npy'}")
+    for board in board_names(evidence.settings):
+        place = evidence.settings.directory(run, board)
+        if evidence.report and place.winner.is_dir():
+            arrays = place.verification
+            commands.append(f"nas verify {place.winner} --inputs {arrays / 'inputs.npy'} --expect {arrays / 'expected.npy'}")
     timed = " The search was limited by time, so a faster or slower machine makes another number of trials."
     parts: list[object] = [
         paragraph(

@@ -9,16 +9,17 @@ from nas.markup import Markup, element, escape
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page: ``anchor`` is its address on it."""
+    """A part of the page: ``anchor`` is its address on it, or on a board's part of it."""
 
     anchor: str
     title: str
     body: Markup
 
-    def markup(self) -> Markup:
-        """The section under its heading."""
-        heading = element("h2", self.title, id=f"{self.anchor}-title")
-        return element("section", heading, self.body, id=self.anchor, aria_labelledby=f"{self.anchor}-title")
+    def markup(self, prefix: str = "") -> Markup:
+        """The section under its heading; with the ``prefix`` of a board's part of the page, under a smaller one."""
+        anchor = f"{prefix}{self.anchor}"
+        heading = element("h3" if prefix else "h2", self.title, id=f"{anchor}-title")
+        return element("section", heading, self.body, id=anchor, aria_labelledby=f"{anchor}-title")
 
 
 def paragraph(*content: object) -> Markup:

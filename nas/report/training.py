@@ -22,7 +22,7 @@ from nas.report.axes import (
 )
 from nas.report.evidence import SEARCH, Evidence, FinalistRecord
 from nas.report.sections import Section, absent, join, paragraph
-from nas.search.finalists import Curves
+from nas.study.finalists import Curves
 
 Curve = tuple[FinalistRecord, Curves]
 

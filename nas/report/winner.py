@@ -16,6 +16,8 @@ from nas.units import format_count
 
 def winner_section(evidence: Evidence) -> Section:
     """How good it is, figures against limits, and the network itself."""
+    if evidence.no_winner is not None:
+        return Section("winner", "Winner", absent(f"{evidence.no_winner[0].upper()}{evidence.no_winner[1:]}."))
     if not evidence.report:
         body = absent(f"The search has not ended, so there is no winner yet; 'nas resume {evidence.run.path}' goes on with it.")
         return Section("winner", "Winner", body)

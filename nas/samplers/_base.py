@@ -103,7 +103,48 @@ class Admission:
         return not broken
 
 
-class FeasibleSampler(BaseSampler):
+class ProposingSampler(BaseSampler):
+    """Base of samplers that know their next proposal before a trial is made of it.
+
+    :param space: what to choose from.
+    :param lag: a proposal sees results of trials at least this many numbers older; the number of trials that may be under way.
+    """
+
+    def __init__(self, space: SearchSpace, lag: int) -> None:
+        if lag < 1:
+            raise ValueError("lag must be at least 1")
+        self.space = space
+        self.lag = lag
+
+    @property
+    def title(self) -> str:
+        """What reports call the sampler."""
+        return type(self).__name__
+
+    @abstractmethod
+    def propose(self, study: Study, number: int) -> Proposal:
+        """What trial ``number`` of ``study`` will be; calling it before ``study.ask()`` finds out whether there is anything left.
+
+        :raises NoFeasibleArchitectureError: where nothing is found.
+        """
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Every parameter of the space, categorical."""
+        return {name: CategoricalDistribution(options) for name, options in self.space.choices().items()}
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """The active parameters of :meth:`propose`."""
+        return dict(self.space.params(self.propose(study, trial.number).architecture))
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+        """Parameters that are not the space's are not ours to choose.
+
+        :raises ValueError: always; it names the parameter.
+        """
+        raise ValueError(f"parameter {param_name!r} is no active parameter of search space {self.space.name}")
+
+
+class FeasibleSampler(ProposingSampler):
     """Base of samplers that reject infeasible and known architectures before a trial is made of them.
 
     :param space: what to choose from.
@@ -114,21 +155,21 @@ class FeasibleSampler(BaseSampler):
     """
 
     def __init__(self, space: SearchSpace, fits: Fits, *, seed: int = 0, lag: int = 1, most_draws: int = MOST_DRAWS) -> None:
-        if lag < 1 or most_draws < 1:
-            raise ValueError("lag and most_draws must be at least 1")
-        self.space = space
+        super().__init__(space, lag)
+        if most_draws < 1:
+            raise ValueError("most_draws must be at least 1")
         self.fits = fits
         self.seed = seed
-        self.lag = lag
         self.most_draws = most_draws
         self._last: Proposal | None = None
         self._architectures: dict[int, Architecture] = {}
+        self._feasible: dict[int, bool] = {}
 
     @abstractmethod
     def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
         """The next architecture, one that ``admits`` said yes to.
 
-        ``results`` holds what this trial may see, by number. It ends by the error of ``admits`` where nothing is found.
+        ``results`` holds what this trial may see and fits, by number. It ends by the error of ``admits`` where nothing is found.
         """
 
     def rng(self, number: int) -> np.random.Generator:
@@ -150,7 +191,9 @@ class FeasibleSampler(BaseSampler):
             if architecture is None:
                 continue
             known.add(architecture.id)
-            if trial.number <= number - self.lag and trial.state == TrialState.COMPLETE and trial.value is not None:
+            if trial.number > number - self.lag or trial.state != TrialState.COMPLETE or trial.value is None:
+                continue
+            if self._fits(trial.number, architecture):
                 results.append(Result(trial.number, architecture, sign * trial.value))
         admits = Admission(self.fits, known, self.most_draws)
         chosen = self.choose(self.rng(number), results, admits)
@@ -166,20 +209,11 @@ class FeasibleSampler(BaseSampler):
                 return None
         return self._architectures[trial.number]
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Every parameter of the space, categorical."""
-        return {name: CategoricalDistribution(options) for name, options in self.space.choices().items()}
-
-    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """The active parameters of :meth:`propose`."""
-        return dict(self.space.params(self.propose(study, trial.number).architecture))
-
-    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
-        """Parameters that are not the space's are not ours to choose.
-
-        :raises ValueError: always; it names the parameter.
-        """
-        raise ValueError(f"parameter {param_name!r} is no active parameter of search space {self.space.name}")
+    def _fits(self, number: int, architecture: Architecture) -> bool:
+        """Whether the architecture of trial ``number`` is feasible; another sampler may have proposed it, for other limits."""
+        if number not in self._feasible:
+            self._feasible[number] = not self.fits(architecture)
+        return self._feasible[number]
 
 
 def _why(draws: int, duplicates: int, rejected_by: Counter[str]) -> str:

@@ -18,9 +18,9 @@ from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
 from nas.run_directory import RunDirectory
 from nas.samplers import EvolutionSampler, RandomFeasibleSampler
-from nas.search.driver import open_storage
-from nas.search.feasibility import Feasibility
-from nas.search.study_source import StudySource
+from nas.study.feasibility import Feasibility
+from nas.study.study_source import StudySource
+from nas.study.trials import open_storage
 from search_spaces import ImageSpace
 
 SETTINGS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,6 +83,8 @@ def test_exit_status_and_message_of_the_real_process(tmp_path: Path) -> None:
         (["verify", ".", "--inputs", "a.npy", "--raw", "b"], ["--inputs", "--raw"]),
         (["verify", ".", "--inputs", "none.npy"], ["--inputs none.npy", "no such file"]),
         (["calibrate", "--samples", "1"], ["--samples"]),
+        (["resume", "none", "--quiet", "--verbose"], ["--quiet", "--verbose"]),
+        (["completion", "tcsh"], ["'tcsh'", "bash"]),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(nas: Nas, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
@@ -134,6 +137,9 @@ def test_the_harness_is_written_and_a_port_without_a_board_refused(nas: Nas, tmp
     assert result.exit_code == 0
     assert "flash harness.elf, or harness.bin at 0x08000000" in result.output
     assert (tmp_path / "harness" / "harness.bin").stat().st_size < 16 * 1024
+    about = json.loads(nas("calibrate", "--board", "nucleo-l4r5zi", "--firmware", "again", "--json").output)
+    assert about == {"program": "again/harness.elf", "image": "again/harness.bin", "address": "0x08000000"}
+    shutil.rmtree(tmp_path / "again")
     fails(nas("calibrate", "--board", "nucleo-l4r5zi", "--firmware", "harness"), "harness", "not empty")
     fails(nas("calibrate", "--board", "rpi-pico", "--firmware", "pico"), "serial line of rpi-pico is not known", "--uart")
     fails(nas("calibrate", "--serial", "ttyNONE"), "--serial ttyNONE", "cannot be opened")

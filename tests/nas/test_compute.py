@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.search.compute import finishing_cost, lengthened, shortened, training_cost
+from nas.study.compute import finishing_cost, lengthened, shortened, training_cost
 from nas.training import Recipe
 
 RECIPE = Recipe(epochs=20)

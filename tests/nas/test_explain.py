@@ -18,10 +18,10 @@ from cost_models import Limits, load_cost_model
 from nas.cli import cli
 from nas.layer_shares import layer_shares
 from nas.run_directory import RunDirectory
-from nas.search.changes import in_words, nearest_changes
-from nas.search.explanation import explain
-from nas.search.explanation_text import explanation_text
-from nas.search.feasibility import Feasibility
+from nas.study.changes import in_words, nearest_changes
+from nas.study.explanation import explain
+from nas.study.explanation_text import explanation_text
+from nas.study.feasibility import Feasibility
 from search_spaces import Architecture, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 BOARD = load_board("nucleo-l4r5zi")
@@ -201,7 +201,7 @@ def test_a_winner_is_explained_as_built(finished: RunDirectory) -> None:
 
 def test_features_of_sounds_are_a_share_of_their_own(unpacked: Callable[[str], Path]) -> None:
     from nas.datasets import Reading, load_train
-    from nas.search.preparation import front_ends_for, space_for
+    from nas.study.preparation import front_ends_for, space_for
 
     data = load_train(str(unpacked("fsdd")), Reading())
     space, board = space_for(data), load_board("nucleo-l4r5zi")

@@ -7,9 +7,9 @@ import pytest
 from codegen.boards import load_board
 from codegen.errors import UserError
 from cost_models import Limits, load_cost_model
-from nas.search.explanation_text import check_possible
-from nas.search.feasibility import Feasibility
-from nas.search.largest import largest_feasible
+from nas.study.explanation_text import check_possible
+from nas.study.feasibility import Feasibility
+from nas.study.largest import largest_feasible
 from search_spaces import ImageSpace
 
 

@@ -11,12 +11,13 @@ import pytest
 from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
 from nas.samplers import RandomFeasibleSampler
-from nas.search.feasibility import Feasibility
-from nas.search.finalists import ranked
-from nas.search.study_source import StudySource
+from nas.study.feasibility import Feasibility
+from nas.study.finalists import ranked
+from nas.study.study_source import StudySource
 from search_spaces import ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)
+BOARD = "nucleo-l4r5zi"
 LUCK = 0.02
 """Standard deviation of a training's luck."""
 
@@ -24,7 +25,7 @@ LUCK = 0.02
 @pytest.fixture(scope="module")
 def feasibility() -> Feasibility:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    board = load_board("nucleo-l4r5zi")
+    board = load_board(BOARD)
     return Feasibility(SPACE, load_cost_model(board.core), board, Limits(ram=3 * 1024, flash=24 * 1024), 0.95)
 
 
@@ -45,7 +46,7 @@ def test_finalists_are_not_those_that_were_lucky(feasibility: Feasibility) -> No
             assert request is not None
             worth[request.number] = 0.1 * math.log(feasibility.predict(request.architecture).macs) / math.log(1e6)
             source.complete(request.number, 0.8 + worth[request.number] + LUCK * rng.standard_normal(), 1.0)
-        order = ranked(source)
+        order = ranked(source, BOARD)
         assert sorted(candidate.number or 0 for candidate in order) == list(range(40))
         assert all(candidate.screening == source.study.trials[candidate.number or 0].value for candidate in order)
         promising += [worth[candidate.number or 0] for candidate in order[:3]]
@@ -61,14 +62,14 @@ def test_equals_are_ordered_by_latency(feasibility: Feasibility) -> None:
         request = source.next()
         assert request is not None
         source.complete(request.number, 0.9, 1.0)
-    latencies = [feasibility.predict(candidate.architecture).latency_ms.value for candidate in ranked(source)]
+    latencies = [feasibility.predict(candidate.architecture).latency_ms.value for candidate in ranked(source, BOARD)]
     assert latencies == sorted(latencies)
 
 
 def test_one_trial_is_enough_and_none_is_no_error(feasibility: Feasibility) -> None:
     source = source_of(feasibility, 2)
-    assert ranked(source) == []
+    assert ranked(source, BOARD) == []
     request = source.next()
     assert request is not None
     source.complete(request.number, 0.7, 1.0)
-    assert [candidate.number for candidate in ranked(source)] == [0]
+    assert [candidate.number for candidate in ranked(source, BOARD)] == [0]

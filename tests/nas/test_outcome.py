@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.datasets import load_test
-from nas.search.outcome import _spread
+from nas.study.outcome import _spread
 
 
 def test_of_many_test_examples_some_are_emulated_from_all_over() -> None:

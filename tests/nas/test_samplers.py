@@ -18,8 +18,10 @@ from nas.samplers import (
     NoFeasibleArchitectureError,
     NSGAIIFeasibleSampler,
     PredictorSampler,
+    ProposingSampler,
     RandomFeasibleSampler,
     TPEFeasibleSampler,
+    TurnsSampler,
     suggest_architecture,
 )
 from search_spaces import Architecture, ImageSpace
@@ -49,7 +51,7 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def run(sampler: FeasibleSampler, trials: int, lag: int = 1, shuffle: int | None = None) -> list[str]:
+def run(sampler: ProposingSampler, trials: int, lag: int = 1, shuffle: int | None = None) -> list[str]:
     """Keeps up to ``lag`` trials under way, ends them in a random order, and returns the networks in order of their number."""
     study = optuna.create_study(sampler=sampler, direction="maximize")
     rng = random.Random(shuffle)
@@ -102,6 +104,38 @@ def test_optunas_gaussian_process_keeps_the_same_rules() -> None:
     networks = run(GPFeasibleSampler(SPACE, fits, seed=1, lag=2), 15, lag=2)
     assert len(set(networks)) == 15
     assert run(GPFeasibleSampler(SPACE, fits, seed=1, lag=2), 15, lag=2, shuffle=1) == networks
+
+
+@pytest.mark.parametrize("make", [RandomFeasibleSampler, EvolutionSampler, partial(PredictorSampler, startup=4, candidates=30)])
+def test_samplers_that_take_turns_keep_their_own_limits(make: Make) -> None:
+    def tight(architecture: Architecture) -> tuple[str, ...]:
+        return ("macs",) if total_macs(SPACE.graph(architecture)) > 6_000 else ()
+
+    def turns(lag: int = 1) -> TurnsSampler:
+        return TurnsSampler([make(SPACE, limits, seed=7, lag=lag) for limits in (fits, tight)])
+
+    study = optuna.create_study(sampler=(sampler := turns()), direction="maximize")
+    macs = []
+    for number in range(24):
+        proposal = sampler.propose(study, number)
+        assert sampler.propose(study, number) is proposal
+        architecture = suggest_architecture(study.ask(), SPACE)
+        assert architecture == proposal.architecture
+        macs.append(total_macs(SPACE.graph(architecture)))
+        study.tell(number, score(architecture))
+    assert max(macs[1::2]) <= 6_000 < max(macs[::2]) <= 60_000
+    assert len({trial.params.values() for trial in study.trials}) == 24
+    assert run(turns(3), 20, lag=3, shuffle=1) == run(turns(3), 20, lag=3)
+
+
+def test_a_sampler_that_finds_nothing_leaves_its_turns_to_the_others() -> None:
+    none = RandomFeasibleSampler(SPACE, lambda architecture: ("ram",), seed=0, most_draws=50)
+    some = RandomFeasibleSampler(SPACE, fits, seed=0, most_draws=50)
+    study = optuna.create_study(sampler=TurnsSampler([none, some]), direction="maximize")
+    study.optimize(lambda trial: score(suggest_architecture(trial, SPACE)), n_trials=3)
+    assert [fits(SPACE.from_params(trial.params)) for trial in study.trials] == [(), (), ()]
+    with pytest.raises(NoFeasibleArchitectureError, match="limit on ram"):
+        TurnsSampler([none, none]).propose(study, 3)
 
 
 def test_evolution_begins_as_random_search_and_then_leaves_it() -> None:

@@ -216,13 +216,22 @@ def comparable(run: Path) -> dict[str, Any]:
     return {key: report[key] for key in ("winner", "baselines", "finalists", "studies", "limits")}
 
 
+COMMAND_LINE = ["-m", "nas", "search", "--config", "small.toml", "--out", "run"], ["-m", "nas", "resume", "run"]
+PYTHON = (
+    ["-c", "import nas; nas.search(config='small.toml', out='run')"],
+    ["-c", "import nas; print(nas.resume('run', progress=True).winner)"],
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["trials", "finalists"])
-def test_a_driver_killed_in_the_middle(searched: tuple[Path, str], tmp_path: Path, moment: str) -> None:
-    """``kill -9``, a line torn, ``nas resume``: the end is that of the undisturbed run."""
+@pytest.mark.parametrize(("moment", "programs"), [("trials", COMMAND_LINE), ("finalists", PYTHON)])
+def test_a_driver_killed_in_the_middle(
+    searched: tuple[Path, str], tmp_path: Path, moment: str, programs: tuple[list[str], list[str]]
+) -> None:
+    """``kill -9``, a line torn, ``nas resume``: the end is that of the undisturbed run, from Python that of the command line's."""
     (tmp_path / "small.toml").write_text(CONFIG)
-    command = [sys.executable, "-m", "nas", "search", "--config", "small.toml", "--out", "run"]
-    driver = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    begin, resume = ([sys.executable, *program] for program in programs)
+    driver = subprocess.Popen(begin, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     run = tmp_path / "run"
     wanted = run / "trials" / "1.safetensors" if moment == "trials" else run / "finalists"
     deadline = time.monotonic() + 300
@@ -235,13 +244,13 @@ def test_a_driver_killed_in_the_middle(searched: tuple[Path, str], tmp_path: Pat
     assert not (run / "report.json").exists()
     with (run / "study.journal").open("ab") as journal:
         journal.write(b'{"op_code":8,"worker_id":"x","tri')
-    done = nas("resume", "run", cwd=tmp_path)
+    done = subprocess.run(resume, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "torn" in done.stdout
-    assert comparable(run) == comparable(searched[0] / "runs" / "digits-1")
-    assert (run / "winner/src/digits_weights.c").read_bytes() == (
-        searched[0] / "runs/digits-1/winner/src/digits_weights.c"
-    ).read_bytes()
+    assert "torn" in done.stdout + done.stderr
+    undisturbed = searched[0] / "runs" / "digits-1"
+    assert comparable(run) == comparable(undisturbed)
+    for file in ("search.toml", "winner/src/digits_weights.c", "winner/src/digits.c", "verification/expected.npy"):
+        assert (run / file).read_bytes() == (undisturbed / file).read_bytes()
 
 
 @pytest.mark.slow

@@ -9,42 +9,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import nas, read
+from command_line import example, nas, read
 
 from nas.files import read_toml
 
-CONFIG = """
-format = 1
-
-[search]
-budget = "8KB"
-flash = "32KB"
-trials = 2
-finalists = 1
-baselines = false
-workers = 1
-
-[screening]
-epochs = 1
-
-[finishing]
-epochs = 2
-
-[quantization]
-epochs = 1
-"""
 Unpack = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory, unpacked: Unpack) -> Path:
-    """A directory with a copy of the recordings, and a run over them."""
+    """A directory with a copy of the recordings, and a run over them that ``examples/gestures.py`` has made."""
     folder = tmp_path_factory.mktemp("search")
-    (folder / "small.toml").write_text(CONFIG)
     shutil.copytree(unpacked("har_csv_folder"), folder / "recordings")
-    done = nas("search", "--config", "small.toml", "--data", "recordings", "--window", "64", cwd=folder)
+    done = example("gestures", "--window", "64", "--trials", "2", "--epochs", "1", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "cut from the rest by user" in done.stdout
+    assert "cut from the rest by user" in done.stderr
+    assert "winner: trial " in done.stdout
+    assert "front (short trainings, predicted costs):\n  trial " in done.stdout
+    assert "  rpi-pico: fits, " in done.stdout
     return folder
 
 
@@ -157,10 +139,10 @@ def test_a_trial_is_exported_and_data_that_changed_is_refused(searched: Path) ->
 
 @pytest.mark.slow
 def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: Path) -> None:
-    (tmp_path / "small.toml").write_text(CONFIG)
-    done = nas("search", "--config", "small.toml", "--data", str(data_dir / "skab_valve"), "--out", "run", cwd=tmp_path)
+    arguments = ["--data", str(data_dir / "skab_valve"), "--out", "run", "--trials", "2", "--epochs", "1"]
+    done = example("anomaly_detection", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "alarm above" in done.stdout
+    assert "run/winner: equal to the reference to the bit\nan alarm above " in done.stdout
     run = tmp_path / "run"
     report = read(run / "report.json")
     winner = report["winner"]

@@ -6,9 +6,11 @@ Training is replaced by a score that takes no time; everything else is the real 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
@@ -16,12 +18,13 @@ from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
 from nas.executor import Outcome, SerialExecutor
 from nas.run_directory import RunDirectory
-from nas.samplers import PredictorSampler, RandomFeasibleSampler
-from nas.search.driver import open_storage
-from nas.search.feasibility import Feasibility
-from nas.search.loop import run_sources
-from nas.search.study_source import Request, StudySource
-from nas.search.tasks import Screened
+from nas.samplers import FeasibleSampler, PredictorSampler, ProposingSampler, RandomFeasibleSampler, TurnsSampler
+from nas.study.feasibility import Feasibility
+from nas.study.loop import run_sources
+from nas.study.several_boards import SeveralBoards
+from nas.study.study_source import Request, StudySource
+from nas.study.tasks import Screened
+from nas.study.trials import open_storage
 from search_spaces import Architecture, ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)
@@ -82,13 +85,28 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def go_on(run: RunDirectory, feasibility: Feasibility, executor: ThreeAtOnce) -> list[StudySource]:
+@pytest.fixture(scope="module")
+def boards(feasibility: Feasibility) -> SeveralBoards:
+    """Two of different cores, the second with less room."""
+    board = load_board("rpi-pico")
+    tight = Limits(ram=1024, flash=8 * 1024)
+    return SeveralBoards([feasibility, Feasibility(SPACE, load_cost_model(board.core), board, tight, 0.95)])
+
+
+def go_on(run: RunDirectory, feasibility: Feasibility | SeveralBoards, executor: ThreeAtOnce) -> list[StudySource]:
     storage = open_storage(run)
     sources: list[StudySource] = []
-    for label, sampler in (
-        ("search", PredictorSampler(SPACE, feasibility, costs=feasibility.costs, seed=4, lag=WORKERS, startup=3, candidates=20)),
-        ("random", RandomFeasibleSampler(SPACE, feasibility, seed=4, lag=WORKERS)),
-    ):
+
+    def turns(make: Callable[[Feasibility], FeasibleSampler]) -> ProposingSampler:
+        return TurnsSampler(list(map(make, feasibility.boards))) if isinstance(feasibility, SeveralBoards) else make(feasibility)
+
+    def predictor(fits: Feasibility) -> FeasibleSampler:
+        return PredictorSampler(SPACE, fits, costs=fits.costs, seed=4, lag=WORKERS, startup=3, candidates=20)
+
+    def chance(fits: Feasibility) -> FeasibleSampler:
+        return RandomFeasibleSampler(SPACE, fits, seed=4, lag=WORKERS)
+
+    for label, sampler in (("search", turns(predictor)), ("random", turns(chance))):
         study = optuna.create_study(storage=storage, sampler=sampler, study_name=label, direction="maximize", load_if_exists=True)
         sources.append(StudySource(label, study, feasibility, lambda: TRIALS))
 
@@ -136,6 +154,47 @@ def test_stopped_and_resumed(tmp_path: Path, feasibility: Feasibility, undisturb
         go_on(run, feasibility, ThreeAtOnce(stop_after=results))
     run.repair()
     assert content(go_on(run, feasibility, ThreeAtOnce())) == undisturbed[0]
+
+
+def test_several_boards(tmp_path: Path, boards: SeveralBoards) -> None:
+    """Every trial fits on the board whose turn it was, and a stop or a cut journal changes nothing."""
+    names = [fits.board.name for fits in boards.boards]
+    run = RunDirectory.create(tmp_path / "run", "")
+    undisturbed = content(go_on(run, boards, ThreeAtOnce()))
+    assert len(undisturbed) == 2 * TRIALS
+    for _, number, _, params, _, attributes, constraints in undisturbed:
+        architecture = SPACE.from_params(params)
+        assert attributes[f"on {names[number % 2]}"]["fits"]
+        assert list(constraints) == ["boards"]
+        assert constraints["boards"] <= 0
+        for fits in boards.boards:
+            about = attributes[f"on {fits.board.name}"]
+            assert about["fits"] is not fits(architecture)
+            assert about["ram"] == fits.predict(architecture).ram.total
+    assert 0 < sum(about[f"on {names[1]}"]["fits"] for *_, about, _ in undisturbed) < 2 * TRIALS
+    journal = run.journal.read_bytes()
+    for part in (1, 3):
+        again = RunDirectory.create(tmp_path / f"cut {part}", "")
+        again.journal.write_bytes(journal[: part * len(journal) // 4 + 7])
+        again.repair()
+        assert content(go_on(again, boards, ThreeAtOnce())) == undisturbed
+    stopped = RunDirectory.create(tmp_path / "stopped", "")
+    with pytest.raises(StoppedError):
+        go_on(stopped, boards, ThreeAtOnce(stop_after=6))
+    assert content(go_on(stopped, boards, ThreeAtOnce())) == undisturbed
+
+
+def test_a_constraint_holds_where_some_board_does(boards: SeveralBoards) -> None:
+    rng = np.random.default_rng(0)
+    seen = set()
+    for _ in range(200):
+        architecture = SPACE.sample(rng)
+        fitting = boards.fitting(architecture)
+        seen.add(len(fitting))
+        assert (boards.margins(architecture)["boards"] <= 0) is bool(fitting)
+        assert bool(boards(architecture)) is not bool(fitting)
+        assert boards.predict(architecture) == (fitting or boards.boards)[0].predict(architecture)
+    assert seen == {0, 1, 2}
 
 
 @pytest.mark.parametrize("part", range(12))

@@ -17,8 +17,8 @@ from nas import spectrograms
 from nas.augmentation import SoundAugmentation
 from nas.datasets import Dataset, load_train
 from nas.quantization import quantize_input, quantize_network
-from nas.search.preparation import front_ends_for, space_for
 from nas.spectrograms import FrontEnds, clips, fitted, network_data, network_form, program_inputs
+from nas.study.preparation import front_ends_for, space_for
 from nas.training import Inputs, Recipe, build_module
 from search_spaces import AudioSpace, SpectrogramInput
 

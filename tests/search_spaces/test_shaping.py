@@ -8,7 +8,7 @@ import pytest
 from codegen.boards import load_board
 from codegen.ir import total_macs
 from cost_models import Limits, load_cost_model
-from nas.search.feasibility import Feasibility
+from nas.study.feasibility import Feasibility
 from search_spaces import Architecture, AutoencoderSpace, ImageSpace, SearchSpace, TimeSeriesSpace, shape_by_budget
 
 SAMPLES = 300

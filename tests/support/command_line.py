@@ -1,4 +1,4 @@
-"""The command line in a process of its own, as a person runs it."""
+"""The command line and the examples in processes of their own, as a person runs them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ ENVIRONMENT = {
 def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """``nas`` with these arguments in the folder ``cwd``."""
     return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def example(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The script of this name with these arguments in the folder ``cwd``."""
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
+    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 def read(path: Path) -> Any:

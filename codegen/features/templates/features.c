@@ -22,9 +22,9 @@
 
 /* Where speed counts, each step of the transform has a body of its own, which saves registers. Armv6-M has too few in any case. */
 #if defined(__OPTIMIZE_SIZE__) || (defined(__thumb__) && !defined(__thumb2__))
-#define NN_STEP static
+#define NN_FFT_PASS static
 #else
-#define NN_STEP NN_INLINE
+#define NN_FFT_PASS NN_INLINE
 #endif
 
 #define NN_SIZE (NN_FEATURES_FFT / 2) /* of the complex transform, whose values are pairs of samples */
@@ -151,7 +151,7 @@ static void NN_first_step(const int16_t *frame, int32_t *bins)
 
 /* A step of four, in place: groups of 4 * done values become transforms of that size. The tables hold minus the roots and products
  * are halves, hence minus twice. */
-NN_STEP void NN_step(int32_t *bins, uint32_t done, uint32_t stride)
+NN_FFT_PASS void NN_fft_pass(int32_t *bins, uint32_t done, uint32_t stride)
 {
     for (uint32_t j = 0; j < done; ++j) {
         const uint32_t once = NN_features_twiddles[j * stride];
@@ -176,18 +176,18 @@ NN_STEP void NN_step(int32_t *bins, uint32_t done, uint32_t stride)
 static void NN_transform(const int16_t *frame, int32_t *bins)
 {
     NN_first_step(frame, bins);
-    NN_step(bins, NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 4);
+    NN_fft_pass(bins, NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 4);
 #if NN_SIZE > 4 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 4 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 16);
+    NN_fft_pass(bins, 4 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 16);
 #endif
 #if NN_SIZE > 16 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 16 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 64);
+    NN_fft_pass(bins, 16 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 64);
 #endif
 #if NN_SIZE > 64 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 64 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 256);
+    NN_fft_pass(bins, 64 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 256);
 #endif
 #if NN_SIZE > 256 * NN_FEATURES_FIRST_STEP
-    NN_step(bins, 256 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 1024);
+    NN_fft_pass(bins, 256 * NN_FEATURES_FIRST_STEP, NN_SIZE / NN_FEATURES_FIRST_STEP / 1024);
 #endif
 }
 

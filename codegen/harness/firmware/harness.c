@@ -19,23 +19,17 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "cycle_counter.h"
 #include "uart.h"
 
 #define HARNESS_VERSION 1u
 #define LINE_BYTES 2048u
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
-#define SYST_CSR REGISTER(0xE000E010u)
-#define SYST_RVR REGISTER(0xE000E014u)
-#define SYST_CVR REGISTER(0xE000E018u)
 #define SCB_AIRCR REGISTER(0xE000ED0Cu)
 #define SCB_CCR REGISTER(0xE000ED14u)
-#define SCB_DEMCR REGISTER(0xE000EDFCu)
 #define SCB_ICIALLU REGISTER(0xE000EF50u)
 #define SCB_DCCMVAU REGISTER(0xE000EF64u)
-#define DWT_CTRL REGISTER(0xE0001000u)
-#define DWT_CYCCNT REGISTER(0xE0001004u)
-#define DWT_LAR REGISTER(0xE0001FB0u)
 
 extern uint32_t linker_bss_end;
 extern uint32_t linker_stack_top;
@@ -51,11 +45,6 @@ static uint32_t (*now)(void);
 
 /* The counters. Cycles are those of the core: the debug unit's counter where there is one, SysTick elsewhere. */
 
-static void barrier(void)
-{
-    __asm__ volatile("dsb\n isb" ::: "memory");
-}
-
 void systick_handler(void)
 {
     ++wraps;
@@ -68,43 +57,20 @@ static uint32_t read_systick(void)
 
     do {
         high = wraps;
-        low = (0u - SYST_CVR) & 0xFFFFFFu; /* it counts down, from 0 to its largest value first */
-        barrier(); /* a wrap whose interrupt is pending counts now */
+        low = cycle_counter_read_systick();
+        cycle_counter_barrier(); /* a wrap whose interrupt is pending counts now */
     } while (high != wraps);
     return (high << 24) + low;
 }
 
-#if HARNESS_DWT
-static uint32_t read_dwt(void)
-{
-    return DWT_CYCCNT;
-}
-
-/* Whether the debug unit counts cycles: it is optional, and emulators lack it. */
-static int start_dwt(void)
-{
-    SCB_DEMCR |= 1u << 24;
-    DWT_LAR = 0xC5ACCE55u; /* a Cortex-M7 locks it */
-    DWT_CYCCNT = 0u;
-    DWT_CTRL |= 1u;
-    barrier();
-    barrier();
-    return DWT_CYCCNT != 0u;
-}
-#endif
-
 static void start_counter(void)
 {
-#if HARNESS_DWT
-    if (start_dwt()) {
-        now = read_dwt;
-        return;
+    if (cycle_counter_start_dwt()) {
+        now = cycle_counter_read_dwt;
+    } else {
+        cycle_counter_start_systick(1);
+        now = read_systick;
     }
-#endif
-    SYST_RVR = 0xFFFFFFu;
-    SYST_CVR = 0u;
-    SYST_CSR = 7u; /* on, with interrupt, at the core's clock */
-    now = read_systick;
 }
 
 /* CRC-32 as in Ethernet and zlib, four bits at a time. */
@@ -306,13 +272,13 @@ static void load(uint32_t number, uint32_t address, const char *text)
         ((volatile uint8_t *)(uintptr_t)address)[at] = (uint8_t)(digit_of(text[2u * at]) << 4 | digit_of(text[2u * at + 1u]));
     }
 #if HARNESS_CACHES
-    barrier();
+    cycle_counter_barrier();
     for (at = 0; at < count + 32u; at += 32u) {
         SCB_DCCMVAU = address + (uint32_t)at; /* so that it can be fetched as code */
     }
     SCB_ICIALLU = 0u;
 #endif
-    barrier();
+    cycle_counter_barrier();
     say(number, " ok");
 }
 
@@ -360,7 +326,7 @@ static void run(uint32_t number, uint32_t entry, uint32_t argument)
     uint32_t cycles;
     uint32_t result;
 
-    barrier();
+    cycle_counter_barrier();
     start = now();
     result = function(argument);
     cycles = now() - start;
@@ -404,7 +370,7 @@ void report_fault(const uint32_t *frame)
     put_text(" error fault");
     put_number(frame[6]); /* the program counter, Armv7-M Architecture Reference Manual B1.5.6 */
     end();
-    barrier();
+    cycle_counter_barrier();
     SCB_AIRCR = 0x05FA0004u;
     for (;;) {
     }

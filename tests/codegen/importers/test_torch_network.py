@@ -78,6 +78,31 @@ class ResidualNetwork(nn.Module):
         return self.classifier(self.dropout(x.view(x.size(0), -1)))
 
 
+class SharedBeforeRelu(nn.Module):
+    """An activation that cannot be fused: what it reads is read once more."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 1)
+        self.act = act
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        return y + self.act(y)  # type: ignore[no-any-return]
+
+
+class Gated(nn.Module):
+    """Channels weighed by what ``gate`` makes of them (J. Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018)."""
+
+    def __init__(self, gate: nn.Module) -> None:
+        super().__init__()
+        self.gate = gate
+        self.act = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.gate(x) * x)  # type: ignore[no-any-return]
+
+
 def convolution(**settings: object) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 6, **settings), nn.BatchNorm2d(6), nn.ReLU())  # type: ignore[arg-type]
 
@@ -123,6 +148,17 @@ NETWORKS: dict[str, tuple[nn.Module, Shape]] = {
         (8, 7, 1),
     ),
     "max_pool": (nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1), nn.Conv2d(4, 3, 1)), (9, 8, 1)),
+    "relu_first": (nn.Sequential(nn.ReLU(), nn.Conv2d(2, 4, 3), nn.Sigmoid(), nn.ReLU6()), (7, 6, 2)),
+    "shared_before_relu": (SharedBeforeRelu(nn.ReLU()), (6, 6, 2)),
+    "shared_before_relu6": (SharedBeforeRelu(nn.ReLU6()), (6, 6, 2)),
+    "leaky_relu": (nn.Sequential(nn.Conv2d(2, 4, 3), nn.LeakyReLU(0.1), nn.Conv2d(4, 3, 1)), (7, 6, 2)),
+    "hard_swish": (nn.Sequential(nn.Conv2d(2, 4, 3), nn.Hardswish(), nn.Conv2d(4, 3, 1)), (7, 6, 2)),
+    "tanh": (nn.Sequential(nn.Conv2d(2, 4, 3), nn.Tanh(), nn.Flatten(), nn.Sigmoid(), nn.Linear(80, 3)), (7, 6, 2)),
+    "softmax": (nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Softmax(dim=-1)), (7, 6, 2)),
+    "gate": (
+        Gated(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 2, 1), nn.ReLU(), nn.Conv2d(2, 4, 1), nn.Sigmoid())),
+        (6, 5, 4),
+    ),
     "global_pool": (
         nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)),
         (9, 8, 1),
@@ -281,26 +317,19 @@ class Branch(nn.Module):
         return x if x.sum() > 0 else -x
 
 
-class SharedBeforeRelu(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(2, 2, 1)
-        self.act = nn.ReLU()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.conv(x)
-        return y + self.act(y)  # type: ignore[no-any-return]
-
-
 REFUSED: dict[str, tuple[nn.Module, str]] = {
-    "sigmoid": (nn.Sequential(nn.Conv2d(2, 2, 1), nn.Sigmoid()), "cannot import Sigmoid '1'"),
+    "gelu": (nn.Sequential(nn.Conv2d(2, 2, 1), nn.GELU()), "cannot import GELU '1'"),
     "function": (nn.Sequential(nn.Conv2d(2, 2, 1), Multiply()), "cannot import operation 'mul'"),
+    "gate_of_another_shape": (
+        Gated(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 6))),
+        "multiplies values of the shapes",
+    ),
+    "softmax_of_a_map": (nn.Sequential(nn.Conv2d(2, 2, 1), nn.Softmax(1)), "is not over the numbers of a vector"),
+    "negative_slope": (nn.Sequential(nn.Conv2d(2, 2, 1), nn.LeakyReLU(-0.5)), "has the negative slope -0.5"),
     "groups": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.Conv2d(4, 4, 1, groups=2)), "Conv2d '1' of the network: it has 2 groups"),
     "reflect": (nn.Sequential(nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect")), "pads with 'reflect'"),
     "norm_first": (nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 4, 3)), "BatchNorm2d '0'.* does not directly follow"),
     "norm_after_relu": (nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.BatchNorm2d(4)), "BatchNorm2d '2'"),
-    "relu_first": (nn.Sequential(nn.ReLU(), nn.Conv2d(2, 4, 3)), "ReLU '0'.* cannot be fused"),
-    "shared": (SharedBeforeRelu(), "ReLU 'act'.* cannot be fused"),
     "branch": (Branch(), "cannot be traced"),
     "pool_counts_padding": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.AvgPool2d(2, padding=1)), "count_include_pad=False"),
     "adaptive_2": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.AdaptiveAvgPool2d(2)), "only 1 is supported"),

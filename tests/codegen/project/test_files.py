@@ -24,16 +24,27 @@ def contents(directory: Path) -> dict[str, bytes]:
 def test_layout_is_the_contracts(tmp_path: Path) -> None:
     assert set(contents(export("separable", tmp_path))) == {
         "CMakeLists.txt",
+        "LICENSE",
         "README.md",
         "cmake/arm-none-eabi.cmake",
+        "examples/inference/inference.ino",
+        "examples/timing/cycle_counter.h",
+        "examples/timing/main.c",
         "include/separable.h",
+        "include/separable.hpp",
+        "library.json",
+        "library.properties",
+        "mcu-nas.separable.pdsc",
         "memory_map.svg",
         "model.safetensors",
         "report.json",
         "src/separable.c",
+        "src/separable.h",
+        "src/separable.hpp",
         "src/separable_kernels.c",
         "src/separable_kernels.h",
         "src/separable_micro.h",
+        "src/separable_step.c",
         "src/separable_weights.c",
         "src/separable_weights.h",
         "test/mps2_an386/linker.ld",
@@ -44,6 +55,9 @@ def test_layout_is_the_contracts(tmp_path: Path) -> None:
         "test/separable_self_test.h",
         "test/test_host.c",
         "test/vectors.h",
+        "zephyr/CMakeLists.txt",
+        "zephyr/Kconfig",
+        "zephyr/module.yml",
     }
 
 
@@ -53,12 +67,20 @@ def test_exporting_twice_gives_identical_bytes(tmp_path: Path) -> None:
 
 
 def test_every_generated_text_states_its_licence_and_no_placeholder_is_left(tmp_path: Path) -> None:
-    for path, data in contents(export("two_headed", tmp_path)).items():
-        if path.endswith((".json", ".safetensors")):
+    project = export("two_headed", tmp_path)
+    for path, data in contents(project).items():
+        if path.endswith((".json", ".safetensors")) or path == "LICENSE":
             continue
         text = data.decode()
-        assert "SPDX-License-Identifier: Apache-2.0" in text.splitlines()[0], path
+        first = text.removeprefix('<?xml version="1.0" encoding="UTF-8"?>\n').splitlines()[0]
+        assert "SPDX-License-Identifier: Apache-2.0" in first, path
         assert not re.search(r"@\w+@|\bNN_", text), path
+    assert json.loads((project / "library.json").read_text())["license"] == "Apache-2.0"
+
+
+def test_the_licences_text_is_the_repositorys_own(tmp_path: Path) -> None:
+    own = Path(__file__).parents[3] / "LICENSE"
+    assert (export("dense", tmp_path) / "LICENSE").read_bytes() == own.read_bytes()
 
 
 def test_header_states_what_the_graph_says(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def scores(clips: NDArray[np.int16]) -> NDArray[np.int8]:
 
 def test_its_files_say_how_to_give_it_sound(tmp_path: Path) -> None:
     model, project = exported(tmp_path)
-    parts = ("", "_features", "_samples", "_stream")
-    assert {p.name for p in (project / "include").iterdir()} == {f"keywords{part}.h" for part in parts}
+    headers = {"keywords.h", "keywords.hpp", *(f"keywords_{part}.h" for part in ("features", "samples", "stream"))}
+    assert {p.name for p in (project / "include").iterdir()} == headers
     text = (project / "README.md").read_text()
     for words in ("keywords_run_samples(&arena, samples)", "1,536", f"| arena | {model.arena_bytes:,} |", "| 516 |", "| 3,072 |"):
         assert words in text

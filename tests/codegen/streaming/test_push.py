@@ -113,7 +113,7 @@ def test_options_and_pointers_that_make_no_sense_are_refused(kind: str) -> None:
     data = ctypes.c_void_p(samples.ctypes.data)
     start, push = library.c.streamed_stream_start, library.c.streamed_push
     for bad in ((0, 1, 1, 1), (1, 0, 1, 1), (1, stream.settings.smoothing + 1, 1, 1), (1, 1, 32769, 1)):
-        assert start(state, (ctypes.c_uint16 * 4)(*bad)) == -3
+        assert start(state, (ctypes.c_uint16 * 4)(*bad)) == -4
     assert start(None, None) == -1
     assert not any(state)
     assert start(state, None) == 0

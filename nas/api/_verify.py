@@ -1,0 +1,68 @@
+"""Built projects: measured, and asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import UserError
+from codegen.measurement import Verification
+from nas.api._arguments import AnyPath, naming_arguments
+from nas.api._export import Export
+from nas.api._run import Run
+from nas.recordings import Answer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nas.verification import Verified
+
+
+@naming_arguments
+def verify(
+    project: AnyPath | Run | Export,
+    *,
+    inputs: NDArray[Any] | AnyPath | None = None,
+    expect: NDArray[Any] | AnyPath | None = None,
+    core: str | None = None,
+) -> Verification:
+    """Build a C project, run it in the emulator, compare all outputs bit by bit with the Python reference, and measure.
+
+    :param project: the project's directory, a run (its winner), or what :func:`nas.export` returned.
+    :param inputs: inputs ``(n, ...)`` with channels last, or a ``.npy`` file of them: int8 or float32, which the project quantises,
+        or int16 sounds ``(n, samples)``, where it takes sound. By default the project's own.
+    :param expect: int8 outputs to compare with; by default the reference's.
+    :param core: build for and run on another core, like ``"cortex-m0plus"``, than the project was exported for.
+    :raises UserError: if there is no project, an array does not fit it, or its code touches memory that is not its own.
+    """
+    return _verified(project, inputs=_array(inputs), expect=_array(expect), core=core).measured
+
+
+@naming_arguments
+def answers(project: AnyPath | Run | Export, recordings: Sequence[AnyPath]) -> tuple[Answer, ...]:
+    """What the built program answers to recordings, run in the emulator: for each WAV file its class and every class's score.
+
+    :param project: as for :func:`nas.verify`; it must take sound.
+    :raises UserError: if it does not, or a file cannot be read.
+    """
+    files = tuple(Path(file) for file in recordings)
+    if not files:
+        raise UserError("recordings: give at least one")
+    return _verified(project, raw=files).answers
+
+
+def _array(given: NDArray[Any] | AnyPath | None) -> NDArray[Any] | Path | None:
+    return Path(given) if isinstance(given, (str, os.PathLike)) else given
+
+
+def _verified(project: AnyPath | Run | Export, **given: Any) -> Verified:
+    from codegen.emulator import ExecutionFault
+    from nas.verification import verify_project
+
+    path = project.path if isinstance(project, (Run, Export)) else Path(project)
+    try:
+        return verify_project(path, board=project.board if isinstance(project, Run) else None, **given)
+    except ExecutionFault as error:
+        raise UserError(f"{path}: {error}") from error

@@ -1,0 +1,149 @@
+"""What becomes of a search's trials on one board: finalists that fit there, and among them the winner and each baseline's best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nas.progress import Progress
+from nas.run_directory import BoardDirectory, RunDirectory
+from nas.study.compute import finishing_cost, training_cost
+from nas.study.feasibility import Feasibility
+from nas.study.feedback import Feedback
+from nas.study.finalists import Candidate, Finalist, FinalistStage, best, ranked
+from nas.study.largest import largest_feasible
+from nas.study.preparation import Preparation
+from nas.study.settings import SearchSettings
+from nas.study.study_source import StudySource
+from nas.study.trials import SEARCH
+
+LARGEST = "largest"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a strategy came to: ``strategy`` is ``search`` (the winner) or the name of a baseline."""
+
+    strategy: str
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class BoardOutcome:
+    """Everything that is decided of a board when the test part is looked at; ``chosen`` begins with the winner, ``cost_model`` says
+    how good its promises were."""
+
+    place: BoardDirectory
+    fits: Feasibility
+    chosen: Sequence[Chosen]
+    finalists: Mapping[str, Finalist]
+    cost_model: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The board's name."""
+        return self.fits.board.name
+
+
+@dataclass
+class _Pool:
+    """A strategy's candidates in order, and how many at a time may become finalists; the ``considered`` ones wait no more."""
+
+    label: str
+    waiting: list[Candidate]
+    portion: int
+    considered: list[Candidate] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.take()
+
+    def drop(self, fits: Feasibility) -> None:
+        """Forget those that do not fit."""
+        self.waiting = [candidate for candidate in self.waiting if not fits(candidate.architecture)]
+
+    def take(self) -> None:
+        """Consider the next portion."""
+        self.considered += self.waiting[: self.portion]
+        del self.waiting[: self.portion]
+
+
+class BoardSearch:
+    """Finishes as many candidates of each strategy as there should be finalists.
+
+    Where none of a strategy's finalists keeps the limits as built, its next candidates follow that the cost model still lets pass
+    with what has been built so far.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        settings: SearchSettings,
+        preparation: Preparation,
+        fits: Feasibility,
+        sources: Sequence[StudySource],
+        progress: Progress,
+    ) -> None:
+        self.fits = fits
+        self.name = fits.board.name
+        self.place = settings.directory(run, self.name)
+        self._where = f"{self.name}: " if len(preparation.boards) > 1 else ""
+        self._progress = progress
+        self._feedback = Feedback(run, self.place, fits, progress)
+        self._pools = [_Pool(source.label, ranked(source, self.name), settings.finalists) for source in sources]
+        if settings.baselines:
+            self._pools.append(_Pool(LARGEST, _largest(settings, preparation, fits, sources[0]), 1))
+
+    @property
+    def considered(self) -> list[Candidate]:
+        """The candidates that are to be finalists so far."""
+        return [candidate for pool in self._pools for candidate in pool.considered]
+
+    def choose(self, stage: FinalistStage) -> BoardOutcome | str:
+        """What every strategy came to, once :attr:`considered` are finished, or why there is no winner."""
+        done = stage.done[self.name]
+        self._feedback.learn(done)
+        chosen = []
+        for pool in self._pools:
+            while (candidate := best(pool.considered, done, self.fits.limits)) is None and self._more(pool, stage):
+                stage.finish({self.name: pool.considered})
+                self._feedback.learn(done)
+            if candidate is not None:
+                chosen.append(Chosen(pool.label, candidate))
+            elif pool.label == SEARCH:
+                return self._why_none(pool, stage)
+            else:
+                self._progress.message(f"{self._where}{pool.label}: no network that keeps the limits as built")
+        return BoardOutcome(self.place, self.fits, chosen, done, self._feedback.to_json())
+
+    def _more(self, pool: _Pool, stage: FinalistStage) -> bool:
+        """Take the next portion of those that fit, if there is one and it is limits that the others failed by, not errors."""
+        pool.drop(self._feedback.feasibility)
+        if not stage.built(self.name, pool.considered) or not pool.waiting:
+            return False
+        pool.take()
+        return True
+
+    def _why_none(self, pool: _Pool, stage: FinalistStage) -> str:
+        done, limits = stage.done[self.name], self.fits.limits
+        if not pool.considered:
+            return "no winner: no trial fits; raise --trials"
+        broken = sorted({name for c in pool.considered if (f := done.get(c.architecture.id)) for name in f.broken(limits)})
+        if broken:
+            feedback = self._feedback
+            remedy = f"search anew with --model {feedback.model_file}" if feedback.refitted else "loosen it or raise --trials"
+            return f"no winner: every finalist's built program breaks a limit ({', '.join(broken)}); {remedy}"
+        reason = next(iter(stage.failed[self.name].values()), "unknown reason")
+        return f"no winner: every finalist failed; the first one: {reason}"
+
+
+def _largest(settings: SearchSettings, preparation: Preparation, fits: Feasibility, search: StudySource) -> list[Candidate]:
+    """The largest networks that fit, each to be trained for no more than all of the search was trained for."""
+    spent = sum(training_cost(trial.user_attrs["macs"], settings.screening) for trial in search.completed())
+    for candidate in ranked(search, fits.board.name)[: settings.finalists]:
+        spent += finishing_cost(preparation.macs(candidate.architecture), settings.finishing, settings.quantization)
+    candidates = []
+    for architecture in largest_feasible(fits, settings.seed):
+        effort = min(1.0, spent / finishing_cost(preparation.macs(architecture), settings.finishing, settings.quantization))
+        candidates.append(Candidate(LARGEST, None, architecture, None, effort))
+    return candidates

@@ -1,0 +1,77 @@
+"""Keeps the workers busy with what the sources ask for, and trains no architecture twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from nas.executor import Executor
+from nas.study.study_source import Request, StudySource
+from nas.study.tasks import Screened
+from search_spaces import Architecture
+
+
+class Listener(Protocol):
+    """Hears of what happens in the loop, in the driver."""
+
+    def asked(self, source: StudySource, request: Request) -> None:
+        """A trial was made and its training begins, or waits for one that is under way."""
+
+    def completed(self, source: StudySource, request: Request, result: Screened) -> None:
+        """A trial has its result, which the study is told of next."""
+
+    def failed(self, source: StudySource, request: Request, reason: str) -> None:
+        """A trial came to nothing."""
+
+
+def run_sources(
+    executor: Executor,
+    sources: Sequence[StudySource],
+    start: Callable[[Architecture], int],
+    listener: Listener,
+    known: dict[str, Screened],
+) -> None:
+    """Run until every source has ended. Earlier sources go first; a later one gets the workers that they cannot use now.
+
+    ``start`` submits the training of an architecture and returns its ticket; ``known`` holds results by architecture id, so that
+    an architecture that two sources ask for is trained once. It is filled in.
+    """
+    waiting: dict[str, list[tuple[StudySource, Request]]] = {}
+    tickets: dict[int, str] = {}
+
+    def tell(architecture: str) -> None:
+        for source, request in waiting.pop(architecture):
+            result = known[architecture]
+            listener.completed(source, request, result)
+            source.complete(request.number, result.accuracy, result.seconds)
+
+    def next_request() -> tuple[StudySource, Request] | None:
+        for source in sources:
+            request = source.next()
+            if request is not None:
+                return source, request
+        return None
+
+    while True:
+        while len(tickets) < executor.workers and (found := next_request()) is not None:
+            source, request = found
+            architecture = request.architecture.id
+            listener.asked(source, request)
+            under_way = architecture in waiting
+            waiting.setdefault(architecture, []).append(found)
+            if architecture in known:
+                tell(architecture)
+            elif not under_way:
+                tickets[start(request.architecture)] = architecture
+        if not tickets:
+            assert all(source.ended for source in sources)
+            return
+        outcome = executor.wait()
+        architecture = tickets.pop(outcome.ticket)
+        if outcome.error is None:
+            known[architecture] = outcome.value
+            tell(architecture)
+        else:
+            for source, request in waiting.pop(architecture):
+                listener.failed(source, request, outcome.error)
+                source.fail(request.number, outcome.error)

@@ -1,0 +1,141 @@
+"""The options of a search, as the command line, configuration files and :func:`nas.search` take them, and the settings they make.
+
+What an option may be and what it is unless given stands here once. Nothing heavy is imported before settings are made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import UserError
+
+if TYPE_CHECKING:
+    from codegen.boards import Board
+    from nas.study.settings import SearchSettings
+
+DEFAULTS: Mapping[str, Any] = {
+    "data": "digits",
+    "board": "nucleo-l4r5zi",
+    "sampler": "evolution",
+    "confidence": 0.95,
+    "seed": 0,
+    "optimize": "balanced",
+    "finalists": 3,
+    "baselines": True,
+}
+"""Options that have a value unless one is given."""
+TRIALS = 16
+"""Trials, where neither they nor the time are limited."""
+UNLIMITED = 1_000_000
+"""Trials where only the time is limited."""
+RANGES: Mapping[str, tuple[Any, Any]] = {
+    "trials": (1, None),
+    "confidence": (0.5, 0.999),
+    "workers": (1, None),
+    "seed": (0, 2**31 - 1),
+    "finalists": (1, 100),
+    "window": (1, None),
+    "step": (1, None),
+}
+"""The least and the greatest value (None: there is none) of the options that are plain numbers."""
+
+
+def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any], where: str) -> SearchSettings:
+    """All that decides a search, of its options by name.
+
+    :param options: a value, or None where none is given, for every option of :data:`nas.study.settings.OPTIONS`, sizes in bytes,
+        times in seconds; what has a default must have a value.
+    :param recipes: the tables ``screening``, ``finishing`` and ``quantization`` of a configuration file, as far as they are given.
+    :param where: names these in messages.
+    :raises UserError: for data or a board that does not exist, boards that cannot be told apart, or a bad recipe.
+    """
+    from nas.datasets import Reading, check_data, is_path
+    from nas.limits import given_limits, make_limits
+    from nas.study.recipes import FINISHING, QUANTIZATION, SCREENING
+    from nas.study.settings import READING, SearchSettings, read_recipe
+
+    data = options["data"]
+    check_data(data)
+    names = (options["board"],) if isinstance(options["board"], str) else tuple(options["board"])
+    boards = load_boards(names)
+    given = {key: options[key] for key in ("budget", "flash", "latency", "macs")}
+    return SearchSettings(
+        data=os.path.abspath(data) if is_path(data) else data,
+        reading=Reading(**{key: options[key] for key in READING}),
+        split="",
+        metric=options["metric"],
+        # A board file is found again from any directory.
+        boards=tuple(os.path.abspath(name) if name.endswith(".toml") else name for name in names),
+        # Of one board they are written down; of several each has its own.
+        limits=make_limits(boards[0], **given) if len(boards) == 1 else given_limits(**given),
+        trials=options["trials"] or (TRIALS if options["time"] is None else UNLIMITED),
+        time=options["time"],
+        sampler=options["sampler"],
+        confidence=options["confidence"],
+        workers=options["workers"] or _all_cores(options["ray_address"]),
+        ray_address=options["ray_address"],
+        seed=options["seed"],
+        optimize=options["optimize"],
+        model=None if options["model"] is None else os.path.abspath(options["model"]),
+        finalists=options["finalists"],
+        baselines=options["baselines"],
+        screening=read_recipe(recipes, "screening", SCREENING, where),
+        finishing=read_recipe(recipes, "finishing", FINISHING, where),
+        quantization=read_recipe(recipes, "quantization", QUANTIZATION, where),
+    )
+
+
+def load_boards(names: Sequence[str]) -> tuple[Board, ...]:
+    """The boards of a search by what ``--board`` says.
+
+    :raises UserError: if there is no such board, or two of one name or, of several, one that is called like a part of a run.
+    """
+    from codegen.boards import load_board
+    from nas.run_directory import PARTS
+
+    boards = tuple(map(load_board, names))
+    if len(boards) == 1:
+        return boards
+    for name, board in zip(names, boards, strict=True):
+        if sum(other.name == board.name for other in boards) > 1:
+            raise UserError(f"--board {name}: there are two boards called {board.name}; give each once, under a name of its own")
+        if board.name in PARTS or board.name.startswith("."):
+            raise UserError(f"--board {name}: {board.name!r} is no name for a folder of a run; give the board another name")
+    if not boards:
+        raise UserError("--board: give at least one board")
+    return boards
+
+
+def check_choices(options: Mapping[str, Any]) -> None:
+    """Check the options that are one of a few words or a number of a range.
+
+    :raises UserError: naming the first that is not.
+    """
+    from codegen.optimize import OPTIMIZE
+    from nas.metrics import METRICS
+    from nas.study.strategy import SAMPLERS
+
+    for name, words in (("sampler", tuple(SAMPLERS)), ("optimize", OPTIMIZE), ("metric", METRICS)):
+        if options.get(name) is not None and options[name] not in words:
+            raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")
+    if not isinstance(options.get("baselines", True), bool):
+        raise UserError(f"--baselines {options['baselines']!r}: is neither True nor False")
+    for name, (least, most) in RANGES.items():
+        value = options.get(name)
+        if value is None:
+            continue
+        kind = float if isinstance(least, float) else int
+        if type(value) not in {kind, int}:
+            raise UserError(f"--{name} {value!r}: is not a {'whole number' if kind is int else 'number'}")
+        if not least <= value or (most is not None and not value <= most):
+            raise UserError(f"--{name} {value}: give {f'{least} or more' if most is None else f'{least} to {most}'}")
+
+
+def _all_cores(address: str | None) -> int:
+    if address is None:
+        return os.cpu_count() or 1
+    from nas.ray_executor import cluster_cores
+
+    return cluster_cores(address)

@@ -1,0 +1,128 @@
+"""What a search needs before it starts, loaded and checked: data without its test part, space, what fits on each board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codegen.boards import Board, load_board
+from codegen.errors import UserError
+from cost_models import CostModel, find_cost_model, load_cost_model
+from nas.anomaly import with_anomalies
+from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
+from nas.metrics import CLASS_METRICS
+from nas.metrics.confusion import suitable_metric
+from nas.study.explanation_text import check_possible
+from nas.study.feasibility import Feasibility
+from nas.study.settings import SearchSettings
+from search_spaces import Architecture, AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
+
+if TYPE_CHECKING:
+    from nas.spectrograms import FrontEnds
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """``boards`` say what fits on each; ``train_set`` and ``validation`` are cut from the data's train part."""
+
+    space: SearchSpace
+    boards: tuple[Feasibility, ...]
+    train_set: Dataset
+    validation: Dataset
+
+    def macs(self, architecture: Architecture) -> int:
+        """Multiply-accumulates of an inference."""
+        return self.boards[0].predict(architecture).macs
+
+
+def space_for(dataset: Dataset) -> SearchSpace:
+    """The search space that suits the data.
+
+    :raises UserError: for data that searches do not take yet, or of a shape that no network of the space takes.
+    """
+    if dataset.normal is not None:
+        if dataset.kind == "audio":
+            raise UserError(f"data set {dataset.name}: searches for anomalies in sounds are not supported yet")
+        return AutoencoderSpace(dataset.input_shape)
+    classes = len(dataset.classes)
+    if (front_ends := front_ends_for(dataset)) is not None:
+        return AudioSpace(front_ends.choices(), classes)
+    if dataset.kind == "series":
+        _, length, channels = dataset.input_shape
+        return TimeSeriesSpace(length, channels, classes)
+    if dataset.kind == "vector":
+        return DenseSpace(dataset.input_shape, classes)
+    return ImageSpace(dataset.input_shape, classes)
+
+
+def front_ends_for(dataset: Dataset) -> FrontEnds | None:
+    """What makes networks' inputs of the data; None where it is their input as it is."""
+    if dataset.kind != "audio":
+        return None
+    from nas.spectrograms import FrontEnds
+
+    return FrontEnds.of(dataset)
+
+
+def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
+    """The data to train and to validate on, judged by the metric of the settings, or by what suits the data.
+
+    Anomalies to validate on are made of normal examples.
+
+    :raises UserError: if the data cannot be read, has changed, has a class too small to be in both parts, or has not what the
+        metric needs.
+    """
+    data = load_train(settings.data, settings.reading)
+    metric = settings.metric
+    if data.normal is None:
+        if metric == "auroc":
+            raise UserError(f"--metric auroc: is of anomaly detectors; choose one of {', '.join(CLASS_METRICS)} for {data.name}")
+        return split_validation(replace(data, metric=metric or suitable_metric(data.y)), VALIDATION_FRACTION, settings.seed)
+    if metric not in (None, "auroc"):
+        only = data.classes[data.normal]
+        raise UserError(f"--metric {metric}: is of classifiers; {data.name} trains on {only!r} alone, choose auroc")
+    train_set, normal = split_validation(replace(data, metric="auroc"), VALIDATION_FRACTION, settings.seed)
+    return train_set, with_anomalies(normal, settings.seed)
+
+
+def prepare(settings: SearchSettings) -> Preparation:
+    """Load and check.
+
+    :raises UserError: for an unknown board, data that cannot be read or changed, a core without a cost model, a cost model for
+        none of the boards, or limits that no network of the space meets.
+    """
+    train_set, validation = load_parts(settings)
+    boards = feasibilities(settings, train_set)
+    for fits in boards:
+        check_possible(fits)
+    return Preparation(boards[0].space, boards, train_set, validation)
+
+
+def feasibilities(settings: SearchSettings, dataset: Dataset) -> tuple[Feasibility, ...]:
+    """Which networks for ``dataset`` fit on each board.
+
+    :raises UserError: for an unknown board, data that searches do not take, a core without a cost model, or a cost model for none
+        of the boards.
+    """
+    space, front_ends = space_for(dataset), front_ends_for(dataset)
+    boards = [load_board(name) for name in settings.boards]
+    models = _cost_models(boards, settings)
+
+    def feasibility(board: Board) -> Feasibility:
+        return Feasibility(space, models[board.core], board, settings.limits_on(board), settings.confidence, front_ends)
+
+    return tuple(map(feasibility, boards))
+
+
+def _cost_models(boards: Sequence[Board], settings: SearchSettings) -> dict[str, CostModel]:
+    """A model for each core: the one in the file that the settings name, where it is for the core, or the one that comes for it."""
+    file = None if settings.model is None else Path(settings.model)
+    cores = {board.core: board for board in boards}
+    its_core = None if file is None or len(cores) == 1 else load_cost_model(file).core
+    if its_core is not None and its_core not in cores:
+        raise UserError(f"--model {file}: is for {its_core}, which none of the boards has ({', '.join(cores)})")
+    return {
+        core: find_cost_model(board, settings.optimize, file if its_core in (None, core) else None) for core, board in cores.items()
+    }

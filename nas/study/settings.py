@@ -1,0 +1,270 @@
+"""Everything that decides the result of a search, and its form in ``search.toml``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.boards import load_board
+from codegen.errors import UserError
+from cost_models.limits import Limits
+from nas.datasets import is_path
+from nas.datasets.reading import Reading
+from nas.limits import limits_of
+from nas.metrics import METRICS, Metric
+from nas.run_directory import BOARD_FILES, MODEL, SETTINGS, BoardDirectory, RunDirectory
+
+if TYPE_CHECKING:
+    from codegen.boards import Board
+    from codegen.optimize import Optimize
+    from nas.datasets import Dataset
+    from nas.training import Recipe
+
+FORMAT = 1
+
+READING = ("format", "kind", "window", "step", "size")
+"""Options that say how the data is read."""
+OPTIONS = (
+    "data",
+    *READING,
+    "metric",
+    "board",
+    "budget",
+    "flash",
+    "latency",
+    "macs",
+    "trials",
+    "time",
+    "sampler",
+    "confidence",
+    "workers",
+    "ray_address",
+    "seed",
+    "optimize",
+    "model",
+    "finalists",
+    "baselines",
+)
+"""Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """The options of ``nas search``, all explicit.
+
+    ``data`` is a name or an absolute path, ``reading`` how what is there is read, with the hash of its content, ``split`` how it is
+    divided, in words. ``metric`` is what networks are judged by (None: what suits the data). ``boards`` are names of the catalogue
+    or paths of board files, ``limits`` (bytes, milliseconds and MACs) those of every board (see :meth:`limits_on`). ``time`` is in
+    seconds (None: no limit). ``screening`` is how each trial is trained, ``finishing`` how the finalists are (small ones longer,
+    see :mod:`nas.study.compute`), ``quantization`` their quantisation-aware fine-tuning. ``model`` is the cost-model file for the
+    boards of its core (None: the one that comes for the core).
+    """
+
+    data: str
+    reading: Reading
+    split: str
+    metric: Metric | None
+    boards: tuple[str, ...]
+    limits: Limits
+    trials: int
+    time: float | None
+    sampler: str
+    confidence: float
+    workers: int
+    ray_address: str | None
+    seed: int
+    optimize: Optimize
+    model: str | None
+    finalists: int
+    baselines: bool
+    screening: Recipe
+    finishing: Recipe
+    quantization: Recipe
+
+    @property
+    def population(self) -> int:
+        """Size of the evolution's population: a third of a board's trials, within reason."""
+        return max(3, min(50, self.trials // (3 * len(self.boards))))
+
+    def limits_on(self, board: Board) -> Limits:
+        """The limits on ``board``: of RAM and flash, where there is none, what the board has for a network."""
+        return limits_of(board, self.limits)
+
+    def directory(self, run: RunDirectory, board: str) -> BoardDirectory:
+        """Where ``run``, which has these settings, keeps what it has of the board of this name."""
+        return run if len(self.boards) == 1 else run.of_board(board)
+
+    def of_data(self, dataset: Dataset) -> SearchSettings:
+        """The same with the content, the split and the metric of ``dataset``, which :attr:`data` was found to be."""
+        reading = dataclasses.replace(self.reading, hash=dataset.hash)
+        return dataclasses.replace(self, reading=reading, split=dataset.split, metric=dataset.metric)
+
+    def kept(self) -> tuple[SearchSettings, dict[str, bytes]]:
+        """The same with board files and cost model where the run directory keeps them, and their content by path.
+
+        What becomes of the originals then changes nothing.
+
+        :raises UserError: if one cannot be read.
+        """
+        files: dict[str, bytes] = {}
+        boards = []
+        for name in self.boards:
+            place = name
+            if name.endswith(".toml"):
+                place = f"{BOARD_FILES}/{load_board(name).name}.toml"
+                files[place] = Path(name).read_bytes()
+            boards.append(place)
+        if self.model is not None:
+            files[MODEL] = Path(self.model).read_bytes()
+        return dataclasses.replace(self, boards=tuple(boards), model=None if self.model is None else MODEL), files
+
+    def to_toml(self) -> str:
+        """The content of ``search.toml``: what ``nas search --config`` reads, and the versions that it ran with."""
+        import tomli_w
+
+        search: dict[str, Any] = {key: getattr(self, key) for key in OPTIONS if hasattr(self, key)}
+        search["board"] = self.boards[0] if len(self.boards) == 1 else list(self.boards)
+        search |= {key: getattr(self.reading, key) for key in READING}
+        limits = self.limits
+        search |= {"budget": limits.ram, "flash": limits.flash, "macs": limits.macs}
+        search["latency"] = None if limits.latency_ms is None else f"{limits.latency_ms!r}ms"
+        search["time"] = None if self.time is None else f"{self.time!r}s"
+        document = {
+            "format": FORMAT,
+            "search": {key: search[key] for key in OPTIONS if search[key] is not None},
+            "screening": dataclasses.asdict(self.screening),
+            "finishing": dataclasses.asdict(self.finishing),
+            "quantization": dataclasses.asdict(self.quantization),
+            "versions": versions(),
+        }
+        if self.reading.hash is not None:
+            document["data"] = {"hash": self.reading.hash, "split": self.split}
+        header = "# Reproduces this run: nas search --config search.toml\n\n"
+        return header + tomli_w.dumps(document)
+
+
+def _optimize(value: object) -> Optimize:
+    from codegen.optimize import OPTIMIZE
+
+    if value not in OPTIMIZE:
+        raise ValueError(f"optimize cannot be {value!r}")
+    return value
+
+
+def _metric(value: object) -> Metric | None:
+    if value is not None and value not in METRICS:
+        raise ValueError(f"metric cannot be {value!r}")
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the results depend on."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("mcu-nas", "apache-tvm", "numpy", "optuna", "ray", "scikit-learn", "torch", "unicorn", "ziglang")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def read_options(document: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The ``[search]`` table of a configuration file, checked for unknown keys.
+
+    :raises UserError: naming ``where`` and the key.
+    """
+    if document.get("format") != FORMAT:
+        raise UserError(f"{where}: format is {document.get('format')!r}, this version reads format = {FORMAT}")
+    unknown = sorted(set(document) - {"format", "search", "data", "screening", "finishing", "quantization", "versions"})
+    if unknown:
+        raise UserError(f"{where}: unknown table or key {unknown[0]!r}")
+    options = document.get("search", {})
+    if not isinstance(options, dict):
+        raise UserError(f"{where}: [search] must be a table")
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise UserError(f"{where}: [search] has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
+    return options
+
+
+def located(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """``options`` of a configuration file in ``folder``, ``board`` as a list; paths that are not absolute are relative to it."""
+    found = dict(options)
+    if "board" in found:
+        boards = [found["board"]] if isinstance(found["board"], str) else list(found["board"])
+        found["board"] = [str(folder / board) if str(board).endswith(".toml") else board for board in boards]
+    if "model" in found:
+        found["model"] = str(folder / found["model"])
+    if "data" in found and is_path(str(found["data"])):
+        found["data"] = str(folder / found["data"])
+    return found
+
+
+def read_recipe(document: Mapping[str, Any], table: str, default: Recipe, where: str) -> Recipe:
+    """A recipe of a configuration file; what it leaves out is as in ``default``.
+
+    :raises UserError: naming ``where`` and the key.
+    """
+    values = document.get(table, {})
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: [{table}] must be a table")
+    known = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(f"{where}: [{table}] has no key {key!r}; it has {', '.join(known)}")
+        expected = type(known[key])
+        if type(value) is not expected and not (expected is float and type(value) is int):
+            raise UserError(f"{where}: [{table}] {key} must be of type {expected.__name__}, not {value!r}")
+        if expected in (int, float) and not 0 <= value < 1e6:
+            raise UserError(f"{where}: [{table}] {key} = {value!r} is out of range")
+    return dataclasses.replace(default, **values)
+
+
+def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> SearchSettings:
+    """The settings that the ``search.toml`` of the run directory ``folder`` holds.
+
+    :raises UserError: naming ``where`` if an option is missing or damaged.
+    """
+    from nas.training import Recipe
+    from nas.units import parse_duration
+
+    options = read_options(document, where)
+    origin = document.get("data", {})
+    try:
+        options = located(options, folder)
+        latency = None if "latency" not in options else 1e3 * parse_duration(options["latency"])
+        return SearchSettings(
+            data=str(options["data"]),
+            reading=Reading(**{key: options.get(key) for key in READING}, hash=origin.get("hash")),
+            split=str(origin.get("split", "")),
+            metric=_metric(options.get("metric")),
+            boards=tuple(map(str, options["board"])),
+            limits=Limits(options.get("budget"), options.get("flash"), latency, options.get("macs")),
+            trials=int(options["trials"]),
+            time=None if "time" not in options else parse_duration(options["time"]),
+            sampler=str(options["sampler"]),
+            confidence=float(options["confidence"]),
+            workers=int(options["workers"]),
+            ray_address=options.get("ray_address"),
+            seed=int(options["seed"]),
+            optimize=_optimize(options["optimize"]),
+            model=None if "model" not in options else str(options["model"]),
+            finalists=int(options["finalists"]),
+            baselines=bool(options["baselines"]),
+            screening=read_recipe(document, "screening", Recipe(), where),
+            finishing=read_recipe(document, "finishing", Recipe(), where),
+            quantization=read_recipe(document, "quantization", Recipe(), where),
+        )
+    except KeyError as error:
+        raise UserError(f"{where}: [search] lacks {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{where}: [search] is damaged: {error}") from None
+
+
+def read_run_settings(run: RunDirectory) -> SearchSettings:
+    """The settings in the run's ``search.toml``.
+
+    :raises UserError: as :func:`read_settings`.
+    """
+    return read_settings(run.settings(), str(run.path / SETTINGS), run.path)

@@ -1,0 +1,277 @@
+"""What runs on the workers: plain data in, plain data out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas.datasets import Dataset
+from nas.executor import one_line
+from search_spaces import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from codegen.boards import Board
+    from codegen.features import FrontEnd
+    from codegen.ir import Graph
+    from codegen.optimize import Optimize
+    from nas.training import Recipe
+
+MEASURED_INPUTS = 16
+"""Validation examples that a finalist's program is run on; cycles hardly depend on the data."""
+
+
+def training_seed(seed: int, architecture: str) -> int:
+    """Seed of everything random in training the architecture with this id, so that whoever trains it gets the same network."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {architecture}".encode(), digest_size=4).digest(), "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A trial's result. ``checkpoint`` is a safetensors file with the weights; ``curve`` the validation accuracy by epoch."""
+
+    accuracy: float
+    curve: tuple[float, ...]
+    seconds: float
+    checkpoint: bytes
+
+
+def screen(
+    space: SearchSpace, params: Mapping[str, Any], train_set: Dataset, validation: Dataset, recipe: Recipe, seed: int
+) -> Screened:
+    """Train one architecture as trials are trained."""
+    from nas.spectrograms import network_data
+    from nas.training import train
+
+    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
+    module = _fresh(space, params, seed)
+    result = train(module, data.train_set, data.validation, recipe, seed)
+    assert result.accuracy is not None
+    about = {"params": dict(params), "accuracy": result.accuracy, "seed": seed}
+    return Screened(result.accuracy, result.curve, result.seconds, checkpoint(module, about))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedNetwork:
+    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, mean training loss by epoch
+    in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of sounds."""
+
+    float_accuracy: float
+    curve: tuple[float, ...]
+    losses: tuple[float, ...]
+    checkpoint: bytes
+    graph: Graph
+    front_end: FrontEnd | None
+
+
+def train_and_quantize(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    train_set: Dataset,
+    validation: Dataset,
+    recipe: Recipe,
+    quantization: Recipe,
+    seed: int,
+    name: str,
+) -> TrainedNetwork:
+    """Train one architecture fully and quantise it; ``name`` becomes the graph's."""
+    from nas.quantization import quantize_network
+    from nas.spectrograms import network_data
+    from nas.training import train
+
+    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
+    module = _fresh(space, params, seed)
+    trained = train(module, data.train_set, data.validation, recipe, seed)
+    assert trained.accuracy is not None
+    weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
+    graph = quantize_network(module, data.train_set, quantization, seed, name)
+    return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, graph, data.front_end)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What became of a network's program on each board, by name: ``figures`` as ``nas verify --json`` prints them, or the one-line
+    error in ``failed``."""
+
+    figures: Mapping[str, Mapping[str, Any]]
+    failed: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finalist: fully trained, quantised, built and measured.
+
+    ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`;
+    ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of
+    sounds, as JSON.
+    """
+
+    float_accuracy: float
+    int8_accuracy: float
+    curve: tuple[float, ...]
+    losses: tuple[float, ...]
+    graph: bytes
+    checkpoint: bytes
+    front_end: Mapping[str, Any] | None
+    built: Built
+    seconds: float
+
+
+def finish(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    train_set: Dataset,
+    validation: Dataset,
+    recipe: Recipe,
+    quantization: Recipe,
+    seed: int,
+    name: str,
+    boards: Sequence[Board],
+    optimize: Optimize,
+) -> Finished:
+    """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it."""
+    from nas.quantization import int8_accuracy
+    from nas.spectrograms import network_form
+
+    start = time.perf_counter()
+    trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name)
+    front_end = trained.front_end
+    built = _build(trained.graph, front_end, validation, name, boards, optimize)
+    return Finished(
+        float_accuracy=trained.float_accuracy,
+        int8_accuracy=int8_accuracy(trained.graph, network_form(validation, front_end)),
+        curve=trained.curve,
+        losses=trained.losses,
+        graph=graph_bytes(trained.graph),
+        checkpoint=trained.checkpoint,
+        front_end=None if front_end is None else front_end.to_json(),
+        built=built,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def build(
+    graph: bytes, front_end: FrontEnd | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
+) -> Built:
+    """Build the program of a network that was finished before, for more ``boards``, and measure it."""
+    return _build(graph_from_bytes(graph), front_end, validation, name, boards, optimize)
+
+
+def _build(
+    graph: Graph, front_end: FrontEnd | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
+) -> Built:
+    from codegen.compile import compile_graph
+    from codegen.cores import find_core
+    from codegen.verify import measure_model
+    from nas.spectrograms import program_inputs
+
+    few = validation.subset(np.arange(min(MEASURED_INPUTS, len(validation))))
+    figures, failed = {}, {}
+    for board in boards:
+        try:
+            model = compile_graph(graph, find_core(board.core), name=name, optimize=optimize, front_end=front_end)
+            measured = measure_model(model, board=board, inputs=program_inputs(few, front_end))
+        except Exception as error:  # on another board it may do
+            failed[board.name] = one_line(error)
+            continue
+        if measured.bit_exact:
+            figures[board.name] = measured.to_json()
+        else:
+            wrong = f"{measured.mismatches} of {measured.inputs} outputs"
+            failed[board.name] = f"{wrong} of the built program differ from the reference"
+    return Built(figures, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The metric on the test part (0..1) of the float network and of its int8 form, the number of examples, and ``details`` of the
+    int8 form as ``report.json`` has them."""
+
+    float_accuracy: float
+    int8_accuracy: float
+    examples: int
+    details: Mapping[str, Any]
+
+
+def test(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    checkpoint: bytes,
+    graph: bytes,
+    front_end: FrontEnd | None,
+    validation: Dataset,
+    test_set: Dataset,
+) -> Tested:
+    """Measure a finished network on the test part. Called for chosen networks when every choice has been made.
+
+    The threshold of an anomaly detector's alarm is that of the normal examples of ``validation``.
+    """
+    import torch
+    from safetensors.torch import load
+
+    from nas.quantization import int8_answers
+    from nas.spectrograms import network_form
+    from nas.study.details import class_details, detection_details
+    from nas.training import evaluate
+
+    torch.set_num_threads(1)
+    module = space.module(space.from_params(params))
+    module.load_state_dict(load(checkpoint))
+    network = graph_from_bytes(graph)
+    seen = network_form(test_set, front_end)
+    answers = int8_answers(network, seen)
+    if seen.normal is None:
+        details = class_details(seen, answers)
+    else:
+        details = detection_details(seen, answers, int8_answers(network, validation)[~validation.anomalous])
+    return Tested(evaluate(module, seen), seen.score(answers), len(seen), details)
+
+
+def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:
+    import torch
+
+    from nas.training import build_module
+
+    torch.set_num_threads(1)  # more threads change the order of sums, and with it the result
+    return build_module(space, space.from_params(params), seed)
+
+
+def checkpoint(module: nn.Module, about: Mapping[str, Any]) -> bytes:
+    """A safetensors file with the module's weights, and ``about`` as JSON under ``trial`` in its metadata."""
+    from safetensors.torch import save
+
+    state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    content: bytes = save(state, metadata={"format": "mcu-nas trial 1", "trial": json.dumps(about, sort_keys=True)})
+    return content
+
+
+def graph_bytes(graph: Graph) -> bytes:
+    """The graph as the bytes of its file."""
+    import tempfile
+
+    from codegen.graph_file import save
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.safetensors"
+        save(graph, path)
+        return path.read_bytes()
+
+
+def graph_from_bytes(content: bytes) -> Graph:
+    """The graph of :func:`graph_bytes`."""
+    import tempfile
+
+    from codegen.graph_file import load
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.safetensors"
+        path.write_bytes(content)
+        return load(path)

@@ -1,0 +1,117 @@
+"""A project, or a run's winner, built and compared with the network it came from, on a person's arrays and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from codegen.measurement import Verification
+    from codegen.streaming.verify import StreamVerification
+    from nas.recordings import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was measured, and what the program said of recordings, where any were given."""
+
+    measured: Verification
+    answers: tuple[Answer, ...] = ()
+
+
+def verify_project(
+    path: Path,
+    *,
+    inputs: NDArray[Any] | Path | None = None,
+    expect: NDArray[Any] | Path | None = None,
+    raw: Sequence[Path] = (),
+    core: str | None = None,
+    board: str | None = None,
+) -> Verified:
+    """Build, run and compare the project at ``path``, or the winner of the run there.
+
+    :param inputs: an array as :func:`codegen.verify.measure` takes it, or the ``.npy`` file that holds it; ``expect`` likewise.
+    :param raw: recordings (``.wav``), where the project takes sound, or inputs as plain bytes; instead of ``inputs``.
+    :param core: another core to build for and run on than the project was exported for.
+    :param board: of a run for several boards, the one whose winner is meant.
+    :raises UserError: if there is no project, or a file or an array does not fit it.
+    :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
+    """
+    from codegen.verify import measure
+    from nas.recordings import answers, are_sounds, read_sounds
+
+    if inputs is not None and raw:
+        raise UserError("--inputs and --raw: give one of them")
+    directory = project_directory(path, board)
+    heard = bool(raw) and are_sounds(raw)
+    given = (read_sounds(directory, raw) if heard else _raw(raw)) if raw else _array(inputs, "--inputs")
+    result = measure(directory, inputs=given, expect=_array(expect, "--expect"), core=core)
+    return Verified(result, tuple(answers(directory, raw, result)) if heard else ())
+
+
+def verify_project_stream(path: Path, recording: Path, *, core: str | None = None, board: str | None = None) -> StreamVerification:
+    """Push a long recording (``.wav``, of series ``.csv``) through the project at ``path``, or the winner of the run there, and
+    compare every decision; ``core`` and ``board`` as for :func:`verify_project`.
+
+    :raises UserError: if there is no project, it takes no stream, or the recording does not suit it.
+    :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
+    """
+    from codegen.streaming.verify import verify_stream
+    from nas.streaming.recordings import read_stream
+
+    directory = project_directory(path, board)
+    return verify_stream(directory, read_stream(directory, recording), core=core)
+
+
+def project_directory(path: Path, board: str | None = None) -> Path:
+    """The directory of the project that ``path`` is, or that the run there has made, for the ``board`` where it has several.
+
+    :raises UserError: if it is a run that has not ended or has no winner for the board, or a board is named for a project.
+    """
+    from nas.run_directory import SETTINGS, RunDirectory
+    from nas.study.board_report import pick_board, read_report_on
+    from nas.study.settings import read_run_settings
+
+    if not (path / SETTINGS).is_file():
+        if board is not None:
+            raise UserError(f"--board {board}: is for a run; {path} is built for the board that it was exported for, or for --core")
+        return path
+    run = RunDirectory.open(path)
+    settings = read_run_settings(run)
+    name = pick_board(run, settings, board)
+    read_report_on(run, name)
+    return settings.directory(run, name).winner
+
+
+def _array(given: NDArray[Any] | Path | None, option: str) -> Any:
+    import numpy as np
+
+    if not isinstance(given, Path):
+        return given
+    try:
+        array: NDArray[Any] = np.load(given, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{option} {given}: no such file") from None
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{option} {given}: not a .npy array ({str(error).splitlines()[0]})") from None
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{option} {given}: an archive of several arrays; give one array (.npy)")
+    return array
+
+
+def _raw(paths: Sequence[Path]) -> NDArray[Any]:
+    import numpy as np
+
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(f"--raw {missing[0]}: no such file")
+    contents = [np.frombuffer(path.read_bytes(), dtype=np.int8) for path in paths]
+    if len({content.size for content in contents}) != 1:
+        raise UserError(f"--raw: the files are of different sizes ({', '.join(str(content.size) for content in contents)} bytes)")
+    return np.stack(contents)
