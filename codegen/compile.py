@@ -24,7 +24,8 @@ from codegen.strips import in_strips
 from codegen.views import find_views
 
 if TYPE_CHECKING:
-    from codegen.features import FrontEnd
+    from codegen.anomaly import AnomalyDetector
+    from codegen.features import Preprocessing
     from codegen.streaming import Stream
 
 _NOTHING = Demand()
@@ -82,8 +83,8 @@ class CompiledModel:
 
     ``functions`` maps each layer function to its C text, in order of first use, with ``NN_`` where the model's prefix goes,
     ``shared_functions`` those that several of them call (:meth:`Kernel.shared_functions`); ``micro_kernels`` are the headers of
-    ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content. ``front_end`` makes the network's input of sound,
-    ``stream`` runs it on samples as they come in.
+    ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content. ``front_end`` makes the network's input of
+    raw numbers, ``detector`` scores its output, ``stream`` runs it on samples as they come in.
     """
 
     graph: Graph
@@ -96,7 +97,8 @@ class CompiledModel:
     shared_functions: Mapping[str, str]
     micro_kernels: tuple[str, ...]
     hash: str
-    front_end: FrontEnd | None = None
+    front_end: Preprocessing | None = None
+    detector: AnomalyDetector | None = None
     stream: Stream | None = None
 
     @property
@@ -193,16 +195,18 @@ def compile_graph(
     optimize: Optimize = "balanced",
     choose: Chooser | None = None,
     arena_limit: int | None = None,
-    front_end: FrontEnd | None = None,
+    front_end: Preprocessing | None = None,
+    detector: AnomalyDetector | None = None,
     stream: Stream | None = None,
 ) -> CompiledModel:
     """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
-    as for :func:`lay_out`; ``front_end`` makes its input of sound; ``stream`` runs it on samples as they come in, of sound with
-    usual settings if none are given.
+    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers, ``detector`` scores its output; ``stream`` runs it on
+    samples as they come in, of sound with usual settings if none are given and the output is not scored.
 
     :raises UserError: if the name is no C identifier, the graph has no data, an operator has no kernel, or the network does not
         take what the front end or the stream gives.
     """
+    from codegen.features import FrontEnd
     from codegen.streaming import sound_stream
     from codegen.tvm_build import build_c  # TVM takes seconds to import
 
@@ -213,6 +217,7 @@ def compile_graph(
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
     if front_end is not None:
         front_end.check(graph)
+    if isinstance(front_end, FrontEnd) and detector is None:
         stream = stream or sound_stream(graph, front_end)
     if stream is not None:
         stream.check(graph)
@@ -249,5 +254,6 @@ def compile_graph(
         micro_kernels=tuple(micro_kernels),
         hash=content_hash(graph),
         front_end=front_end,
+        detector=detector,
         stream=stream,
     )

@@ -83,6 +83,20 @@ class LayerMeasurement:
 
 
 @dataclass(frozen=True, slots=True)
+class AnomalyMeasurement:
+    """Of the score of a reconstruction: ``flash`` in bytes, counts per inference; ``scores`` for each input."""
+
+    flash: int
+    instructions: float
+    cycles: float
+    scores: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures."""
+        return {"flash": self.flash, "instructions": _number(self.instructions), "cycles": _number(self.cycles)}
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """Outcome of building and running a project: of features and network, where it has a front end and was run on sound.
 
@@ -90,7 +104,7 @@ class Verification:
     ``instructions`` and ``cycles`` are means over the inputs. ``board`` and ``latency_ms`` are None where the project was measured
     for another core than its board has. ``support_routines`` names what the compiler linked beside the model's own functions.
     ``network`` is what was measured of the network alone, on some of the inputs; ``outputs`` are the bytes of every output, for
-    each input.
+    each input. ``anomaly`` is of the score of a reconstruction, which the other figures leave out.
     """
 
     mismatches: int
@@ -108,6 +122,7 @@ class Verification:
     support_routines: tuple[str, ...] = field(default=(), repr=False)
     network: Verification | None = field(default=None, repr=False)
     outputs: tuple[tuple[bytes, ...], ...] = field(default=(), repr=False)
+    anomaly: AnomalyMeasurement | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return render(self)
@@ -134,6 +149,7 @@ class Verification:
             "board": self.board,
             "compiler": self.compiler,
             **({} if self.network is None else {"network": self.network.figures()}),
+            **({} if self.anomaly is None else {"anomaly": self.anomaly.to_json()}),
         }
 
     @staticmethod
@@ -196,6 +212,9 @@ def render(result: Verification) -> str:
             f"network alone RAM {alone.ram.total:,} bytes, flash {alone.flash.total:,} bytes, {alone.cycles:,.0f} cycles",
             "",
         ]
+    if result.anomaly is not None:
+        score = result.anomaly
+        lines[-1:] = [f"anomaly score {score.cycles:,.0f} cycles, flash {score.flash:,} bytes, beside the above", ""]
     return "\n".join([*lines, *_layer_table(result)])
 
 

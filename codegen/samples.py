@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
 from codegen.ir import Graph, Tensor
-
-if TYPE_CHECKING:
-    from codegen.features import FrontEnd
 
 Arrays: TypeAlias = "NDArray[Any] | Mapping[str, NDArray[Any]]"
 """One array where there is one input (or output), else an array per name; ``(n, *sample shape)``."""
@@ -52,22 +49,6 @@ def fit_inputs(graph: Graph, inputs: Arrays, what: str) -> dict[str, NDArray[Any
     counts = {len(array) for array in fitted.values()}
     if len(counts) != 1 or 0 in counts:
         raise UserError(f"{what}: give the same number of samples, at least one, for every input")
-    return fitted
-
-
-def fit_sounds(front_end: FrontEnd, sounds: Arrays, what: str) -> NDArray[np.int16]:
-    """``sounds`` as int16 ``(n, samples)`` of the front end: of longer ones the first samples.
-
-    :raises UserError: if they are none, too short or not int16.
-    """
-    array: NDArray[Any] = np.empty(0) if isinstance(sounds, Mapping) else np.asarray(sounds)
-    if array.dtype != np.int16:
-        raise UserError(f"{what}: the array is {array.dtype}, sounds are int16 (n, {front_end.samples})")
-    given = array[None] if array.ndim == 1 else array
-    if given.ndim != 2 or not len(given) or given.shape[1] < front_end.samples:
-        shape = list(given.shape)
-        raise UserError(f"{what}: the array has the shape {shape}, sounds are (n, {front_end.samples} samples or more)")
-    fitted: NDArray[np.int16] = given[:, : front_end.samples]
     return fitted
 
 

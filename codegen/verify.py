@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from codegen.errors import UserError
 from codegen.graph_file import content_hash, load
 from codegen.ir import Graph
-from codegen.measurement import Flash, LayerMeasurement, Ram, Verification
+from codegen.measurement import AnomalyMeasurement, Flash, LayerMeasurement, Ram, Verification
 from codegen.project.report import Project, ProjectLayer, read_project
 from codegen.project.vectors import expected_outputs, read_inputs, read_samples
-from codegen.samples import Arrays, fit_inputs, fit_outputs, fit_sounds
+from codegen.samples import Arrays, fit_inputs, fit_outputs
 
 if TYPE_CHECKING:
     from codegen.boards.board import Board
@@ -29,25 +29,33 @@ if TYPE_CHECKING:
     from codegen.cores import Core
     from codegen.elf import Elf
     from codegen.emulator import Execution, ModelInterface
+    from codegen.features import Preprocessing
 
 
 T = TypeVar("T")
 
+_RESULT_BYTES = 8
+"""Behind the arena, for the score of a reconstruction."""
+
 FEATURES = "features"
-"""What measurements call the features, which come before the first layer."""
-STREAMING = ("features_start", "features_push", "columns", "scratch", "run_columns")
-"""Functions by which firmware gives sound in pieces; they are linked, and charged to flash, beside the one that takes it whole."""
+"""What measurements call spectrograms and normalisation, which come before the first layer."""
 NETWORK_INPUTS = 2
-"""Inputs on which the network alone is measured, where all of them go through the features: cycles hardly depend on them."""
+"""Inputs on which the network alone is measured, where all of them go through the front end: cycles hardly depend on them."""
 
 
 def measure(
-    directory: Path, *, inputs: Arrays | None = None, expect: Arrays | None = None, core: str | None = None
+    directory: Path,
+    *,
+    inputs: Arrays | None = None,
+    expect: Arrays | None = None,
+    core: str | None = None,
+    raw: NDArray[Any] | None = None,
 ) -> Verification:
     """Verify the exported project in ``directory``.
 
-    :param inputs: int8 as it is, float32 through ``<m>_quantize_input``; int16 sound ``(n, samples)`` through the features, where
-        the project has them; the project's own vectors if not given.
+    :param inputs: of the network, int8 as it is, float32 through ``<m>_quantize_input``; the project's own vectors if not given.
+        Other dtypes, such as int16 sound ``(n, samples)``, count as ``raw``, where the project takes them.
+    :param raw: instead of them raw numbers, such as windows of a recording, through the project's front end.
     :param expect: expected outputs of the C type's dtype; the numpy reference's if not given.
     :param core: another core to build for and run on than the project was exported for.
     :raises UserError: if the directory is no exported project, it does not compile, or an array does not fit the network.
@@ -59,25 +67,36 @@ def measure(
     project = read_project(directory)
     graph = read_graph(directory, project)
     chosen = find_core(core or project.core)
-    sounds = _sounds(directory, project, inputs)
-    if sounds is not None:
+    raw = _raw(directory, project, inputs, raw)
+    if raw is not None:
         assert project.front_end is not None
-        given: Mapping[str, NDArray[Any]] = {graph.inputs[0]: project.front_end(sounds)}
+        given: Mapping[str, NDArray[Any]] = {graph.inputs[0]: project.front_end(raw)}
     else:
         given = _own_vectors(directory, project, graph) if inputs is None else fit_inputs(graph, inputs, "--inputs")
     if expect is None:
         wanted = expected_outputs(graph, given)
     else:
         wanted = fit_outputs(graph, expect, len(next(iter(given.values()))), "--expect")
-    if sounds is None:
-        return _measure(directory, project, graph, chosen, given, wanted)
+    if project.detector is not None:
+        score = _measure_anomaly(directory, project, graph, chosen, given)
+        expected = project.detector(given[graph.inputs[0]], expected_outputs(graph, given)[graph.outputs[0]])
+        differ = np.array(score.scores) != expected
+    else:
+        score, differ = None, np.zeros(len(next(iter(given.values()))), bool)
+    if raw is None:
+        return replace(_measure(directory, project, graph, chosen, given, wanted, differ=differ), anomaly=score)
     few = {name: array[:NETWORK_INPUTS] for name, array in given.items()}
     alone = _measure(directory, project, graph, chosen, few, {name: array[:NETWORK_INPUTS] for name, array in wanted.items()})
-    return replace(_measure(directory, project, graph, chosen, given, wanted, sounds), network=alone)
+    return replace(_measure(directory, project, graph, chosen, given, wanted, raw, differ=differ), network=alone, anomaly=score)
 
 
 def measure_model(
-    model: CompiledModel, *, board: Board, inputs: Arrays | None = None, expect: Arrays | None = None
+    model: CompiledModel,
+    *,
+    board: Board,
+    inputs: Arrays | None = None,
+    expect: Arrays | None = None,
+    raw: NDArray[Any] | None = None,
 ) -> Verification:
     """Measure a compiled model before it is exported, as :func:`measure` does, in a temporary directory."""
     from codegen.project.writer import write_project
@@ -85,7 +104,7 @@ def measure_model(
     with tempfile.TemporaryDirectory(prefix="project-") as scratch:
         directory = Path(scratch) / model.name
         write_project(model, directory, board=board, report={})
-        return measure(directory, inputs=inputs, expect=expect)
+        return measure(directory, inputs=inputs, expect=expect, raw=raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +121,31 @@ class _Symbols:
         return (self.run, *self.inputs, *self.outputs, *self.extra)
 
 
-def _symbols(project: Project, graph: Graph, *, sound: bool) -> _Symbols:
+def _symbols(project: Project, graph: Graph, front_end: Preprocessing | None) -> _Symbols:
     def labels(kind: str, count: int) -> tuple[str, ...]:
         return (f"{project.name}_{kind}",) if count == 1 else tuple(f"{project.name}_{kind}_{i}" for i in range(count))
 
     outputs = labels("output", len(graph.outputs))
-    if not sound:
+    if front_end is None:
         return _Symbols(f"{project.name}_run", labels("input", len(graph.inputs)), outputs)
-    streaming = tuple(f"{project.name}_{name}" for name in STREAMING)
-    return _Symbols(f"{project.name}_run_samples", (), outputs, streaming)
+    linked = tuple(f"{project.name}_{name}" for name in front_end.linked)
+    return _Symbols(f"{project.name}_{front_end.entry}", (), outputs, linked)
 
 
-def _sounds(directory: Path, project: Project, inputs: Arrays | None) -> NDArray[np.int16] | None:
-    """Sounds to run features and network on; None where it is the network alone that is asked for."""
+def _raw(directory: Path, project: Project, inputs: Arrays | None, raw: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Raw numbers to run front end and network on; None where it is the network alone that is asked for."""
     front_end = project.front_end
     if front_end is None:
+        if raw is not None:
+            raise UserError(f"{directory}: the project takes no raw numbers; give its network's inputs")
         return None
+    if raw is not None:
+        return front_end.fit(raw, "--raw")
     if inputs is None:
         return _vectors(directory, lambda text: read_samples(text, project.name, front_end))
-    if isinstance(inputs, Mapping) or np.asarray(inputs).dtype != np.int16:
+    if isinstance(inputs, Mapping) or np.asarray(inputs).dtype != front_end.raw_type or front_end.raw_type == np.float32:
         return None
-    return fit_sounds(front_end, inputs, "--inputs")
+    return front_end.fit(inputs, "--inputs")
 
 
 def read_graph(directory: Path, project: Project) -> Graph:
@@ -151,6 +174,41 @@ def _vectors(directory: Path, read: Callable[[str], T]) -> T:
         raise UserError(f"{path}: cannot be read ({error}); give --inputs or export the project again") from None
 
 
+def _measure_anomaly(
+    directory: Path, project: Project, graph: Graph, core: Core, inputs: Mapping[str, NDArray[Any]]
+) -> AnomalyMeasurement:
+    """Run network and score, and measure the score."""
+    from codegen.emulator import ModelInterface, execute
+    from codegen.project.rendering import prefixed, render
+
+    name, given = project.name, inputs[graph.inputs[0]]
+    behind = -(-project.network_arena_bytes // _RESULT_BYTES) * _RESULT_BYTES
+    layers = (*((layer.name, layer.function) for layer in project.layers), ("anomaly score", f"{name}_anomaly_score"))
+    interface = ModelInterface(
+        run=f"{name}_run_anomaly",
+        inputs=(),
+        outputs=((f"{name}_anomaly_result", _RESULT_BYTES),),
+        arena_bytes=behind + _RESULT_BYTES,
+        arena_align=project.arena_align,
+        layers=layers,
+        argument_bytes=graph[graph.inputs[0]].nbytes,
+    )
+    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+        harness = Path(scratch) / "anomaly_harness.c"
+        harness.write_text(prefixed(render("anomaly_harness.c", m=name, behind=behind), name), encoding="utf-8")
+        roots = [interface.run, interface.outputs[0][0], f"{name}_is_anomaly"]
+        program = build(directory, project, core, roots, Path(scratch) / "model.elf", beside=[harness])
+        execution = execute(program.path, core, interface, [[example.tobytes()] for example in given], watch_memory=False)
+    own = {f"{name}_anomaly_score", f"{name}_is_anomaly", f"{name}_anomaly_log2"}
+    profile = execution.layers[-2]  # the last is the run function itself
+    return AnomalyMeasurement(
+        flash=sum(function.size for function in program.functions if function.name in own),
+        instructions=profile.instructions,
+        cycles=profile.cycles,
+        scores=tuple(int.from_bytes(outputs[0][:4], "little", signed=True) for outputs in execution.outputs),
+    )
+
+
 def build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path, *, beside: Sequence[Path] = ()) -> Elf:
     """Link what ``roots`` reach of the project in ``directory``, and of the C files ``beside`` it, for ``core``.
 
@@ -162,11 +220,10 @@ def build(directory: Path, project: Project, core: Core, roots: Sequence[str], o
     sources = sorted((directory / "src").glob("*.c"))
     if not sources:
         raise UserError(f"{directory / 'src'}: holds no C sources; export the project again")
-    sources += beside
     include_dirs = [directory / "include", directory / "src"]
     try:
         ZigCompiler().link(
-            sources, include_dirs=include_dirs, core=core, optimize=project.optimize, roots=list(roots), output=output
+            [*sources, *beside], include_dirs=include_dirs, core=core, optimize=project.optimize, roots=list(roots), output=output
         )
     except CompileError as error:
         first = next((line for line in str(error).splitlines() if "error" in line), str(error).splitlines()[0])
@@ -185,36 +242,40 @@ def _measure(
     core: Core,
     inputs: Mapping[str, NDArray[Any]],
     expected: Mapping[str, NDArray[Any]],
-    sounds: NDArray[np.int16] | None = None,
+    raw: NDArray[Any] | None = None,
+    *,
+    differ: NDArray[np.bool_] | None = None,
 ) -> Verification:
-    """Measure the network on ``inputs`` or, with ``sounds`` that these come of, features and network."""
+    """Measure the network on ``inputs`` or, with the ``raw`` numbers that these come of, front end and network. ``differ`` marks
+    inputs that are known to give something else than they should."""
     from codegen.emulator import ModelInterface
     from codegen.toolchain import ZigCompiler
 
-    symbols = _symbols(project, graph, sound=sounds is not None)
+    front_end = None if raw is None else project.front_end
+    symbols = _symbols(project, graph, front_end)
     calls = tuple((layer.name, layer.function) for layer in project.layers)
     interface = ModelInterface(
         run=symbols.run,
-        inputs=() if sounds is not None else tuple((s, graph[n].nbytes) for s, n in zip(symbols.inputs, graph.inputs, strict=True)),
+        inputs=() if raw is not None else tuple((s, graph[n].nbytes) for s, n in zip(symbols.inputs, graph.inputs, strict=True)),
         outputs=tuple((s, graph[name].nbytes) for s, name in zip(symbols.outputs, graph.outputs, strict=True)),
-        arena_bytes=project.network_arena_bytes if sounds is None else project.arena_bytes,
+        arena_bytes=project.network_arena_bytes if front_end is None else project.arena_bytes,
         arena_align=project.arena_align,
-        layers=calls if sounds is None else ((FEATURES, f"{project.name}_features"), *calls),
-        argument_bytes=0 if sounds is None else sounds[0].nbytes,
+        layers=calls if front_end is None else ((FEATURES, f"{project.name}_{front_end.function}"), *calls),
+        argument_bytes=0 if raw is None else raw[0].nbytes,
     )
     count = len(next(iter(inputs.values())))
-    if sounds is None:
+    if raw is None:
         stimuli = [[inputs[name][i].tobytes() for name in graph.inputs] for i in range(count)]
     else:
-        stimuli = [[np.ascontiguousarray(sound).tobytes()] for sound in sounds]
+        stimuli = [[np.ascontiguousarray(example).tobytes()] for example in raw]
     wanted = [tuple(expected[name][i].tobytes() for name in graph.outputs) for i in range(count)]
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
         program = build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
         executions = _execute(program, core, interface, stimuli)
     unequal = [any(tuple(e.outputs[i]) != wanted[i] for e in executions) for i in range(count)]
-    return _verification(
-        project, core, interface, program, executions, sum(unequal), count, ZigCompiler().identity, sound=sounds is not None
-    )
+    if differ is not None:
+        unequal = [one or bool(other) for one, other in zip(unequal, differ, strict=True)]
+    return _verification(project, front_end, core, interface, program, executions, sum(unequal), count, ZigCompiler().identity)
 
 
 def _execute(program: Elf, core: Core, interface: ModelInterface, stimuli: Sequence[Sequence[bytes]]) -> list[Execution]:
@@ -239,6 +300,7 @@ def _execute(program: Elf, core: Core, interface: ModelInterface, stimuli: Seque
 
 def _verification(
     project: Project,
+    front_end: Preprocessing | None,
     core: Core,
     interface: ModelInterface,
     program: Elf,
@@ -246,11 +308,9 @@ def _verification(
     mismatches: int,
     count: int,
     compiler: str,
-    *,
-    sound: bool,
 ) -> Verification:
     first = executions[0]
-    features = (ProjectLayer(FEATURES, "Spectrogram", "", "", 0),) if sound else ()
+    features = () if front_end is None else (ProjectLayer(FEATURES, front_end.operator, "", "", 0),)
     layers = (*features, *project.layers)
     flash = Flash(program.code, program.constants + program.initial_data)
     own_board = core.name == project.core
@@ -266,7 +326,7 @@ def _verification(
             scratch=project.scratch_bytes,
             stack=max(e.stack_bytes for e in executions),
             static=program.static,
-            state=project.front_end.state_bytes if sound and project.front_end is not None else 0,
+            state=0 if front_end is None else front_end.state_bytes,
         ),
         flash=flash,
         macs=sum(layer.macs for layer in project.layers),

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.anomaly import AnomalyDetector, anomaly_detector
+from codegen.ir import Graph
 from nas.datasets import Dataset
 
 FLOOR = 1e-4
@@ -31,6 +33,11 @@ def anomaly_scores(inputs: NDArray[np.float32], outputs: NDArray[np.float32], *,
     of_channels = squares.mean(axis=(1, 2) if channels else (1, 2, 3))
     scores: NDArray[np.float64] = np.log(FLOOR + of_channels).reshape(len(inputs), -1).mean(axis=1)
     return scores
+
+
+def detector(graph: Graph, dataset: Dataset, threshold: int = 0) -> AnomalyDetector:
+    """The same score of the int8 network for ``dataset``, in integers."""
+    return anomaly_detector(graph, channels=has_channels(dataset), floor=FLOOR, threshold=threshold, false_alarms=FALSE_ALARMS)
 
 
 def has_channels(dataset: Dataset) -> bool:
@@ -82,5 +89,5 @@ def _place(rng: np.random.Generator, size: int, side: int) -> slice:
 
 
 def alarm_threshold(scores: NDArray[np.float64]) -> float:
-    """The score above which :data:`FALSE_ALARMS` of these normal examples lie."""
-    return float(np.quantile(scores, 1 - FALSE_ALARMS))
+    """The score of one of these normal examples, above which :data:`FALSE_ALARMS` of them lie."""
+    return float(np.quantile(scores, 1 - FALSE_ALARMS, method="lower"))

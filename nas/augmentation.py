@@ -1,7 +1,9 @@
-"""Random changes of training examples that keep their label: of images fresh ones for every batch, of sounds a few copies."""
+"""Random changes of training examples that keep their label: of images and motion fresh ones for every batch, of sounds a few
+copies."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +46,72 @@ class ImageAugmentation:
         theta[:, 1, 2] = draws[5] * self.shift * 2 / height
         grid = affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
         return grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+@dataclass(frozen=True)
+class MotionAugmentation:
+    """Jitter, scaling, a shift in time and a rotation of the sensor, as for wearables (Um et al. 2017,
+    https://arxiv.org/abs/1706.00527), of windows whose channels have mean 0 and deviation 1.
+
+    ``triples`` are the channels of an x, y and z axis each; all sensors turn together, as those on one board do. They are turned in
+    the units of the recording, ``x / scale + offset``: gravity turns with them.
+    """
+
+    jitter: float = 0.05
+    """Deviation of the noise that is added."""
+    scaling: float = 0.1
+    """Deviation of the factor of each channel."""
+    rotation: float = 0.26
+    """Largest rotation either way about any axis, in radians."""
+    shift: float = 0.1
+    """Largest shift either way, as a part of the window; the first or last sample stands for those that are missing."""
+    triples: tuple[tuple[int, int, int], ...] = ()
+    offset: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """``x`` float32 ``(N, C, 1, W)`` → the same shape; draws come from ``generator`` (on the CPU)."""
+        n, channels, _, width = x.shape
+        if self.triples and self.rotation:
+            x = self._turned(x, generator)
+        if self.shift:
+            begin = torch.round((torch.rand(n, 1, generator=generator) * 2 - 1) * self.shift * width).long()
+            places = (torch.arange(width) + begin).clamp(0, width - 1).to(x.device)
+            x = torch.gather(x, 3, places[:, None, None, :].expand(x.shape))
+        factors = 1 + self.scaling * torch.randn(n, channels, 1, 1, generator=generator)
+        noise = self.jitter * torch.randn(x.shape, generator=generator)
+        return x * factors.to(x.device) + noise.to(x.device)
+
+    def _turned(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        n = len(x)
+        axis = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=1)
+        angle = (torch.rand(n, 1, 1, generator=generator) * 2 - 1) * self.rotation
+        cross = torch.zeros(n, 3, 3)
+        for row, column, of, sign in ((0, 1, 2, -1), (0, 2, 1, 1), (1, 0, 2, 1), (1, 2, 0, -1), (2, 0, 1, -1), (2, 1, 0, 1)):
+            cross[:, row, column] = sign * axis[:, of]
+        turn = torch.eye(3) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)  # Rodrigues' formula
+        turned = x.clone()
+        for triple in self.triples:
+            at = list(triple)
+            offset, scale = (torch.tensor(values)[at] for values in (self.offset, self.scale))
+            matrix = (scale[:, None] * turn / scale).to(x.device)
+            moved = (scale * (turn @ offset - offset)).to(x.device)
+            turned[:, at, 0] = matrix @ x[:, at, 0] + moved[:, :, None]
+        return turned
+
+
+def axis_triples(channels: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """The channels of an x, y and z axis each, by names that differ in that letter alone: ``acc_x_g``, ``acc_y_g``, ``acc_z_g``."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for i, name in enumerate(channels):
+        for at, letter in enumerate(name.lower()):
+            if letter in "xyz":
+                found.setdefault((name[:at], name[at + 1 :]), {})[letter] = i
+    triples: list[tuple[int, int, int]] = []
+    for axes in found.values():
+        if len(axes) == 3 and set(axes.values()).isdisjoint(index for triple in triples for index in triple):
+            triples.append((axes["x"], axes["y"], axes["z"]))
+    return tuple(triples)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from cost_models.limits import Limits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from codegen.anomaly import AnomalyDetector
     from codegen.boards import Board
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.measurement import Verification
     from codegen.optimize import Optimize
@@ -65,11 +66,13 @@ def build_project(
     limits: Limits | None = None,
     force: bool = False,
     choose: Chooser | None = None,
-    front_end: FrontEnd | None = None,
+    front_end: Preprocessing | None = None,
+    detector: AnomalyDetector | None = None,
     stream: Stream | None = None,
 ) -> Build:
     """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules;
-    with a ``front_end`` inputs are sounds; ``stream`` is what ``<m>_push`` does, whose costs are measured and noted in the report.
+    with a ``front_end`` inputs are raw. ``detector`` scores reconstructions; ``stream`` is what ``<m>_push`` does, whose costs are
+    measured and noted in the report.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
@@ -86,9 +89,18 @@ def build_project(
     core, arena_limit = find_core(board.core), None
     while True:
         model = compile_graph(
-            graph, core, name=name, optimize=optimize, choose=choose, arena_limit=arena_limit, front_end=front_end, stream=stream
+            graph,
+            core,
+            name=name,
+            optimize=optimize,
+            choose=choose,
+            arena_limit=arena_limit,
+            front_end=front_end,
+            detector=detector,
+            stream=stream,
         )
-        verification = measure_model(model, board=board, inputs=inputs, expect=expect)
+        given = {"inputs": inputs} if front_end is None else {"raw": inputs}
+        verification = measure_model(model, board=board, expect=expect, **given)
         ram = verification.ram
         if limits.ram is None or ram.total <= limits.ram:
             break

@@ -72,6 +72,7 @@ def export_network(
         force=force,
         choose=choose,
         front_end=network.front_end,
+        detector=network.detector,
         stream=network.stream,
     )
     return Exported(build, predicted, reason)

@@ -50,6 +50,7 @@ def write_interchange(network: Trained, format: Format, path: Path) -> dict[str,
 
     :raises UserError: if an operator has no form in the format; nothing is written then.
     """
+    from codegen.features import FrontEnd
     from nas.files import write_atomically
 
     graph = network.graph
@@ -62,7 +63,7 @@ def write_interchange(network: Trained, format: Format, path: Path) -> dict[str,
         "operators": len(graph.ops),
         "inputs": [_border(graph[name], format) for name in graph.inputs],
         "outputs": [_border(graph[name], format) for name in graph.outputs],
-        "features": network.front_end is not None,
+        "features": isinstance(network.front_end, FrontEnd),
     }
 
 

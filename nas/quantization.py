@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from codegen import reference
+from codegen.anomaly import AnomalyDetector
 from codegen.importers.torch_network import QuantizedNetwork, prepare, to_graph
 from codegen.ir import Graph
 from codegen.requantize import round_half_away
-from nas.anomaly import anomaly_scores, has_channels
+from nas.anomaly import alarm_threshold, detector
 from nas.datasets import Dataset
 from nas.training import Recipe, tensors, train
 
@@ -78,15 +79,24 @@ def int8_outputs(graph: Graph, x: NDArray[np.float32]) -> NDArray[np.int8]:
 def int8_answers(graph: Graph, dataset: Dataset) -> NDArray[Any]:
     """What the integer network answers ``(N,)``: the class that it takes each example for (of equal outputs the first counts), or
     how anomalous the example is, by the integers that go in and come out."""
-    outputs = int8_outputs(graph, dataset.x)
-    if dataset.normal is None:
-        classes: NDArray[np.intp] = outputs.argmax(1)
-        return classes
-    inputs = quantize_input(graph, dataset.x)
-    source, result = graph[graph.inputs[0]], graph[graph.outputs[0]]
-    real_inputs = ((inputs.astype(np.float32) - source.zero_point) * source.scale).astype(np.float32)
-    real_outputs = ((outputs.astype(np.float32) - result.zero_point) * result.scale).astype(np.float32)
-    return anomaly_scores(real_inputs, real_outputs.reshape(real_inputs.shape), channels=has_channels(dataset))
+    if dataset.normal is not None:
+        return detector(graph, dataset).real(int8_scores(graph, dataset))
+    classes: NDArray[np.intp] = int8_outputs(graph, dataset.x).argmax(1)
+    return classes
+
+
+def int8_scores(graph: Graph, dataset: Dataset) -> NDArray[np.int64]:
+    """How anomalous each example is ``(N,)``, in integers as the program has it."""
+    return detector(graph, dataset)(quantize_input(graph, dataset.x), int8_outputs(graph, dataset.x))
+
+
+def fitted_detector(graph: Graph, validation: Dataset) -> AnomalyDetector | None:
+    """The detector whose alarm is above what few of the normal examples of ``validation`` pass, in the form that the program sees;
+    None where there are no anomalies to detect."""
+    if validation.normal is None:
+        return None
+    normal = validation.subset(np.flatnonzero(~validation.anomalous))
+    return detector(graph, validation, int(alarm_threshold(int8_scores(graph, normal).astype(np.float64))))
 
 
 def int8_accuracy(graph: Graph, dataset: Dataset) -> float:

@@ -14,12 +14,12 @@ from nas.study.board_report import board_names, pick_board, read_report_on
 from nas.study.finalists import Finalist, c_name, read_finalist
 from nas.study.settings import SearchSettings, read_run_settings
 from nas.study.trials import read_trial
-from search_spaces import SpectrogramInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from codegen.features import FrontEnd
+    from codegen.anomaly import AnomalyDetector
+    from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.streaming import Stream
     from nas.datasets import Dataset
@@ -45,13 +45,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """An int8 graph with what makes its input of sounds, if anything does; where they are known, inputs of the built program from
-    the data, and what a report says of its origin; ``stream`` is how it listens all the time, if it can."""
+    """An int8 graph with what makes its input of raw numbers, if anything does, and what scores its output, if it detects
+    anomalies; where they are known, inputs of the built program from the data, and what a report says of its origin; ``stream`` is
+    how it listens all the time, if it can."""
 
     graph: Graph
     inputs: NDArray[Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    front_end: FrontEnd | None = None
+    front_end: Preprocessing | None = None
+    detector: AnomalyDetector | None = None
     stream: Stream | None = None
 
 
@@ -92,8 +94,7 @@ def shapes(source: Source, board: str | None = None) -> Trained:
     data = load_train(settings.data, settings.reading)
     space, front_ends = space_for(data), front_ends_for(data)
     architecture = space.from_params(read_trial(source.run, source.number).params)
-    taken = space.input(architecture)
-    front_end = front_ends(taken) if front_ends is not None and isinstance(taken, SpectrogramInput) else None
+    front_end = None if front_ends is None else front_ends(space.input(architecture))
     return Trained(space.graph(architecture), front_end=front_end)
 
 
@@ -133,16 +134,16 @@ def trained(source: Source, board: str | None = None) -> Trained:
             network = Trained(made.graph, front_end=made.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()
-    from nas.quantization import quantize_input
-    from nas.spectrograms import program_inputs
+    from nas.program_inputs import program_form, program_inputs
+    from nas.quantization import fitted_detector, quantize_input
 
-    inputs = program_inputs(validation, network.front_end)
-    if network.front_end is None:
-        inputs = quantize_input(network.graph, inputs)
+    front_end = network.front_end
+    inputs = quantize_input(network.graph, validation.x) if front_end is None else program_inputs(validation, front_end)
+    detector = fitted_detector(network.graph, program_form(validation, front_end))
     stream, operation = _stream(network, validation, known)
     if operation is not None:
         about["stream"] = {"operation": operation}
-    return replace(network, inputs=inputs, about=about, stream=stream)
+    return replace(network, inputs=inputs, about=about, detector=detector, stream=stream)
 
 
 def _stream(
@@ -153,7 +154,7 @@ def _stream(
     from codegen.streaming.settings import stream_settings_from_json
     from nas.streaming import choose_operation, stream_for
 
-    stream = stream_for(validation, network.graph, network.front_end)
+    stream = stream_for(validation, network.front_end)
     if stream is None:
         return None, None
     if known is None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from codegen.cache import cache_dir
 from codegen.errors import UserError
-from codegen.features import FrontEnd, SpectrogramSettings, normalized
+from codegen.features import FrontEnd, Preprocessing, SpectrogramSettings, normalized
 from codegen.features.settings import LEAST_FFT
 from nas.augmentation import SoundAugmentation
 from nas.datasets import Dataset, Normalization
@@ -33,6 +33,8 @@ HOPS = (16, 20, 32)
 FRAME = 32
 """Milliseconds, as hops are."""
 LEAST_FRAMES = 4
+MOST_RECONSTRUCTED = 640
+"""Values of a spectrogram that an autoencoder gives back, as many as the anomaly detector of MLPerf Tiny takes."""
 LOW = 20.0
 """Hz, where the lowest triangle begins; the highest ends at half the rate."""
 MOST_FITTED = 2_000
@@ -86,8 +88,18 @@ class FrontEnds:
             )
         return tuple(found)
 
-    def __call__(self, taken: SpectrogramInput) -> FrontEnd:
-        """What makes the spectrogram ``taken``, not fitted to any recordings."""
+    def reconstructed(self) -> SpectrogramInput:
+        """The one for autoencoders: that of most values, :data:`MOST_RECONSTRUCTED` at most.
+
+        :raises UserError: as :meth:`choices` does.
+        """
+        found = sorted(self.choices(), key=lambda taken: (taken.frames * taken.bands, taken.bands))
+        return next((taken for taken in reversed(found) if taken.frames * taken.bands <= MOST_RECONSTRUCTED), found[0])
+
+    def __call__(self, taken: object) -> FrontEnd:
+        """What makes the :class:`SpectrogramInput` ``taken``, not fitted to any recordings."""
+        if not isinstance(taken, SpectrogramInput):
+            raise TypeError(f"networks of sounds take spectrograms, not {taken}")
         settings = _settings(self.rate, taken.bands, taken.hop)
         if settings is None or settings.frames(self.samples) != taken.frames:
             raise UserError(
@@ -121,10 +133,10 @@ def fitted(taken: SpectrogramInput, train_set: Dataset) -> FrontEnd:
     return FrontEnd(settings, front_end.frames)
 
 
-def network_form(dataset: Dataset, front_end: FrontEnd | None, *, varied: bool = False) -> Dataset:
-    """``dataset`` as a network sees it: int8 spectrograms in the place of clips and, if ``varied``, those of varied clips beside
-    them (:attr:`Dataset.variants`); from the cache if known. Without a front end the data is what the network sees."""
-    if front_end is None:
+def network_form(dataset: Dataset, front_end: Preprocessing | None, *, varied: bool = False) -> Dataset:
+    """``dataset`` as a network in training sees it: int8 spectrograms in the place of clips and, if ``varied``, those of varied
+    clips beside them (:attr:`Dataset.variants`); from the cache if known. What is no sound it sees as it is, in real numbers."""
+    if not isinstance(front_end, FrontEnd):
         return dataset
     settings, sounds = front_end.settings, clips(dataset)
     stored = _cached(_key("features", sounds, settings), lambda: front_end(sounds))
@@ -153,17 +165,14 @@ class NetworkData:
 def network_data(
     space: SearchSpace, architecture: Architecture, train_set: Dataset, validation: Dataset, *, varied: bool
 ) -> NetworkData:
-    """The data in the form that ``architecture`` asks for; ``varied`` clips are for trainings that augment."""
+    """The data in the form that ``architecture`` asks for; ``varied`` clips are for trainings that augment, of classifiers: a
+    detector of anomalies is not to learn what is none of the normal sounds."""
     taken = space.input(architecture)
     if not isinstance(taken, SpectrogramInput):
         return NetworkData(train_set, validation, None)
     front_end = fitted(taken, train_set)
+    varied = varied and train_set.normal is None
     return NetworkData(network_form(train_set, front_end, varied=varied), network_form(validation, front_end), front_end)
-
-
-def program_inputs(dataset: Dataset, front_end: FrontEnd | None) -> NDArray[Any]:
-    """What a built program is run on: sounds, int16 ``(N, samples)``, or the network's real inputs where there is no front end."""
-    return dataset.x if front_end is None else clips(dataset)[:, : front_end.samples]
 
 
 def clips(dataset: Dataset) -> NDArray[np.int16]:

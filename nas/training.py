@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from nas.anomaly import anomaly_scores, has_channels
-from nas.augmentation import ImageAugmentation
+from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
 from nas.datasets import Dataset
 from nas.metrics import weighs_classes_equally
 from search_spaces import Architecture, SearchSpace
 
 OnEpoch = Callable[[int, "float | None"], None]
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+"""Varies a batch ``(N, C, H, W)``."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Recipe:
     """Fraction of the steps over which the learning rate rises."""
     label_smoothing: float = 0.05
     augment: bool = False
-    """Whether images and sounds are varied (:mod:`nas.augmentation`): worth it for long trainings, not for short ones."""
+    """Whether images, sounds and motion are varied (:mod:`nas.augmentation`): worth it for long trainings, not for short ones."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,13 @@ def train(
     recipe: Recipe,
     seed: int,
     on_epoch: OnEpoch | None = None,
+    *,
+    augmentation: Augmentation | None = None,
 ) -> TrainingResult:
     """Train ``module`` in place; it ends in evaluation mode, on the :func:`device`.
 
     ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
+    ``augmentation`` varies batches instead of what suits the data.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
@@ -135,7 +140,8 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False
     )
-    augmentation = ImageAugmentation() if recipe.augment and train_set.kind == "image" else None
+    if augmentation is None and recipe.augment:
+        augmentation = suitable_augmentation(train_set)
     loss_of = _loss(train_set, recipe)
     varied = recipe.augment and train_set.variants is not None
     curve: list[float] = []
@@ -162,6 +168,18 @@ def train(
             on_epoch(epoch, accuracy)
     module.eval()
     return TrainingResult(curve[-1] if curve else None, tuple(curve), tuple(losses), time.perf_counter() - start)
+
+
+def suitable_augmentation(train_set: Dataset) -> Augmentation | None:
+    """What varies batches of the data where a recipe asks for it: images, and of motion the sensor's direction; sounds have
+    variants instead. Jitter, scaling and shift of motion added nothing to that (``scripts/bench_augmentation.py``)."""
+    if train_set.kind == "image":
+        return ImageAugmentation()
+    norm, triples = train_set.normalization, axis_triples(train_set.channels)
+    if train_set.kind != "series" or train_set.normal is not None or norm is None or not triples:
+        return None
+    offset, scale = (tuple(np.broadcast_to(values, len(train_set.channels)).tolist()) for values in (norm.offset, norm.scale))
+    return MotionAugmentation(jitter=0.0, scaling=0.0, shift=0.0, triples=triples, offset=offset, scale=scale)
 
 
 def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> float:

@@ -14,15 +14,30 @@ if TYPE_CHECKING:
 
     from codegen.measurement import Verification
     from codegen.streaming.verify import StreamVerification
-    from nas.recordings import Answer
+    from nas.recordings import Answer, FolderTest
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was measured, and what the program said of recordings, where any were given."""
+    """What was measured of the project in ``directory``, and where recordings were given, what the program said of them, or of a
+    folder of labelled ones, how many it got right."""
 
+    directory: Path
     measured: Verification
     answers: tuple[Answer, ...] = ()
+    test: FolderTest | None = None
+
+    def said(self) -> dict[str, Any]:
+        """What ``nas verify --json`` prints beside the measurement."""
+        answers = {"answers": [answer.to_json() for answer in self.answers]} if self.answers else {}
+        return answers | ({} if self.test is None else {"test": self.test.to_json()})
+
+    def render(self) -> list[str]:
+        """The same in words, a text each."""
+        from nas.recordings import render_answers
+
+        answers = [render_answers(self.directory, self.answers)] if self.answers else []
+        return answers + ([] if self.test is None else [self.test.render()])
 
 
 def verify_project(
@@ -37,22 +52,34 @@ def verify_project(
     """Build, run and compare the project at ``path``, or the winner of the run there.
 
     :param inputs: an array as :func:`codegen.verify.measure` takes it, or the ``.npy`` file that holds it; ``expect`` likewise.
-    :param raw: recordings (``.wav``), where the project takes sound, or inputs as plain bytes; instead of ``inputs``.
+    :param raw: recordings (``.wav``, ``.csv``, ``.png``, ...), a folder of labelled ones, or inputs as plain bytes; instead of
+        ``inputs``.
     :param core: another core to build for and run on than the project was exported for.
     :param board: of a run for several boards, the one whose winner is meant.
     :raises UserError: if there is no project, or a file or an array does not fit it.
     :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
     """
     from codegen.verify import measure
-    from nas.recordings import answers, are_sounds, read_sounds
+    from nas import recordings
+    from nas.raw_files import read_folder
 
     if inputs is not None and raw:
         raise UserError("--inputs and --raw: give one of them")
     directory = project_directory(path, board)
-    heard = bool(raw) and are_sounds(raw)
-    given = (read_sounds(directory, raw) if heard else _raw(raw)) if raw else _array(inputs, "--inputs")
-    result = measure(directory, inputs=given, expect=_array(expect, "--expect"), core=core)
-    return Verified(result, tuple(answers(directory, raw, result)) if heard else ())
+    wanted = _array(expect, "--expect")
+    if recordings.is_folder(raw):
+        if wanted is not None:
+            raise UserError(f"--expect: the expected classes of --raw {raw[0]} are its folders' names; leave it out")
+        folder = read_folder(directory, raw[0])
+        result = measure(directory, raw=recordings.to_emulate(folder), core=core)
+        return Verified(directory, result, test=recordings.test_folder(directory, folder, result))
+    form = recordings.common_form(raw) if raw else None
+    if form is not None:
+        examples = recordings.read_files(directory, raw, form)
+        result = measure(directory, raw=recordings.stacked(examples), expect=wanted, core=core)
+        return Verified(directory, result, tuple(recordings.answers(directory, examples, result)))
+    given = _raw(raw) if raw else _array(inputs, "--inputs")
+    return Verified(directory, measure(directory, inputs=given, expect=wanted, core=core))
 
 
 def verify_project_stream(path: Path, recording: Path, *, core: str | None = None, board: str | None = None) -> StreamVerification:

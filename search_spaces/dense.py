@@ -14,7 +14,7 @@ import numpy as np
 
 from codegen.errors import UserError
 from search_spaces._base import Architecture, Choice, SearchSpace, Suggest
-from search_spaces._inputs import ArrayInput, Shape
+from search_spaces._inputs import ArrayInput, Shape, SpectrogramInput
 from search_spaces._layers import Dense, Layer
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
@@ -29,19 +29,19 @@ class _DenseFamily(SearchSpace):
     :raises UserError: for an array without elements.
     """
 
-    def __init__(self, name: str, input_shape: Shape, choices: dict[str, tuple[Choice, ...]]) -> None:
-        if min(input_shape) < 1:
-            raise UserError(f"arrays of {'x'.join(map(str, input_shape))} have no elements")
+    def __init__(self, name: str, taken: ArrayInput | SpectrogramInput, choices: dict[str, tuple[Choice, ...]]) -> None:
+        if min(taken.shape) < 1:
+            raise UserError(f"arrays of {'x'.join(map(str, taken.shape))} have no elements")
         widths: dict[str, tuple[Choice, ...]] = {f"layer{i}_width": WIDTHS for i in range(1, MOST_LAYERS + 1)}
         super().__init__({"layers": tuple(range(MOST_LAYERS + 1)), **widths, **choices})
         self._name = name
-        self._input = ArrayInput(input_shape)
+        self._input = taken
 
     @property
     def name(self) -> str:
         return self._name
 
-    def input(self, architecture: Architecture) -> ArrayInput:
+    def input(self, architecture: Architecture) -> ArrayInput | SpectrogramInput:
         return self._input
 
     def complete(self, name: str, known: Mapping[str, Choice], rng: np.random.Generator) -> Choice:
@@ -63,7 +63,7 @@ class DenseSpace(_DenseFamily):
     def __init__(self, input_shape: Shape, classes: int) -> None:
         if classes < 2:
             raise UserError(f"a classifier needs at least 2 classes, the data has {classes}")
-        super().__init__(f"dense({'x'.join(map(str, input_shape))},{classes})", input_shape, {})
+        super().__init__(f"dense({'x'.join(map(str, input_shape))},{classes})", ArrayInput(input_shape), {})
         self.classes = classes
 
     def decode(self, suggest: Suggest) -> Architecture:
@@ -87,12 +87,15 @@ class AutoencoderSpace(_DenseFamily):
     Parameters: ``layers`` (before the code), ``layer<i>_width`` for each ``i`` from 1, ``code`` (values), and where there are
     layers ``decoder``: as many layers back, mirrored, or straight from the code to the output.
 
+    :param taken: the arrays' shape, or the spectrogram of sounds that is reconstructed.
     :raises UserError: for an array without elements.
     """
 
-    def __init__(self, input_shape: Shape) -> None:
-        name = f"autoencoder({'x'.join(map(str, input_shape))})"
-        super().__init__(name, input_shape, {"code": CODES, "decoder": DECODERS})
+    def __init__(self, taken: Shape | SpectrogramInput) -> None:
+        of = taken if isinstance(taken, SpectrogramInput) else ArrayInput(taken)
+        hop = f"@{of.hop}" if isinstance(of, SpectrogramInput) else ""
+        name = f"autoencoder({'x'.join(map(str, of.shape))}{hop})"
+        super().__init__(name, of, {"code": CODES, "decoder": DECODERS})
 
     def decode(self, suggest: Suggest) -> Architecture:
         values: list[tuple[str, Choice]] = [("layers", suggest("layers"))]

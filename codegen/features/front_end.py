@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
+from codegen.features.preprocessing import Preprocessing
+from codegen.features.raw_input import raw_input_from_json
 from codegen.features.reference import features
 from codegen.features.settings import SpectrogramSettings, from_json
 from codegen.ir import Graph
 
 _WORD = 4
+STREAMING = ("features_start", "features_push", "columns", "scratch", "run_columns")
+"""Functions by which firmware gives sound in pieces; they are linked, and charged to flash, beside the one that takes it whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ def _words(count: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontEnd:
+class FrontEnd(Preprocessing):
     """Spectrograms of ``frames`` columns by ``settings``, which a network takes as ``(frames, columns, 1)``.
 
     While they are computed nothing of the network is alive, so their scratch memory lies in its arena, beside the columns.
@@ -38,6 +42,25 @@ class FrontEnd:
 
     settings: SpectrogramSettings
     frames: int
+
+    operator: ClassVar[str] = "Spectrogram"
+    linked: ClassVar[tuple[str, ...]] = STREAMING
+
+    @property
+    def noun(self) -> str:
+        return "samples"
+
+    @property
+    def function(self) -> str:
+        return "features"
+
+    @property
+    def raw_type(self) -> np.dtype[Any]:
+        return np.dtype(np.int16)
+
+    @property
+    def raw_size(self) -> int:
+        return self.samples
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -90,11 +113,26 @@ class FrontEnd:
             raise UserError(f"features: clips are {list(clips.shape)}; (clips, {self.samples} samples) are needed")
         return features(self.settings, clips[:, : self.samples])
 
-    def check(self, graph: Graph) -> None:
-        """Check that ``graph`` takes what the features give.
+    def fit(self, raw: Any, what: str) -> NDArray[Any]:
+        """Of sounds that are longer the first samples."""
+        array: NDArray[Any] = np.empty(0) if isinstance(raw, Mapping) else np.asarray(raw)
+        if array.dtype != np.int16:
+            raise UserError(f"{what}: the array is {array.dtype}, sounds are int16 (n, {self.samples})")
+        given = array[None] if array.ndim == 1 else array
+        if given.ndim != 2 or not len(given) or given.shape[1] < self.samples:
+            raise UserError(f"{what}: the array has the shape {list(given.shape)}, sounds are (n, {self.samples} samples or more)")
+        return given[:, : self.samples]
 
-        :raises UserError: if it has several inputs, or one of another shape, scale or zero point.
-        """
+    def typical(self) -> NDArray[Any]:
+        return np.random.default_rng(0).normal(0, 1000, self.samples).astype(np.int16)
+
+    def sources(self, name: str, input_offset: int, arena_bytes: int) -> dict[str, str]:
+        from codegen.features.c_source import c_sources, sample_sources
+
+        placement = self.place(input_offset, arena_bytes)
+        return c_sources(self.settings, name) | sample_sources(self, placement, input_offset, name)
+
+    def check(self, graph: Graph) -> None:
         tensor = graph[graph.inputs[0]]
         taken = (len(graph.inputs), tensor.dtype, tensor.shape[1:])
         if taken != (1, "int8", self.shape):
@@ -106,15 +144,16 @@ class FrontEnd:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """What :func:`front_end_from_json` reads."""
         return {"frames": self.frames, "settings": self.settings.to_json()}
 
 
-def front_end_from_json(value: Mapping[str, Any]) -> FrontEnd:
-    """The front end that :meth:`FrontEnd.to_json` wrote.
+def front_end_from_json(value: Mapping[str, Any]) -> Preprocessing:
+    """What :meth:`Preprocessing.to_json` wrote.
 
     :raises UserError: if it is damaged or of another version.
     """
+    if "form" in value:
+        return raw_input_from_json(value)
     frames, settings = value.get("frames"), value.get("settings")
     if not isinstance(frames, int) or frames < 1 or not isinstance(settings, Mapping):
         raise UserError("features: frames and settings are needed; search or export anew")

@@ -11,19 +11,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from codegen import elf
 from codegen.cache import cache_dir
 from codegen.cores import Core
 from codegen.emulator import Execution, ModelInterface, execute
-from codegen.features.c_source import TEMPLATES, c_sources, sample_sources
-from codegen.features.front_end import FrontEnd, Placement
+from codegen.features.c_source import TEMPLATES
+from codegen.features.preprocessing import Preprocessing
 from codegen.measurement import Flash
 from codegen.optimize import Optimize
 from codegen.project.rendering import prefixed, render
 from codegen.toolchain import ZigCompiler
-from codegen.verify import STREAMING
 
 _VERSION = 1
 """Of what is in the cache; to be raised where the emulator or this module comes to count otherwise."""
@@ -35,10 +32,11 @@ _ALIGN = 8
 
 @dataclass(frozen=True, slots=True)
 class FrontEndCosts:
-    """What ``<m>_run_samples`` costs beside the network; bytes, and counts per window of samples.
+    """What ``<m>_run_samples`` and its like cost beside the network; bytes, and counts per window of samples or image.
 
     ``stack`` is the deepest one while features are computed, ``call`` what is on the stack when the network is entered.
-    ``flash`` includes the functions by which sound comes in pieces. ``flash_reads`` are bytes of constants that loads read.
+    ``flash`` includes the functions by which sound comes in pieces and what is linked of the compiler's support routines.
+    ``flash_reads`` are bytes of constants that loads read.
     """
 
     stack: int
@@ -59,8 +57,8 @@ class FrontEndCosts:
 
 
 @lru_cache(maxsize=256)
-def front_end_costs(front_end: FrontEnd, core: Core, optimize: Optimize = "balanced") -> FrontEndCosts:
-    """Build the front end for ``core`` and run it on noise in the emulator; what was measured before comes from the cache.
+def front_end_costs(front_end: Preprocessing, core: Core, optimize: Optimize = "balanced") -> FrontEndCosts:
+    """Build ``front_end`` for ``core`` and run it on noise in the emulator; what was measured before comes from the cache.
 
     :raises codegen.toolchain.CompileError: if the compiler is missing.
     """
@@ -80,19 +78,20 @@ def front_end_costs(front_end: FrontEnd, core: Core, optimize: Optimize = "balan
     return found
 
 
-def _files(front_end: FrontEnd) -> dict[str, str]:
-    placement = Placement(0, front_end.arena_bytes(0) - front_end.scratch_bytes)
+def _files(front_end: Preprocessing) -> dict[str, str]:
     stand_in = {
         f"include/{_NAME}.h": render("no_network.h", package=TEMPLATES),
         "src/no_network.c": render("no_network.c", package=TEMPLATES, m=_NAME, depth=_DEPTH),
     }
     own = {path: prefixed(text, _NAME) for path, text in stand_in.items()}
-    return own | c_sources(front_end.settings, _NAME) | sample_sources(front_end, placement, 0, _NAME)
+    return own | front_end.sources(_NAME, 0, front_end.arena_bytes(0))
 
 
-def _measure(front_end: FrontEnd, files: dict[str, str], core: Core, optimize: Optimize, compiler: ZigCompiler) -> FrontEndCosts:
-    noise = np.random.default_rng(0).normal(0, 1000, front_end.samples).astype(np.int16).tobytes()
-    roots = ["run_samples", "run", "shallow", "deep", *STREAMING]
+def _measure(
+    front_end: Preprocessing, files: dict[str, str], core: Core, optimize: Optimize, compiler: ZigCompiler
+) -> FrontEndCosts:
+    raw = front_end.typical().tobytes()
+    roots = [front_end.entry, "run", "shallow", "deep", *front_end.linked]
     with tempfile.TemporaryDirectory(prefix="features-") as scratch:
         directory = Path(scratch)
         for path, text in files.items():
@@ -118,8 +117,8 @@ def _measure(front_end: FrontEnd, files: dict[str, str], core: Core, optimize: O
             )
             return execute(built, core, interface, [argument])
 
-        features, nothing = run("run_samples", "shallow", noise), run("run", "shallow")
-        beneath = run("run_samples", "deep", noise).stack_bytes - run("run", "deep").stack_bytes
+        features, nothing = run(front_end.entry, "shallow", raw), run("run", "shallow")
+        beneath = run(front_end.entry, "deep", raw).stack_bytes - run("run", "deep").stack_bytes
         program = elf.read(built)
     stand_in = {f"{_NAME}_{name}" for name in ("input", "run", "shallow", "deep", "descend")}
     own = sum(function.size for function in program.functions if function.name in stand_in)

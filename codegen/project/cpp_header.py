@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from codegen.features import FrontEnd
 from codegen.project.borders import Border, borders
 from codegen.project.rendering import render
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def cpp_header(model: CompiledModel) -> str:
     """``include/<m>.hpp``."""
-    name, heard = model.name, model.front_end is not None
+    name, heard = model.name, isinstance(model.front_end, FrontEnd)
     sides = borders(model.graph, model.plan.offsets)
     return render(
         "model.hpp",
@@ -56,7 +57,7 @@ def sketch(model: CompiledModel) -> str:
     """``examples/inference/inference.ino``."""
     name, inside = model.name, f"{model.name}_nn"
     sides = borders(model.graph, model.plan.offsets)
-    heard = model.front_end is not None
+    heard = isinstance(model.front_end, FrontEnd)
     samples = f"static int16_t samples[{inside}::samples];\n" if heard else ""
     return render(
         "inference.ino",

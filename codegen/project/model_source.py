@@ -85,7 +85,7 @@ def run_source(model: CompiledModel) -> str:
 def step_source(model: CompiledModel, columns: str = "") -> str:
     """``src/<m>_step.c``: the same calls one at a time, in a file of its own, so that ``<m>_run`` becomes what it would without.
 
-    :param columns: of a model with a front end, the function that takes its columns.
+    :param columns: of a model that takes sound, the function that takes its columns.
     """
     symbols, indent = _symbols(model), "        "
     bodies = [_call(model, layer, symbols, indent) for layer in model.layers] or [""]
@@ -93,7 +93,7 @@ def step_source(model: CompiledModel, columns: str = "") -> str:
         "step.c",
         m=model.name,
         M=model.name.upper(),
-        header=f"{model.name}.h" if model.front_end is None else f"{model.name}_samples.h",
+        header=f"{model.name}_samples.h" if columns else f"{model.name}.h",
         at=render("at.c", m=model.name) if model.layers else "",
         layers="\n".join(f"    case {i}u:\n{body}{indent}break;" for i, body in enumerate(bodies)),
         columns=columns,

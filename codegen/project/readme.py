@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from codegen.memory_map import text_map
 from codegen.project.borders import Border, borders
-from codegen.project.c_text import float_literal, shape_text
+from codegen.project.c_text import C_TYPES, float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
 from codegen.project.qemu_board import qemu_board
 from codegen.project.rendering import render
@@ -18,7 +20,7 @@ from codegen.toolchain import OPTIMIZE
 if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
+    from codegen.features import FrontEnd, RawInput
 
 
 def readme(
@@ -44,9 +46,9 @@ def readme(
         arena_align=ARENA_ALIGN,
         count=vector_count(vectors),
         vector_bytes=f"{vector_bytes(model, vectors):,}",
-        sound="" if model.front_end is None else _sound(model, model.front_end),
+        front_end=_front_end(model) + _anomaly(model, report),
         stream="" if model.stream is None else stream_section(model, model.stream, report.get("stream")),
-        sound_rows=_sound_rows(model),
+        front_end_rows=_front_end_rows(model) + _anomaly_rows(model) + _stream_rows(model),
         figures=_figures(model, board, report),
         memory_map=text_map(model.layout),
         support=_support(support_routines),
@@ -131,16 +133,95 @@ def _sound(model: CompiledModel, front_end: FrontEnd) -> str:
     )
 
 
-def _sound_rows(model: CompiledModel) -> str:
-    name, rows = model.name, ""
-    if model.front_end is not None:
-        rows += (
-            f"| `include/{name}_samples.h`, `src/{name}_samples.c` | from samples of sound to the network's output |\n"
-            f"| `include/{name}_features.h`, `src/{name}_features.c`, `src/{name}_features_tables.c` | the spectrogram |\n"
+def _front_end(model: CompiledModel) -> str:
+    from codegen.features import FrontEnd, RawInput
+
+    if isinstance(model.front_end, FrontEnd):
+        return _sound(model, model.front_end)
+    return _raw(model, model.front_end) if isinstance(model.front_end, RawInput) else ""
+
+
+def _anomaly(model: CompiledModel, report: Mapping[str, Any]) -> str:
+    detector, raw, built = model.detector, model.front_end, report.get("built")
+    if detector is None:
+        return ""
+    name = model.name
+    copies = f"for (size_t i = 0; i < {name.upper()}_INPUT_BYTES; ++i) copy[i] = "
+    if raw is None:
+        keep, run = f"{copies}{name}_input(&arena)[i];", "run(&arena)"
+    elif raw.noun == "samples":
+        heard = f"(void){name}_features(samples, {name.upper()}_SAMPLES, {name}_scratch(&arena), {name}_columns(&arena));"
+        keep, run = f"{heard}\n{copies}{name}_columns(&arena)[i];", "run_columns(&arena)"
+    else:
+        keep, run = f"{name}_{raw.function}({raw.noun}, copy);", f"{raw.entry}(&arena, {raw.noun})"
+    cost = None if built is None else built.get("anomaly")
+    return render(
+        "anomaly.md",
+        m=name,
+        M=name.upper(),
+        bytes=f"{detector.channels * detector.places:,}",
+        keep=keep,
+        run=f"{name}_{run}",
+        threshold=f"{detector.threshold:,}",
+        real=f"{detector.real(np.array([detector.threshold]))[0]:.4f}",
+        false_alarms=f"{detector.false_alarms:.0%}",
+        floor=f"{detector.floor * detector.unit**2 / detector.places:.2g}",
+        cost=""
+        if cost is None
+        else f"It takes {cost['cycles']:,.0f} cycles and {cost['flash']:,} bytes of flash beside those below.",
+    )
+
+
+def _anomaly_rows(model: CompiledModel) -> str:
+    if model.detector is None:
+        return ""
+    return f"| `include/{model.name}_anomaly.h`, `src/{model.name}_anomaly.c` | the score of a reconstruction |\n"
+
+
+def _raw(model: CompiledModel, raw: RawInput) -> str:
+    return (
+        render(
+            "raw.md",
+            m=model.name,
+            M=model.name.upper(),
+            noun=raw.noun,
+            NOUN=raw.noun.upper(),
+            type=C_TYPES[raw.dtype],
+            size=f"{raw.raw_size:,}",
+            shape=shape_text(raw.shape),
+            rule=raw.rule,
+        ).rstrip("\n")
+        + "\n"
+    )
+
+
+def _stream_rows(model: CompiledModel) -> str:
+    if model.stream is None:
+        return ""
+    return f"| `include/{model.name}_stream.h`, `src/{model.name}_stream.c` | decisions while samples come in |\n"
+
+
+def _front_end_rows(model: CompiledModel) -> str:
+    from codegen.features import RawInput
+
+    name, front_end = model.name, model.front_end
+    if isinstance(front_end, RawInput):
+        noun = front_end.noun
+        pixels = (
+            f"| `src/{name}_run_pixels.c` | the same from pixels of any size, grey or coloured |\n"
+            if front_end.takes_pixels
+            else ""
         )
-    if model.stream is not None:
-        rows += f"| `include/{name}_stream.h`, `src/{name}_stream.c` | decisions while samples come in |\n"
-    return rows
+        return (
+            f"| `include/{name}_{noun}.h`, `src/{name}_run_{noun}.c` | from a recorded {noun} to the network's output |\n"
+            f"| `src/{name}_{noun}.c` | normalisation and quantisation |\n{pixels}"
+        )
+    if front_end is None:
+        return ""
+    return (
+        f"| `include/{name}_samples.h`, `src/{name}_samples.c` | from samples of sound to the network's output |\n"
+        f"| `include/{name}_features.h`, `src/{name}_features.c`, `src/{name}_features_tables.c` | the spectrogram |\n"
+    )
 
 
 def _support(routines: Sequence[str] | None) -> str:

@@ -13,8 +13,9 @@ from codegen.errors import UserError
 from codegen.project.model_source import ARENA_ALIGN
 
 if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.measurement import Verification
     from codegen.streaming import Stream
 
@@ -48,7 +49,8 @@ class Project:
     io_bytes: int
     scratch_bytes: int
     layers: tuple[ProjectLayer, ...]
-    front_end: FrontEnd | None
+    front_end: Preprocessing | None
+    detector: AnomalyDetector | None
     stream: Stream | None
     network_arena_bytes: int
     """Of the arena, what the network needs by itself."""
@@ -86,6 +88,7 @@ def report_json(
         ],
         "board": board.to_json(),
         "front_end": None if model.front_end is None else model.front_end.to_json(),
+        "detector": None if model.detector is None else model.detector.to_json(),
         "stream": None if model.stream is None else model.stream.to_json(),
     }
     return known
@@ -101,6 +104,7 @@ def read_project(directory: Path) -> Project:
 
     :raises UserError: if ``directory`` holds no exported project, or one of another format.
     """
+    from codegen.anomaly import detector_from_json
     from codegen.features import front_end_from_json
     from codegen.streaming import stream_from_json
 
@@ -119,7 +123,7 @@ def read_project(directory: Path) -> Project:
     if project.get("format") != FORMAT:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
     front_end = None if project.get("front_end") is None else front_end_from_json(project["front_end"])
-    stream = project.get("stream")
+    detector, stream = project.get("detector"), project.get("stream")
     try:
         return Project(
             name=project["name"],
@@ -133,6 +137,7 @@ def read_project(directory: Path) -> Project:
             scratch_bytes=project["scratch_bytes"],
             layers=tuple(ProjectLayer(**layer) for layer in project["layers"]),
             front_end=front_end,
+            detector=None if detector is None else detector_from_json(detector),
             stream=None if stream is None else stream_from_json(stream, front_end),
             network_arena_bytes=project.get("network_arena_bytes", project["arena_bytes"]),
         )

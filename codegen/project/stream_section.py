@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codegen.project.c_text import comment_text
+from codegen.project.c_text import C_TYPES, comment_text
 from codegen.project.rendering import render
 
 if TYPE_CHECKING:
@@ -26,11 +26,13 @@ def stream_section(model: CompiledModel, stream: Stream, about: Mapping[str, Any
     text = render(
         "stream.md",
         m=model.name,
-        what="sound" if sound else f"samples of {stream.row_bytes} `float` values, in the data's own units,",
+        what="sound"
+        if sound
+        else f"samples of {stream.row_bytes} `{C_TYPES[stream.sample_type.name]}` values, in the data's own units,",
         hop_text=_length(stream, stream.hop_samples),
         events=comment_text(", ".join(events)),
         window_text=_length(stream, stream.window_samples),
-        whole=f"{model.name}_run_samples" if sound else f"{model.name}_run",
+        whole=f"{model.name}_{stream.source.entry}",
         smoothing="those of each decision alone"
         if settings.smoothing == 1
         else f"means over the last {settings.smoothing} decisions",
@@ -68,8 +70,7 @@ def _figures(stream: Stream, built: Mapping[str, Any] | None, name: str) -> str:
             )
             rows.append(("", f"{built['cycles_per_second']:,}", note))
     table = "\n".join(["| | | |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)])
-    soft = "\n\nOn cores without a floating-point unit the compiler links its routines for `float`." if stream.sample_shape else ""
-    return f"{table}{soft}\n"
+    return f"{table}\n"
 
 
 def _curve(operation: Mapping[str, Any] | None) -> str:

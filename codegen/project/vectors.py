@@ -14,15 +14,15 @@ from codegen.ir import Graph
 from codegen.project.borders import borders
 from codegen.project.c_text import C_TYPES, initializer
 from codegen.project.rendering import render
-from codegen.samples import Arrays, fit_inputs, fit_sounds, sample_shape
+from codegen.samples import Arrays, fit_inputs, sample_shape
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
 
 MOST_VECTORS = 8
 SAMPLES = "samples"
-"""What the sounds are called in ``test/vectors.h``."""
+"""What raw inputs, such as sounds, are called in ``test/vectors.h``."""
 _MOST_BYTES = 64 * 1024
 _INDENT = "    "
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -30,15 +30,15 @@ _NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Inputs of the vectors: per graph input ``(n, *sample shape)``, and the ``samples`` of sound ``(n, samples)`` that they come
-    of, where the model has a front end."""
+    """Inputs of the vectors: per graph input ``(n, *sample shape)``, and the raw ``samples`` ``(n, size)`` that they come of, where
+    the model has a front end."""
 
     inputs: Mapping[str, NDArray[Any]]
-    samples: NDArray[np.int16] | None = None
+    samples: NDArray[Any] | None = None
 
 
 def choose(model: CompiledModel, given: Arrays | None) -> Vectors:
-    """Inputs for the vectors: the first of ``given``, as many as are a handful. Of a model with a front end these are sounds.
+    """Inputs for the vectors: the first of ``given``, as many as are a handful. Of a model with a front end these are raw.
 
     Without ``given``: both ends of the range, a ramp and two random inputs, always the same ones.
 
@@ -47,12 +47,8 @@ def choose(model: CompiledModel, given: Arrays | None) -> Vectors:
     graph, front_end = model.graph, model.front_end
     if front_end is None:
         return Vectors(_chosen_inputs(graph, given))
-    if given is None:
-        sounds = _made_up(2 * front_end.samples).view(np.int16)
-    else:
-        sounds = fit_sounds(front_end, given, "test vectors")
-        sounds = sounds[: _handful(2 * front_end.samples)]
-    return Vectors({graph.inputs[0]: front_end(sounds)}, sounds)
+    raw = front_end.made_up() if given is None else front_end.fit(given, "test vectors")[: _handful(_raw_bytes(front_end))]
+    return Vectors({graph.inputs[0]: front_end(raw)}, raw)
 
 
 def _chosen_inputs(graph: Graph, given: Arrays | None) -> dict[str, NDArray[Any]]:
@@ -62,6 +58,10 @@ def _chosen_inputs(graph: Graph, given: Arrays | None) -> dict[str, NDArray[Any]
     fitted = fit_inputs(graph, given, "test vectors")
     most = _handful(max(graph[name].nbytes for name in graph.inputs))
     return {name: array[:most] for name, array in fitted.items()}
+
+
+def _raw_bytes(front_end: Preprocessing) -> int:
+    return front_end.raw_size * front_end.raw_type.itemsize
 
 
 def _handful(nbytes: int) -> int:
@@ -126,12 +126,12 @@ def read_inputs(text: str, name: str, graph: Graph) -> dict[str, NDArray[Any]]:
     return found
 
 
-def read_samples(text: str, name: str, front_end: FrontEnd) -> NDArray[np.int16]:
-    """The samples in the text of ``test/vectors.h``, int16 ``(n, samples)``, as :func:`choose` gave them.
+def read_samples(text: str, name: str, front_end: Preprocessing) -> NDArray[Any]:
+    """The raw samples in the text of ``test/vectors.h``, ``(n, size)``, as :func:`choose` gave them.
 
     :raises ValueError: if they are not there in whole.
     """
-    return _read_array(text, name, SAMPLES, "int16", front_end.samples)
+    return _read_array(text, name, SAMPLES, front_end.raw_type.name, front_end.raw_size)
 
 
 def _read_array(text: str, name: str, label: str, dtype: str, size: int) -> NDArray[Any]:
@@ -145,12 +145,12 @@ def _read_array(text: str, name: str, label: str, dtype: str, size: int) -> NDAr
 
 def self_test_source(model: CompiledModel) -> str:
     """``test/<m>_self_test.c``."""
-    name, heard = model.name, model.front_end is not None
+    name, front_end = model.name, model.front_end
     sides = borders(model.graph, model.plan.offsets)
     copies = [
         f"            copy_bytes({name}_{b.label}(arena), {name}_vector_{b.label}[v], sizeof {name}_vector_{b.label}[v]);"
         for b in sides
-        if b.direction == "input" and not heard
+        if b.direction == "input" and front_end is None
     ]
     comparisons = [
         f"!equal_bytes({name}_{b.label}(arena), {name}_vector_{b.label}[v], sizeof {name}_vector_{b.label}[v])"
@@ -161,9 +161,9 @@ def self_test_source(model: CompiledModel) -> str:
         "self_test.c",
         m=name,
         M=name.upper(),
-        header=f"{name}_samples.h" if heard else f"{name}.h",
-        copy="" if heard else render("copy_bytes.c"),
-        copies="" if heard else "\n".join(["        if (arena != NULL) {", *copies, "        }", ""]),
-        run=f"{name}_run_samples(arena, {name}_vector_samples[v])" if heard else f"{name}_run(arena)",
+        header=f"{name}.h" if front_end is None else f"{name}_{front_end.noun}.h",
+        copy=render("copy_bytes.c") if front_end is None else "",
+        copies="\n".join(["        if (arena != NULL) {", *copies, "        }", ""]) if front_end is None else "",
+        run=f"{name}_run(arena)" if front_end is None else f"{name}_{front_end.entry}(arena, {name}_vector_{SAMPLES}[v])",
         comparisons="\n            || ".join(comparisons),
     )

@@ -24,7 +24,6 @@ from codegen.samples import Arrays
 if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
-    from codegen.features import FrontEnd
     from codegen.measurement import Verification
     from codegen.streaming import Stream
 
@@ -44,7 +43,7 @@ def write_project(
 
     :param report: keys of ``report.json`` beside those known here (limits, predicted, test, trial and so on).
     :param vectors: inputs ``(n, *sample shape)``, int8 or float32, per name where there are several; of a model with a front end
-        int16 sound ``(n, samples)``; the first few become ``test/vectors.h``.
+        raw ``(n, size)``; the first few become ``test/vectors.h``.
     :param built: what was measured of this very model, for ``report.json`` and the README.
     :raises UserError: if the directory is not empty or cannot be written.
     """
@@ -151,22 +150,23 @@ def model_sources(model: CompiledModel) -> dict[str, str]:
     }
     if model.micro_kernels:
         files[f"src/{name}_micro.h"] = kernel_source.micro_header(name, model.micro_kernels)
-    if model.front_end is None:
-        files[f"src/{name}_step.c"] = model_source.step_source(model)
-    else:
-        files |= _front_end_sources(model, model.front_end)
+    files |= front_end_sources(model)
+    if model.detector is not None:
+        files |= model.detector.sources(name)
     return files if model.stream is None else files | _stream_sources(model, model.stream)
 
 
-def _front_end_sources(model: CompiledModel, front_end: FrontEnd) -> dict[str, str]:
-    """The files by which samples of sound become the network's input, and the one that takes steps from there."""
-    from codegen.features.c_source import c_sources, sample_sources, step_columns
+def front_end_sources(model: CompiledModel) -> dict[str, str]:
+    """The files by which raw numbers become the network's input, and the one that takes steps, of sound from its columns on."""
+    from codegen.features import FrontEnd
+    from codegen.features.c_source import step_columns
 
+    name, front_end, columns = model.name, model.front_end, ""
     offset = model.plan.offsets[model.graph.inputs[0]]
-    placement = front_end.place(offset, model.arena_bytes)
-    steps = model_source.step_source(model, step_columns(placement, offset, model.name))
-    files = c_sources(front_end.settings, model.name) | sample_sources(front_end, placement, offset, model.name)
-    return files | {f"src/{model.name}_step.c": steps}
+    files = {} if front_end is None else front_end.sources(name, offset, model.arena_bytes)
+    if isinstance(front_end, FrontEnd):
+        columns = step_columns(front_end.place(offset, model.arena_bytes), offset, name)
+    return files | {f"src/{name}_step.c": model_source.step_source(model, columns)}
 
 
 def _stream_sources(model: CompiledModel, stream: Stream) -> dict[str, str]:

@@ -5,14 +5,12 @@
 """
 
 from codegen.streaming.reference import Decisions, decisions
-from codegen.streaming.series import SeriesWindow
 from codegen.streaming.settings import ONE, StreamSettings, default_settings
 from codegen.streaming.stream import Stream, sound_stream, stream_from_json
 
 __all__ = [
     "ONE",
     "Decisions",
-    "SeriesWindow",
     "Stream",
     "StreamSettings",
     "decisions",

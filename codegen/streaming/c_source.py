@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from codegen.features import FrontEnd
-from codegen.project.c_text import comment_text, float_literal, initializer
+from codegen.project.c_text import C_TYPES, comment_text, initializer
 from codegen.project.rendering import prefixed, render
 from codegen.streaming.reference import powers
 from codegen.streaming.stream import Stream
@@ -15,7 +15,7 @@ TEMPLATES = "codegen.streaming.templates"
 
 def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, str]:
     """Path → text of ``include/<name>_stream.h`` and ``src/<name>_stream.c``, which need the network's own files beside them, and
-    those of its features.
+    those of what makes its input.
 
     :param output_scale: of the network's output.
     """
@@ -26,7 +26,7 @@ def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, 
         "stream.h",
         package=TEMPLATES,
         **names,
-        include=f'#include "{name}_samples.h"\n' if sound else _channels(stream),
+        noun=stream.source.noun,
         rows=_rows(stream),
         classes=", ".join(f"{index} {comment_text(label)}" for index, label in enumerate(settings.classes)),
         window=stream.rows,
@@ -38,7 +38,7 @@ def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, 
         refractory=settings.refractory,
         state_bytes=stream.state_bytes,
         state="    NN_features_state features;\n" if sound else "",
-        per_sample="" if sound else ", of NN_STREAM_CHANNELS values each, in the units of the data that the network learnt from",
+        per_sample="" if sound else ", of NN_WINDOW_CHANNELS values each, in the units of the data that the network learnt from",
     )
     source = render(
         "stream.c",
@@ -49,7 +49,6 @@ def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, 
         power_values=initializer(table),
         start="    NN_features_start(&stream->features);\n" if sound else "",
         push=render("push_sound.c" if sound else "push_series.c", package=TEMPLATES),
-        normalization="" if sound else _normalization(stream),
     )
     files = {f"include/{name}_stream.h": header, f"src/{name}_stream.c": source}
     return {path: prefixed(text, name) for path, text in files.items()}
@@ -57,14 +56,14 @@ def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, 
 
 def harness_source(stream: Stream, pushes: int, name: str) -> str:
     """A C file that runs the stream of model ``name`` in the emulator, up to so many ``pushes`` a call."""
-    channels = 1 if isinstance(stream.source, FrontEnd) else stream.source.channels
+    channels = 1 if isinstance(stream.source, FrontEnd) else stream.row_bytes
     text = render("harness.c", package=TEMPLATES, pushes=pushes, sample=sample_type(stream), channels=channels)
     return prefixed(text.replace('"NN_stream.h"', f'"{name}_stream.h"'), name)
 
 
 def sample_type(stream: Stream) -> str:
     """C type of a sample's value."""
-    return "int16_t" if isinstance(stream.source, FrontEnd) else "float"
+    return C_TYPES[stream.sample_type.name]
 
 
 def _rows(stream: Stream) -> str:
@@ -72,16 +71,3 @@ def _rows(stream: Stream) -> str:
         every = 1000 * stream.row_samples / stream.rate
         return f"A row is a column of the spectrogram, one each {every:g} ms; only new ones are computed."
     return "A row is a sample of all channels."
-
-
-def _channels(stream: Stream) -> str:
-    return f"\n/* Values of a sample. */\n#define NN_STREAM_CHANNELS {stream.row_bytes}\n"
-
-
-def _normalization(stream: Stream) -> str:
-    assert not isinstance(stream.source, FrontEnd)
-    lines = ["", "/* A channel's value, less its offset, times its factor is what the network learnt from. */"]
-    for name, values in (("offsets", stream.source.offset), ("factors", stream.source.factor)):
-        numbers = ", ".join(float_literal(value) for value in values)
-        lines.append(f"static const float NN_stream_{name}[NN_STREAM_CHANNELS] = {{ {numbers} }};")
-    return "\n".join(lines) + "\n"

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from codegen.measurement import Flash
 from codegen.project.report import read_project
 from codegen.streaming.runner import StreamRunner
@@ -79,7 +77,7 @@ def stream_costs(model: CompiledModel, board: Board) -> StreamCosts:
         project = read_project(directory)
         runner = StreamRunner(directory, project, stream, model.core, Path(scratch))
         program = build(directory, project, model.core, [f"{model.name}_{root}" for root in ROOTS], Path(scratch) / "alone.elf")
-        noise = np.random.default_rng(0).normal(0, 1000, (stream.window_samples, *stream.sample_shape)).astype(stream.sample_type)
+        noise = stream.source.typical().reshape(stream.window_samples, *stream.sample_shape)
         before = stream.window_samples - 2 * stream.row_samples
         # What was pushed before is not part of the figures: they are those of a row, and of one that leads to a decision.
         runner.push(noise[:before], [before])

@@ -20,6 +20,8 @@ Examples:
   nas verify digits-c --inputs x.npy --expect y.npy --json
   nas verify digits-c --core cortex-m0plus
   nas verify runs/keywords-1 --raw yes.wav
+  nas verify runs/motion-1 --raw walk.csv
+  nas verify runs/motion-1 --raw recordings/test
   nas verify runs/keywords-1 --stream evening.wav
 """
 )
@@ -28,7 +30,7 @@ Examples:
     "--inputs",
     type=FILE,
     metavar="X.npy",
-    help="Inputs (n, ...), int8 or float32, or sounds (n, samples), int16. [default: the project's own]",
+    help="Inputs (n, ...), int8 or float32, or raw ones of another dtype, such as sounds. [default: the project's own]",
 )
 @click.option("--expect", type=FILE, metavar="Y.npy", help="Outputs to compare with. [default: the Python reference's]")
 @click.option(
@@ -36,7 +38,7 @@ Examples:
     type=FILE,
     multiple=True,
     metavar="FILE",
-    help="A recording (.wav), where the project takes sound, or an input as plain bytes; may be repeated.",
+    help="A recording (.wav, .csv, .png, ...), or an input as plain bytes; may be repeated. Or a folder of labelled recordings.",
 )
 @click.option(
     "--stream",
@@ -73,7 +75,6 @@ def command(
 
     from codegen.emulator import ExecutionFault, StrayAccess
     from codegen.measurement import render
-    from nas.recordings import render_answers
     from nas.verification import verify_project
 
     if recording is not None:
@@ -85,12 +86,11 @@ def command(
     except (StrayAccess, ExecutionFault) as error:
         click.echo(f"nas: {directory}: {error}", err=True)
         return 1
-    result, said = verified.measured, verified.answers
+    result = verified.measured
     if as_json:
-        content = result.to_json() | ({"answers": [answer.to_json() for answer in said]} if said else {})
-        click.echo(json.dumps(content, indent=2))
+        click.echo(json.dumps(result.to_json() | verified.said(), indent=2))
     else:
-        click.echo("\n\n".join([*([render_answers(said)] if said else []), render(result)]))
+        click.echo("\n\n".join([*verified.render(), render(result)]))
     return 0 if result.bit_exact else 1
 
 

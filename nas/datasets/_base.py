@@ -106,20 +106,24 @@ class Dataset:
 
     @property
     def grid(self) -> tuple[float, float] | None:
-        """The least and the largest number that int8 examples stand for; None for others, whose range the data shows."""
-        if self.stored.dtype != np.int8 or self.normalization is None:
+        """The least and the largest number that int8 examples, or the bytes of images, stand for; None for others, whose range the
+        data shows."""
+        norm, bytes_ = self.normalization, self.kind == "image" and self.stored.dtype == np.uint8
+        if norm is None or not (bytes_ or self.stored.dtype == np.int8):
             return None
-        low, high = self.normalization(np.array([[-128], [127]], np.int8)).ravel().tolist()
+        ends = (0, 255) if bytes_ else (-128, 127)
+        low, high = norm(np.array(ends, self.stored.dtype)[:, None]).ravel().tolist()
         return low, high
 
     def about_input(self) -> dict[str, Any]:
         """What firmware has to know to make inputs and to read outputs: ``normalization`` of raw numbers, channel by channel in the
         order of ``channels`` (None: they are taken as they are, as samples of sound), ``rate`` in samples a second, ``classes`` in
-        the order of the outputs."""
+        the order of the outputs, ``normal`` the class that an autoencoder learnt from."""
         return {
             "kind": self.kind,
             "input_shape": list(self.input_shape),
             "classes": list(self.classes),
+            "normal": None if self.normal is None else self.classes[self.normal],
             "channels": list(self.channels),
             "rate": self.rate,
             "normalization": None if self.normalization is None or self.kind == "audio" else self.normalization.to_json(),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
@@ -21,8 +19,8 @@ SHOWN = 20
 
 
 def read_stream(directory: Path, path: Path) -> NDArray[Any]:
-    """The recording at ``path`` for the project in ``directory``: a WAV file as int16 ``(n,)``, a CSV file as float32
-    ``(n, channels)``, brought to the project's rate.
+    """The recording at ``path`` for the project in ``directory``: a WAV file as int16 ``(n,)``, a CSV file as
+    ``(n, channels)`` numbers of the type that was recorded, brought to the project's rate.
 
     :raises UserError: if the project takes none, or the file cannot be read or does not suit it.
     """
@@ -38,30 +36,24 @@ def read_stream(directory: Path, path: Path) -> NDArray[Any]:
     return read_wav(path, round(stream.rate)) if sound else _read_series(directory, path, stream)
 
 
-def _read_series(directory: Path, path: Path, stream: Stream) -> NDArray[np.float32]:
+def _read_series(directory: Path, path: Path, stream: Stream) -> NDArray[Any]:
     from nas.datasets.readers.audio import resample
-    from nas.datasets.readers.recordings import SAME_RATE, read_recording
+    from nas.datasets.readers.recordings import read_recording, same_rate
+    from nas.raw_files import about_data, as_stored, channel_order
 
     try:
         recording = read_recording(path.read_bytes())
+        order = channel_order(recording.channels, about_data(directory).get("channels") or (), stream.row_bytes)
     except OSError as error:
         raise UserError(f"--stream {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise UserError(f"--stream {path}: {error}") from None
-    about = json.loads((directory / "report.json").read_text(encoding="utf-8")).get("data") or {}
-    names = tuple(about.get("channels") or ())
-    columns = list(range(len(recording.channels)))
-    if names and sorted(names) == sorted(recording.channels):
-        columns = [recording.channels.index(name) for name in names]
-    elif len(columns) != stream.row_bytes or (names and any(not name.startswith("channel ") for name in recording.channels)):
-        wanted = ", ".join(names) or f"{stream.row_bytes} columns of numbers"
-        raise UserError(f"--stream {path}: has the columns {', '.join(recording.channels)}; the project takes {wanted}")
     if recording.damaged:
         raise UserError(f"--stream {path}: {recording.damaged} lines hold a missing or damaged number; mend or remove them")
-    values = recording.values[:, columns]
-    if recording.rate and stream.rate and abs(recording.rate / stream.rate - 1) > SAME_RATE:
+    values = recording.values[:, order]
+    if recording.rate and stream.rate and not same_rate(recording.rate, stream.rate):
         values = resample(values, recording.rate, stream.rate)
-    return values.astype(np.float32)
+    return as_stored(values, stream.sample_type)
 
 
 def render_stream(path: Path, result: StreamVerification) -> str:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from nas.datasets import Dataset
 
 if TYPE_CHECKING:
-    from codegen.features import FrontEnd
-    from codegen.ir import Graph
+    from codegen.features import Preprocessing
     from codegen.streaming import Stream
 
 NOISE = ("silence", "background", "background noise", "noise", "none", "nothing")
@@ -52,28 +51,24 @@ class Scene:
     words: str
 
 
-def stream_for(dataset: Dataset, graph: Graph, front_end: FrontEnd | None, latency_ms: float | None = None) -> Stream | None:
-    """The stream that suits a network of ``dataset``, with the usual settings; None for data that does not go on, or no classes.
+def stream_for(dataset: Dataset, front_end: Preprocessing | None, latency_ms: float | None = None) -> Stream | None:
+    """The stream that suits a network of ``dataset`` behind ``front_end``, with the usual settings; None for data that does not go
+    on, whose recordings are not known, or without classes.
 
     :param latency_ms: of one run of the network; decisions are as far apart as it takes for these to fill :data:`MOST_LOAD` of the
         board's time at most, if that is possible.
     """
-    from codegen.streaming import SeriesWindow, Stream, default_settings
+    from codegen.features import FrontEnd, RawInput
+    from codegen.streaming import Stream, default_settings
 
-    if dataset.normal is not None or dataset.kind not in ("audio", "series"):
+    if dataset.normal is not None or dataset.kind not in ("audio", "series") or not isinstance(front_end, FrontEnd | RawInput):
         return None
-    source: FrontEnd | SeriesWindow
-    if front_end is not None:
-        source, rows = front_end, front_end.frames
+    if isinstance(front_end, FrontEnd):
+        rows, rate = front_end.frames, float(front_end.settings.rate)
     else:
-        _, rows, channels = dataset.input_shape
-        tensor, grid = graph[graph.inputs[0]], dataset.normalization
-        offset = np.zeros(channels, np.float32) + (np.float32(0) if grid is None else grid.offset)
-        factor = np.ones(channels, np.float32) * (np.float32(1) if grid is None else grid.scale)
-        scale, zero_point = float(np.float32(tensor.scale)), tensor.zero_point
-        source = SeriesWindow(rows, tuple(offset.tolist()), tuple(factor.tolist()), scale, zero_point, dataset.rate or 0.0)
+        rows, rate = front_end.shape[1], dataset.rate or 0.0
     background = background_classes(dataset.classes)
-    stream = Stream(source, default_settings(rows, dataset.classes, background))
+    stream = Stream(front_end, default_settings(rows, dataset.classes, background), rate)
     if latency_ms is None or not stream.rate:
         return stream
     least_hop = math.ceil(latency_ms / 1000 * stream.rate / stream.row_samples / MOST_LOAD)
@@ -135,7 +130,7 @@ def _series(dataset: Dataset, most: int, rng: np.random.Generator) -> Scene:
         if sum(map(len, chosen)) < most:
             chosen.append(runs[index])
     order, length = np.concatenate(chosen), dataset.input_shape[1]
-    samples = dataset.stored[order].reshape(-1, dataset.input_shape[2]).astype(np.float32)
+    samples = dataset.stored[order].reshape(-1, dataset.input_shape[2])
     labels, background = dataset.y[order], background_classes(dataset.classes)
     begins = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1, [len(labels)]])
     events = [

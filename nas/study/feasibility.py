@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +14,10 @@ from cost_models.limits import Limits, violations
 from cost_models.prediction import Prediction
 from nas.study.front_end_charge import promise, with_front_end
 from nas.units import format_count, format_duration, format_size
-from search_spaces import Architecture, SearchSpace, SpectrogramInput
+from search_spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
-    from codegen.features import FrontEnd
-    from nas.spectrograms import FrontEnds
+    from codegen.features import Preprocessing
 
 MOST_KNOWN = 1 << 16
 """Predictions that are remembered; with more, all are forgotten: a sampler may look at a hundred candidates for one trial."""
@@ -39,7 +39,7 @@ def describe(limit: str, value: float) -> str:
 class Feasibility:
     """The ``fits`` callable of the samplers: names of the limits that an architecture's prediction breaks, empty where it fits.
 
-    With ``front_ends``, which make the networks' inputs of sounds, predictions are of features and network together.
+    With ``front_ends``, which make the networks' inputs of raw numbers, predictions are of features and network together.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Feasibility:
         board: Board,
         limits: Limits,
         confidence: float,
-        front_ends: FrontEnds | None = None,
+        front_ends: Callable[[Any], Preprocessing] | None = None,
     ) -> None:
         self.space = space
         self.front_ends = front_ends
@@ -75,9 +75,8 @@ class Feasibility:
     def _predict(self, architecture: Architecture) -> Prediction:
         return with_front_end(self.network(architecture), self._front_end(architecture), self.board, self.cost_model.optimize)
 
-    def _front_end(self, architecture: Architecture) -> FrontEnd | None:
-        taken = self.space.input(architecture)
-        return self.front_ends(taken) if self.front_ends is not None and isinstance(taken, SpectrogramInput) else None
+    def _front_end(self, architecture: Architecture) -> Preprocessing | None:
+        return None if self.front_ends is None else self.front_ends(self.space.input(architecture))
 
     def network(self, architecture: Architecture) -> Prediction:
         """The cost model's prediction for the network alone."""

@@ -25,7 +25,7 @@ from nas.study.tasks import Finished, build, finish, training_seed
 from search_spaces import Architecture
 
 if TYPE_CHECKING:
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
 
 FORMAT = 1
 
@@ -63,11 +63,11 @@ class Finalist:
     built: Mapping[str, Any]
     seconds: float
     features: Mapping[str, Any] | None = None
-    """What makes the network's inputs of sounds, as JSON (:meth:`codegen.features.FrontEnd.to_json`)."""
+    """What makes the network's inputs of raw numbers, as JSON (:meth:`codegen.features.Preprocessing.to_json`)."""
 
     @property
-    def front_end(self) -> FrontEnd | None:
-        """What makes the network's inputs of sounds; None for other data."""
+    def front_end(self) -> Preprocessing | None:
+        """What makes the network's inputs of raw numbers; None where nobody knows these."""
         from codegen.features import front_end_from_json
 
         return None if self.features is None else front_end_from_json(self.features)

@@ -1,4 +1,4 @@
-"""Predictions of a network with what makes its input of sounds: limits are on both together."""
+"""Predictions of a network with what makes its input of raw numbers: limits are on both together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cost_models.prediction import Interval, Prediction
 
 if TYPE_CHECKING:
     from codegen.boards import Board
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.optimize import Optimize
     from cost_models.limits import Limits
 
@@ -18,7 +18,7 @@ FIGURES = ("ram", "flash", "cycles", "latency_ms", "macs")
 """What is stated of a network alone."""
 
 
-def with_front_end(network: Prediction, front_end: FrontEnd | None, board: Board, optimize: Optimize) -> Prediction:
+def with_front_end(network: Prediction, front_end: Preprocessing | None, board: Board, optimize: Optimize) -> Prediction:
     """``network`` and its ``front_end``, if it has one, which was measured and is added to both ends of every interval.
 
     The arena and the front end's part of the flash, cycles and stack are those of the program as it will be built.
@@ -49,7 +49,7 @@ def _sum(a: Interval, b: Interval) -> Interval:
 
 
 def promise(
-    network: Prediction, front_end: FrontEnd | None, board: Board, optimize: Optimize, limits: Limits | None = None
+    network: Prediction, front_end: Preprocessing | None, board: Board, optimize: Optimize, limits: Limits | None = None
 ) -> dict[str, Any]:
     """What ``nas predict --json`` prints: of the program, with the network alone under ``network`` where that is not all of it."""
     if front_end is None:

@@ -237,7 +237,7 @@ def _operation(outcome: Outcome, board: BoardOutcome) -> Operation | None:
     graph, validation = _winner_graph(outcome, board), outcome.preparation.validation
     finalist = board.finalists[board.chosen[0].candidate.architecture.id]
     alone = finalist.built.get("network", finalist.built)
-    stream = stream_for(validation, graph, finalist.front_end, alone["latency_ms"])
+    stream = stream_for(validation, finalist.front_end, alone["latency_ms"])
     return None if stream is None else choose_operation(stream, graph, validation)
 
 
@@ -245,19 +245,23 @@ def _write_winner(
     outcome: Outcome, board: BoardOutcome, figures: Mapping[str, Any], test_set: Dataset, stream: Stream | None
 ) -> dict[str, Any]:
     """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``; returns what was measured."""
+    from codegen.features import RawInput
     from codegen.reference import run as run_reference
-    from nas.quantization import quantize_input
-    from nas.spectrograms import network_form, program_inputs
+    from nas.program_inputs import program_form, program_inputs
+    from nas.quantization import fitted_detector, quantize_input
 
     settings, place, winner = outcome.settings, board.place, board.chosen[0]
     limits, architecture = board.fits.limits, winner.candidate.architecture.id
     graph = _winner_graph(outcome, board)
     front_end = board.finalists[architecture].front_end
-    taken = quantize_input(graph, network_form(test_set, front_end).x)
+    taken = quantize_input(graph, program_form(test_set, front_end).x)
     inputs = taken if front_end is None else program_inputs(test_set, front_end)
     expected = run_reference(graph, {graph.inputs[0]: taken})[graph.outputs[0]]
     shutil.rmtree(place.winner, ignore_errors=True)  # of a driver that was killed here
-    for name, array in (("inputs", inputs), ("expected", expected)):
+    files = {"inputs": inputs, "expected": expected}
+    if isinstance(front_end, RawInput):
+        files |= {"inputs": taken, "raw": inputs}
+    for name, array in files.items():
         write_atomically(place.verification / f"{name}.npy", npy_bytes(array))
     report = {
         "limits": limits.to_json(),
@@ -280,6 +284,7 @@ def _write_winner(
         expect=expected,
         limits=limits,
         front_end=front_end,
+        detector=fitted_detector(graph, program_form(outcome.preparation.validation, front_end)),
         stream=stream,
     )
     if build.verification.mismatches or build.broken:

@@ -20,6 +20,7 @@ from nas.study.settings import SearchSettings
 from search_spaces import Architecture, AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 if TYPE_CHECKING:
+    from nas.program_inputs import RawInputs
     from nas.spectrograms import FrontEnds
 
 
@@ -43,12 +44,10 @@ def space_for(dataset: Dataset) -> SearchSpace:
     :raises UserError: for data that searches do not take yet, or of a shape that no network of the space takes.
     """
     if dataset.normal is not None:
-        if dataset.kind == "audio":
-            raise UserError(f"data set {dataset.name}: searches for anomalies in sounds are not supported yet")
-        return AutoencoderSpace(dataset.input_shape)
+        return AutoencoderSpace(_spectrograms(dataset).reconstructed() if dataset.kind == "audio" else dataset.input_shape)
     classes = len(dataset.classes)
-    if (front_ends := front_ends_for(dataset)) is not None:
-        return AudioSpace(front_ends.choices(), classes)
+    if dataset.kind == "audio":
+        return AudioSpace(_spectrograms(dataset).choices(), classes)
     if dataset.kind == "series":
         _, length, channels = dataset.input_shape
         return TimeSeriesSpace(length, channels, classes)
@@ -57,10 +56,14 @@ def space_for(dataset: Dataset) -> SearchSpace:
     return ImageSpace(dataset.input_shape, classes)
 
 
-def front_ends_for(dataset: Dataset) -> FrontEnds | None:
+def front_ends_for(dataset: Dataset) -> FrontEnds | RawInputs | None:
     """What makes networks' inputs of the data; None where it is their input as it is."""
-    if dataset.kind != "audio":
-        return None
+    from nas.program_inputs import raw_inputs_for
+
+    return _spectrograms(dataset) if dataset.kind == "audio" else raw_inputs_for(dataset)
+
+
+def _spectrograms(dataset: Dataset) -> FrontEnds:
     from nas.spectrograms import FrontEnds
 
     return FrontEnds.of(dataset)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from codegen.boards import Board
-    from codegen.features import FrontEnd
+    from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.optimize import Optimize
     from nas.training import Recipe
@@ -62,14 +62,14 @@ def screen(
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
     """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, mean training loss by epoch
-    in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of sounds."""
+    in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of raw numbers."""
 
     float_accuracy: float
     curve: tuple[float, ...]
     losses: tuple[float, ...]
     checkpoint: bytes
     graph: Graph
-    front_end: FrontEnd | None
+    front_end: Preprocessing | None
 
 
 def train_and_quantize(
@@ -83,6 +83,7 @@ def train_and_quantize(
     name: str,
 ) -> TrainedNetwork:
     """Train one architecture fully and quantise it; ``name`` becomes the graph's."""
+    from nas.program_inputs import raw_input_of
     from nas.quantization import quantize_network
     from nas.spectrograms import network_data
     from nas.training import train
@@ -93,7 +94,8 @@ def train_and_quantize(
     assert trained.accuracy is not None
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
     graph = quantize_network(module, data.train_set, quantization, seed, name)
-    return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, graph, data.front_end)
+    front_end = data.front_end or raw_input_of(train_set, graph)
+    return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, graph, front_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Finished:
 
     ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`;
     ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of
-    sounds, as JSON.
+    raw numbers, as JSON.
     """
 
     float_accuracy: float
@@ -138,16 +140,17 @@ def finish(
     optimize: Optimize,
 ) -> Finished:
     """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it."""
+    from nas.program_inputs import program_form
     from nas.quantization import int8_accuracy
-    from nas.spectrograms import network_form
 
     start = time.perf_counter()
     trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name)
     front_end = trained.front_end
+    seen = program_form(validation, front_end)
     built = _build(trained.graph, front_end, validation, name, boards, optimize)
     return Finished(
         float_accuracy=trained.float_accuracy,
-        int8_accuracy=int8_accuracy(trained.graph, network_form(validation, front_end)),
+        int8_accuracy=int8_accuracy(trained.graph, seen),
         curve=trained.curve,
         losses=trained.losses,
         graph=graph_bytes(trained.graph),
@@ -159,26 +162,30 @@ def finish(
 
 
 def build(
-    graph: bytes, front_end: FrontEnd | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
+    graph: bytes, front_end: Preprocessing | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
 ) -> Built:
     """Build the program of a network that was finished before, for more ``boards``, and measure it."""
     return _build(graph_from_bytes(graph), front_end, validation, name, boards, optimize)
 
 
 def _build(
-    graph: Graph, front_end: FrontEnd | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
+    graph: Graph, front_end: Preprocessing | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
 ) -> Built:
     from codegen.compile import compile_graph
     from codegen.cores import find_core
     from codegen.verify import measure_model
-    from nas.spectrograms import program_inputs
+    from nas.program_inputs import program_form, program_inputs
+    from nas.quantization import fitted_detector
 
+    detector = fitted_detector(graph, program_form(validation, front_end))
     few = validation.subset(np.arange(min(MEASURED_INPUTS, len(validation))))
+    given = {"inputs": few.x} if front_end is None else {"raw": program_inputs(few, front_end)}
     figures, failed = {}, {}
     for board in boards:
         try:
-            model = compile_graph(graph, find_core(board.core), name=name, optimize=optimize, front_end=front_end)
-            measured = measure_model(model, board=board, inputs=program_inputs(few, front_end))
+            core = find_core(board.core)
+            model = compile_graph(graph, core, name=name, optimize=optimize, front_end=front_end, detector=detector)
+            measured = measure_model(model, board=board, **given)
         except Exception as error:  # on another board it may do
             failed[board.name] = one_line(error)
             continue
@@ -206,7 +213,7 @@ def test(
     params: Mapping[str, Any],
     checkpoint: bytes,
     graph: bytes,
-    front_end: FrontEnd | None,
+    front_end: Preprocessing | None,
     validation: Dataset,
     test_set: Dataset,
 ) -> Tested:
@@ -217,6 +224,7 @@ def test(
     import torch
     from safetensors.torch import load
 
+    from nas.program_inputs import program_form
     from nas.quantization import int8_answers
     from nas.spectrograms import network_form
     from nas.study.details import class_details, detection_details
@@ -226,13 +234,15 @@ def test(
     module = space.module(space.from_params(params))
     module.load_state_dict(load(checkpoint))
     network = graph_from_bytes(graph)
-    seen = network_form(test_set, front_end)
+    seen = program_form(test_set, front_end)
     answers = int8_answers(network, seen)
     if seen.normal is None:
         details = class_details(seen, answers)
     else:
-        details = detection_details(seen, answers, int8_answers(network, validation)[~validation.anomalous])
-    return Tested(evaluate(module, seen), seen.score(answers), len(seen), details)
+        details = detection_details(
+            seen, answers, int8_answers(network, program_form(validation, front_end))[~validation.anomalous]
+        )
+    return Tested(evaluate(module, network_form(test_set, front_end)), seen.score(answers), len(seen), details)
 
 
 def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:

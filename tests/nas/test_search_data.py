@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import example, nas, read
 
+from codegen.anomaly import detector_from_json
 from nas.files import read_toml
 
 Unpack = Callable[[str], Path]
@@ -62,7 +63,8 @@ def test_recordings_become_a_project(searched: Path) -> None:
 def test_a_recording_is_pushed_sample_by_sample(searched: Path) -> None:
     run = searched / "runs" / "recordings-1"
     project = read(run / "winner" / "report.json")
-    assert project["project"]["stream"]["series"]["offset"] == project["data"]["normalization"]["offset"]
+    assert project["project"]["front_end"]["offset"] == project["data"]["normalization"]["offset"]
+    assert project["project"]["stream"]["rate"] == 50
     path = max((searched / "recordings" / "test" / "WALKING").iterdir(), key=lambda path: path.stat().st_size)
     done = nas("verify", str(run), "--stream", str(path), "--json", cwd=searched)
     assert done.returncode == 0, done.stderr
@@ -103,6 +105,7 @@ def test_the_report_says_how_sure_the_figures_are_and_whom_the_network_fails(sea
 def test_the_test_inputs_are_those_of_the_test_part(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from codegen.graph_file import load
     from nas.datasets import Reading, load_test
+    from nas.program_inputs import raw_input_of
     from nas.quantization import quantize_input
 
     run = searched / "runs" / "recordings-1"
@@ -110,7 +113,41 @@ def test_the_test_inputs_are_those_of_the_test_part(searched: Path, monkeypatch:
     inputs = np.load(run / "verification" / "inputs.npy")
     architecture = read(run / "report.json")["winner"]["trial"]["architecture"]
     graph = load(run / "finalists" / f"{architecture}.safetensors")
-    assert np.array_equal(quantize_input(graph, test.x), inputs)
+    front_end = raw_input_of(test, graph)
+    assert front_end is not None
+    assert np.array_equal(front_end(test.stored), inputs)
+    difference = quantize_input(graph, test.x).astype(int) - inputs
+    assert np.abs(difference).max() <= 1
+    assert np.count_nonzero(difference) < 0.01 * difference.size  # numbers next to a tie
+
+
+@pytest.mark.slow
+def test_limits_are_on_normalisation_and_network(searched: Path) -> None:
+    winner = read(searched / "runs" / "recordings-1" / "report.json")["winner"]
+    predicted, built = winner["predicted"], winner["built"]
+    assert built["layers"][0]["name"] == "features"
+    assert built["layers"][0]["op"] == "Normalization"
+    assert predicted["ram"]["arena"] == built["ram"]["arena"] == built["network"]["ram"]["arena"]
+    assert 200 < built["flash"]["total"] - built["network"]["flash"]["total"] < 600
+    for key in ("cycles", "flash"):
+        added = built["flash"]["total"] - built["network"]["flash"]["total"] if key == "flash" else built["layers"][0]["cycles"]
+        assert predicted[key]["value"] - predicted["network"][key]["value"] == pytest.approx(added, rel=0.05)
+
+
+@pytest.mark.slow
+def test_the_test_folder_through_the_program_has_the_accuracy_of_the_report(searched: Path) -> None:
+    run = searched / "runs" / "recordings-1"
+    done = nas("verify", str(run), "--json", "--raw", "recordings", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    test, reported = json.loads(done.stdout)["test"], read(run / "report.json")["winner"]["test"]
+    assert (test["n"], test["emulated"], test["mismatches"]) == (reported["n"], reported["n"], 0)
+    assert test["score"] == reported["int8"]
+    assert test["confusion"] == reported["confusion"]
+    assert test["interval"] == reported["interval"]
+    raw = ["--raw", str(run / "verification" / "raw.npy"), "--expect", str(run / "verification" / "expected.npy")]
+    done = nas("verify", str(run), "--json", *raw, cwd=searched)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) | {"answers": 0} == read(run / "winner" / "report.json")["built"] | {"answers": 0}
 
 
 @pytest.mark.slow
@@ -158,3 +195,17 @@ def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: 
     assert nas("verify", str(run / "winner"), *arrays, cwd=tmp_path).returncode == 0
     source = nas("predict", "run:1", "--board", "nucleo-g0b1re", cwd=tmp_path)
     assert source.returncode == 0, source.stderr
+    project = read(run / "winner" / "report.json")["project"]["detector"]
+    detector = detector_from_json(project)
+    assert detector.real(np.array([detector.threshold]))[0] == pytest.approx(alarm["threshold"], abs=1e-12)
+    assert "skab_valve_is_anomaly(&arena, copy)" in (run / "winner" / "README.md").read_text()
+    raw = np.load(run / "verification" / "raw.npy")
+    np.save(tmp_path / "some.npy", raw[:40])
+    done = nas("verify", str(run), "--json", "--raw", "some.npy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    verified = json.loads(done.stdout)
+    assert verified["anomaly"]["cycles"] > 480 * 10
+    assert len(verified["answers"]) == 40
+    for answer in verified["answers"]:
+        assert answer["class"] == ("alarm" if answer["scores"]["anomaly"] > answer["scores"]["threshold"] else "no alarm")
+        assert answer["scores"]["threshold"] == round(alarm["threshold"], 4)

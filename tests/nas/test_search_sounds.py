@@ -14,6 +14,7 @@ import pytest
 from command_line import nas, read
 from exported import required_package
 from other_runtimes import lite_micro
+from scipy.io import wavfile
 
 from nas.datasets import load_test
 from nas.sources import find_source, shapes
@@ -208,3 +209,41 @@ def test_for_other_tools_the_network_leaves_alone(searched: Path) -> None:
     spectrograms = network.front_end(np.load(run / "verification" / "inputs.npy"))
     output = lite_micro((searched / "spoken.tflite").read_bytes(), network.graph, {source: spectrograms})[result]
     assert np.array_equal(output, np.load(run / "verification" / "expected.npy"))
+
+
+@pytest.mark.slow
+def test_normal_sounds_become_an_anomaly_detector(tmp_path: Path, unpacked: Unpack) -> None:
+    """Of four people's zeros, as they are and (to be detected) under a tone; others of theirs were trained on."""
+    for path in sorted((unpacked("fsdd") / "0").iterdir()):
+        _, speaker, take = path.stem.split("_")
+        if speaker in ("george", "jackson", "lucas", "theo"):
+            folder = tmp_path / "zeros" / ("test" if int(take) < 10 else "train") / "normal"
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder)
+            if int(take) < 10:
+                rate, sound = wavfile.read(path)
+                hum = 0.5 * np.abs(sound).max() * np.sin(2 * np.pi * 2500 * np.arange(len(sound)) / rate)
+                (tmp_path / "zeros" / "test" / "hum").mkdir(exist_ok=True)
+                wavfile.write(tmp_path / "zeros" / "test" / "hum" / path.name, rate, (sound * 0.5 + hum).astype(np.int16))
+    config = (
+        CONFIG.replace('flash = "24KB"', 'flash = "128KB"').replace("trials = 3", "trials = 2").replace("epochs = 3", "epochs = 8")
+    )
+    (tmp_path / "small.toml").write_text(config)
+    done = nas("search", "--config", "small.toml", "--data", "zeros", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    winner = read(tmp_path / "run" / "report.json")["winner"]
+    test, built = winner["test"], winner["built"]
+    assert test["metric"] == "auroc"
+    assert test["interval"][0] > 0.5
+    assert built["layers"][0]["op"] == "Spectrogram"
+    assert built["anomaly"]["cycles"] > 0
+    done = nas("verify", "run", "--json", "--raw", "zeros", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    through = json.loads(done.stdout)["test"]
+    assert (through["n"], through["emulated"], through["mismatches"]) == (80, 80, 0)
+    assert through["score"] == test["int8"]
+    assert through["interval"] == test["interval"]
+    for rate in ("detected", "false_alarms"):
+        assert through["alarm"][rate] == test["alarm"][rate]
+    text = (tmp_path / "run" / "winner" / "README.md").read_text()
+    assert "(void)zeros_features(samples, ZEROS_SAMPLES, zeros_scratch(&arena), zeros_columns(&arena));" in text

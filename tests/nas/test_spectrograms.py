@@ -16,8 +16,9 @@ from codegen.features import FrontEnd, dequantized, values
 from nas import spectrograms
 from nas.augmentation import SoundAugmentation
 from nas.datasets import Dataset, load_train
+from nas.program_inputs import program_inputs
 from nas.quantization import quantize_input, quantize_network
-from nas.spectrograms import FrontEnds, clips, fitted, network_data, network_form, program_inputs
+from nas.spectrograms import FrontEnds, clips, fitted, network_data, network_form
 from nas.study.preparation import front_ends_for, space_for
 from nas.training import Inputs, Recipe, build_module
 from search_spaces import AudioSpace, SpectrogramInput

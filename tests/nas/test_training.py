@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from nas.augmentation import ImageAugmentation
-from nas.datasets import Dataset, load_train, split_validation
-from nas.training import Recipe, build_module, evaluate, train
+from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
+from nas.datasets import Dataset, Normalization, load_train, split_validation
+from nas.training import Recipe, build_module, evaluate, suitable_augmentation, train
 from search_spaces import Architecture, ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)
@@ -132,3 +132,64 @@ def test_the_loss_weighs_classes_as_the_metric_does(data: tuple[Dataset, Dataset
         train(module, replace(rare, metric=metric), None, Recipe(epochs=2, batch_size=16), 0)
         recall[metric] = evaluate(module, held.subset(np.flatnonzero(held.y == 9)))
     assert recall["balanced_accuracy"] > recall["accuracy"] + 0.2
+
+
+TURNED = MotionAugmentation(
+    jitter=0,
+    scaling=0,
+    shift=0,
+    rotation=0.3,
+    triples=((0, 1, 2), (3, 4, 5)),
+    offset=(1.0, 2, 3, 4, 5, 6),
+    scale=(2.0, 0.5, 1, 1, 3, 1),
+)
+
+
+def test_motion_is_turned_in_the_units_of_its_recording() -> None:
+    x = torch.randn(20, 7, 1, 16, generator=torch.Generator().manual_seed(1))
+    settings = replace(TURNED, offset=(*TURNED.offset, 0.0), scale=(*TURNED.scale, 1.0))
+    turned = settings(x, torch.Generator().manual_seed(0))
+    assert torch.equal(turned, settings(x, torch.Generator().manual_seed(0)))
+    assert torch.equal(turned[:, 6], x[:, 6])  # a channel that belongs to no axis
+    offset, scale = (torch.tensor(values[:6]).reshape(1, 2, 3, 1) for values in (settings.offset, settings.scale))
+    raw, moved = (values[:, :6, 0].reshape(20, 2, 3, 16) / scale + offset for values in (x, turned))
+    assert torch.allclose(raw.norm(dim=2), moved.norm(dim=2), rtol=1e-4, atol=1e-4)
+    angles = torch.acos((raw * moved).sum(2) / raw.norm(dim=2) / moved.norm(dim=2)).nan_to_num()
+    assert 0.05 < angles.max() <= 0.3 + 1e-3
+    inner = (raw[:, 0] * raw[:, 1]).sum(1), (moved[:, 0] * moved[:, 1]).sum(1)
+    assert torch.allclose(*inner, rtol=1e-3, atol=1e-3)  # both sensors turned alike
+
+
+def test_motion_is_shifted_scaled_and_shaken_by_no_more_than_its_strength() -> None:
+    still = MotionAugmentation(jitter=0, scaling=0, rotation=0, shift=0)
+    x = torch.arange(40.0).repeat(30, 2, 1, 1)
+    generator = torch.Generator().manual_seed(0)
+    assert torch.equal(still(x, generator), x)
+    shifted = replace(still, shift=0.1)(x, generator)
+    begin = (shifted[:, 0, 0, 20] - 20).round()
+    assert begin.abs().max() == 4
+    assert torch.equal(shifted, (x + begin.reshape(-1, 1, 1, 1)).clamp(0, 39))
+    factors = replace(still, scaling=0.1)(torch.ones(400, 2, 1, 5), generator)
+    assert torch.equal(factors, factors[..., :1].expand(factors.shape))
+    assert 0.08 < factors.std() < 0.12
+    shaken = replace(still, jitter=0.05)(torch.zeros(400, 2, 1, 5), generator)
+    assert 0.045 < shaken.std() < 0.055
+
+
+def test_motion_alone_is_turned(data: tuple[Dataset, Dataset]) -> None:
+    norm = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
+    windows = np.zeros((4, 1, 16, 3), np.float32)
+    motion = Dataset("m", "series", (1, 16, 3), ("a", "b"), windows, np.arange(4) % 2, norm, channels=("ax", "ay", "az"))
+    found = suitable_augmentation(motion)
+    assert isinstance(found, MotionAugmentation)
+    assert (found.triples, found.jitter, found.scaling, found.shift) == (((0, 1, 2),), 0, 0, 0)
+    assert suitable_augmentation(replace(motion, channels=("a", "b", "c"))) is None
+    assert suitable_augmentation(replace(motion, normal=0)) is None
+    assert isinstance(suitable_augmentation(data[0]), ImageAugmentation)
+
+
+def test_axes_are_found_by_their_names() -> None:
+    assert axis_triples(["acc_x_g", "acc_y_g", "acc_z_g", "gyro_x", "gyro_y", "gyro_z"]) == ((0, 1, 2), (3, 4, 5))
+    assert axis_triples(["az", "max", "ax", "ay"]) == ((2, 3, 0),)
+    assert axis_triples(["x", "y", "temperature", "pressure"]) == ()
+    assert len(axis_triples([f"{a}{b}" for a in "xyz" for b in "xyz"])) == 3

@@ -13,7 +13,7 @@ from codegen.errors import UserError
 from codegen.importers.torch_network import prepare, to_graph
 from codegen.ir import total_macs
 from nas.quantization import int8_outputs
-from search_spaces import AutoencoderSpace, Choice, DenseSpace
+from search_spaces import AutoencoderSpace, Choice, DenseSpace, SpectrogramInput
 
 
 class TestClassifier(SearchSpaceConformance):
@@ -26,6 +26,12 @@ class TestSpectra(SearchSpaceConformance):
     @pytest.fixture
     def space(self) -> AutoencoderSpace:
         return AutoencoderSpace((1, 1, 640))
+
+
+class TestSpectrograms(SearchSpaceConformance):
+    @pytest.fixture
+    def space(self) -> AutoencoderSpace:
+        return AutoencoderSpace(SpectrogramInput(bands=10, hop=32, frames=12))
 
 
 class TestWindows(SearchSpaceConformance):

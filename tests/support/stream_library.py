@@ -18,8 +18,9 @@ from codegen import ir
 from codegen.boards import load_board
 from codegen.compile import CompiledModel, compile_graph
 from codegen.cores import find_core
+from codegen.features import RawInput
 from codegen.project import write_project
-from codegen.streaming import SeriesWindow, Stream, StreamSettings, sound_stream
+from codegen.streaming import Stream, StreamSettings, sound_stream
 from codegen.streaming.runner import record_type
 from codegen.toolchain import ZigCompiler
 
@@ -27,15 +28,15 @@ NAME = "streamed"
 _GUARD = 64
 
 
-def series_network(window: SeriesWindow) -> ir.Graph:
+def series_network(window: RawInput) -> ir.Graph:
     """Takes windows of a series; three outputs."""
     builder = GraphBuilder(NAME, seed=5)
-    x = builder.input(1, 1, window.window, window.channels, grid=(window.scale, window.zero_point))
+    x = builder.input(1, *window.shape, grid=(window.scale, window.zero_point))
     x = builder.conv(x, 6, (1, 5), strides=(1, 2), padding="same", relu=True)
     return builder.graph(builder.dense(builder.global_pool(x), 3))
 
 
-SERIES = SeriesWindow(24, (0.25, -3.0, 980.5), (2.0, 0.125, 0.0078125 / 3), float(np.float32(0.031)), -9, 50.0)
+SERIES = RawInput("window", "float32", (1, 24, 3), (0.25, -3.0, 980.5), (2.0, 0.125, 0.0078125 / 3), float(np.float32(0.031)), -9)
 GRAPHS = {"sound": network(), "series": series_network(SERIES)}
 
 
@@ -45,8 +46,8 @@ def streams() -> dict[str, Stream]:
     assert sound is not None
     classes = ("walk", "idle", "a/* */b")
     return {
-        "sound": Stream(FRONT_END, StreamSettings(2, 5, 9000, 3, sound.settings.classes, (1,))),
-        "series": Stream(SERIES, StreamSettings(7, 5, 12000, 2, classes, (1,))),
+        "sound": Stream(FRONT_END, StreamSettings(2, 5, 9000, 3, sound.settings.classes, (1,)), sound.rate),
+        "series": Stream(SERIES, StreamSettings(7, 5, 12000, 2, classes, (1,)), 50.0),
     }
 
 
@@ -54,8 +55,7 @@ def streams() -> dict[str, Stream]:
 def compiled_stream(kind: str, core: str = "cortex-m4") -> CompiledModel:
     """A network with its stream, compiled once per session."""
     stream = streams()[kind]
-    front_end = FRONT_END if kind == "sound" else None
-    return compile_graph(GRAPHS[kind], find_core(core), name=NAME, front_end=front_end, stream=stream)
+    return compile_graph(GRAPHS[kind], find_core(core), name=NAME, front_end=stream.source, stream=stream)
 
 
 @cache
@@ -122,7 +122,7 @@ def stream_library(kind: str) -> StreamLibrary:
 
 def _state_type(stream: Stream) -> type[ctypes.Structure]:
     classes = len(stream.settings.classes)
-    front = [] if stream.sample_shape else [("features", ctypes.c_int32 * (stream.source.state_bytes // 4))]  # type: ignore[union-attr]
+    front = [] if stream.sample_shape else [("features", ctypes.c_int32 * (stream.source.state_bytes // 4))]
     counts = [(name, ctypes.c_uint16) for name in ("at", "due", "slot", "kept", "since")]
     fields = [
         *front,

@@ -151,9 +151,7 @@ class ClassFolderReader(Reader):
         for file in self.listing.files:
             if file.name not in LISTS:
                 continue
-            text = self.content(file).decode("utf-8-sig", errors="replace")
-            lines = [unicodedata.normalize("NFC", line.strip().replace("\\", "/")).removeprefix("./") for line in text.splitlines()]
-            listed = [line for line in lines if line]
+            listed = _listed(self.content(file))
             if not names.intersection(listed):
                 raise UserError(
                     f"{file.path}: names none of the files; its lines should be like {min(names, default='class/file')}"
@@ -201,6 +199,30 @@ class ClassFolderReader(Reader):
         if shared:
             writer.note(f"{shared} files of the test part have the content of a file that is trained on")
         return [example for example in found if example.file.name not in dropped]
+
+
+def to_test(listing: Listing, suffixes: frozenset[str]) -> tuple[list[Example], str]:
+    """The files with one of ``suffixes`` that a test of a finished network is about, and in words which these are: the test part of
+    folders or of ``testing_list.txt``, where there is one, else all. A file that lies in no class folder has the label ``""``."""
+    files = [file for file in listing.files if file.suffix in suffixes]
+    if in_part_folders(files):
+        found = [example for example in map(_part_example, files) if example is not None and example.part == TEST]
+        if found:
+            return found, "the test part of its folders"
+    examples = [_example(file) or Example(file, "", file.name, NO_PART) for file in files]
+    examples = [example for example in examples if example.label != NOISE]
+    name = next(name for name, part in LISTS.items() if part == TEST)
+    if (listing.root / name).is_file():
+        listed = set(_listed((listing.root / name).read_bytes()))
+        return [example for example in examples if example.file.name in listed], f"those of {name}"
+    return examples, "all of its files"
+
+
+def _listed(content: bytes) -> list[str]:
+    """The names in a list of files."""
+    text = content.decode("utf-8-sig", errors="replace")
+    lines = [unicodedata.normalize("NFC", line.strip().replace("\\", "/")).removeprefix("./") for line in text.splitlines()]
+    return [line for line in lines if line]
 
 
 def in_part_folders(files: Sequence[File]) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
+from codegen.features.area import MOST_SIDE, fit_area
 from nas.datasets.decoded import Facts, Writer
 from nas.datasets.readers._base import ClassFolderReader, Example
 
@@ -33,7 +35,7 @@ class ImageReader(ClassFolderReader):
     suffixes = frozenset({".png", ".jpg", ".jpeg"})
 
     def parameters(self) -> str:
-        return self.reading.size or ""
+        return f"{self.reading.size or ''} by area"
 
     def decode(self, writer: Writer) -> Facts:
         size = self.reading.image_size()
@@ -75,6 +77,17 @@ class ImageReader(ClassFolderReader):
             return None
 
 
+def read_image(path: Path, size: tuple[int, int], *, grey: bool) -> NDArray[np.uint8]:
+    """The image in a file as a data set of that ``(height, width)`` has it: uint8 ``(H, W, C)``.
+
+    :raises UserError: if there is no such file, or it is no image that can be read.
+    """
+    try:
+        return _pixels(path.read_bytes(), size, grey)
+    except _DAMAGED as error:
+        raise UserError(f"{path}: {_reason(error)}; a PNG or JPEG image is needed") from None
+
+
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, ZeroDivisionError, MemoryError, OverflowError)
 """What Pillow raises for files that are not what they should be."""
 
@@ -109,11 +122,9 @@ def _pixels(content: bytes, size: tuple[int, int], grey: bool) -> NDArray[np.uin
             image = Image.fromarray((np.asarray(image, np.int64).clip(0, 65535) >> 8).astype(np.uint8))
         image = image.convert("L" if grey else "RGB")
         if (image.height, image.width) != size:
-            image = ImageOps.fit(
-                image, (size[1], size[0]), Image.Resampling.BOX if image.width > size[1] else Image.Resampling.BILINEAR
-            )
-        pixels: NDArray[np.uint8] = np.asarray(image, np.uint8).reshape(*size, 1 if grey else 3)
-        return pixels
+            image = image.reduce(-(-max(image.size) // MOST_SIDE))
+        pixels = np.asarray(image, np.uint8).reshape(image.height, image.width, 1 if grey else 3)
+        return fit_area(pixels, size)
 
 
 def _goal(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:

@@ -176,8 +176,9 @@ def _timing(times: NDArray[np.float64] | None) -> tuple[float | None, frozenset[
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Uninterrupted lines of one label and group: float64 ``(n, C)``."""
+    """Uninterrupted lines of one label and group, from line ``begin`` of the data on: float64 ``(n, C)``."""
 
+    begin: int
     values: NDArray[np.float64]
     label: str | None
     group: str | None
@@ -200,8 +201,13 @@ def pieces(recording: Recording) -> Iterator[Piece]:
         if ends:
             label = labels[start] if labels is not None else None
             if not bad[start] and label != "":
-                yield Piece(recording.values[start:i], label, groups[start] if groups is not None else None)
+                yield Piece(start, recording.values[start:i], label, groups[start] if groups is not None else None)
             start = i
+
+
+def same_rate(rate: float, other: float) -> bool:
+    """Whether two rates differ by jitter only."""
+    return abs(rate / other - 1) <= SAME_RATE
 
 
 class RecordingReader(ClassFolderReader):
@@ -251,7 +257,7 @@ class RecordingReader(ClassFolderReader):
             cuts += len(recording.breaks)
             for piece in pieces(recording):
                 values = piece.values[:, order]
-                if rate and recording.rate and abs(recording.rate / rate - 1) > SAME_RATE:
+                if rate and recording.rate and not same_rate(recording.rate, rate):
                     values = resample(values, recording.rate, rate)
                     resampled[recording.rate] += 1
                 label = piece.label if by_column and piece.label is not None else example.label

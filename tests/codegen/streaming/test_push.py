@@ -23,7 +23,7 @@ from codegen.elf import read
 from codegen.errors import UserError
 from codegen.project import read_project
 from codegen.reference import run
-from codegen.streaming import Stream, StreamSettings, decisions, sound_stream
+from codegen.streaming import StreamSettings, decisions, sound_stream
 from codegen.streaming.costs import stream_costs
 from codegen.streaming.reference import detections
 from codegen.streaming.verify import expected_records, odd_lengths, verify_stream
@@ -36,8 +36,8 @@ def recording(kind: str, seed: int, count: int) -> NDArray[Any]:
     if kind == "sound":
         return sounds(FRONT_END, -(-count // FRONT_END.samples) + 1, seed).ravel()[-count:] if count else np.empty(0, np.int16)
     rng = np.random.default_rng(seed)
-    loudness = np.repeat(10 ** rng.uniform(-2, 3, (-(-count // 16), SERIES.channels)), 16, axis=0)[:count]
-    return (np.array(SERIES.offset) + loudness * rng.standard_normal((count, SERIES.channels))).astype(np.float32)
+    loudness = np.repeat(10 ** rng.uniform(-2, 3, (-(-count // 16), SERIES.shape[-1])), 16, axis=0)[:count]
+    return (np.array(SERIES.offset) + loudness * rng.standard_normal((count, SERIES.shape[-1]))).astype(np.float32)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -49,7 +49,7 @@ def test_each_decision_sees_what_a_window_cut_out_would_be(kind: str) -> None:
     assert len({row.tobytes() for row in found.scores}) > 1
     for at, scores in zip(found.at, found.scores, strict=True):
         window = samples[at - stream.window_samples : at]
-        seen = FRONT_END(window[None]) if kind == "sound" else SERIES(window)
+        seen = stream.source(window[None])
         (alone,) = run(graph, {graph.inputs[0]: seen.reshape(1, *graph[graph.inputs[0]].shape[1:])}).values()
         assert (alone.ravel() == scores).all()
 
@@ -69,7 +69,7 @@ def test_pieces_of_any_length_give_the_decisions_of_the_reference(kind: str, dat
     samples = recording(kind, data.draw(st.integers(0, 99)), data.draw(st.integers(0, 4 * stream.window_samples)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(samples)), max_size=40)))
     lengths = np.diff([0, *cuts, len(samples)]).tolist()
-    chosen = Stream(stream.source, options)
+    chosen = dataclasses.replace(stream, settings=options)
     expected = decisions(chosen, graph, samples)
     records, likely = stream_library(kind).pushed(samples, lengths, options)
     assert (records == expected_records(chosen, expected, lengths)).all()

@@ -17,7 +17,8 @@ from stream_library import GRAPHS, SERIES, streams
 
 from codegen.streaming import ONE, Stream, StreamSettings, decisions
 from codegen.streaming.reference import detections
-from nas.datasets import Dataset
+from nas.datasets import Dataset, Normalization
+from nas.program_inputs import raw_input_of
 from nas.spectrograms import clips
 from nas.streaming import background_classes, choose_operation, state_operation, stream_for
 from nas.streaming.curve import THRESHOLDS, curve, point, tolerance
@@ -84,7 +85,7 @@ def test_series_follow_each_other_and_what_goes_on_is_one_event() -> None:
     stored = np.arange(12 * 5 * 2, dtype=np.int16).reshape(12, 1, 5, 2)
     labels = [0] * 6 + [1] * 3 + [2] * 3
     scene = make_scene(made_up(("a", "none", "c"), labels, stored), 12, 1)
-    assert scene.samples.dtype == np.float32
+    assert scene.samples.dtype == np.int16
     assert sorted(scene.samples[:, 0].tolist()) == stored[..., 0].ravel().tolist()
     for event in scene.events:
         values = scene.samples[event.start : event.end, 0].astype(int) // 10
@@ -98,7 +99,7 @@ def test_series_follow_each_other_and_what_goes_on_is_one_event() -> None:
     st.lists(st.tuples(st.integers(1, 60), st.integers(1, 80), st.integers(0, 2)), max_size=8),
 )
 def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans: list[tuple[int, int, int]]) -> None:
-    stream = Stream(SERIES, StreamSettings(7, 1, ONE // 2, 0, ("a", "b", "c")))
+    stream = Stream(SERIES, StreamSettings(7, 1, ONE // 2, 0, ("a", "b", "c")), 50.0)
     events, at = [], 0
     for gap, length, label in spans:
         events.append(Event(at + gap, at + gap + length, label))
@@ -126,10 +127,12 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
 
     def part(seed: int) -> Dataset:
         values = np.random.default_rng(seed).normal(0, 1, (60, 1, 24, 3)) * (1 + np.arange(60) % 3 * 40)[:, None, None, None]
-        return made_up(("a", "b", "c"), (np.arange(60) // 6 % 3).tolist(), values.astype(np.float32))
+        made = made_up(("a", "b", "c"), (np.arange(60) // 6 % 3).tolist(), values.astype(np.float32))
+        return dataclasses.replace(made, normalization=Normalization(np.zeros(1, np.float32), np.ones(1, np.float32)))
 
     validation, test = part(0), part(1)
-    stream = stream_for(validation, graph, None)
+    front_end = raw_input_of(validation, graph)
+    stream = stream_for(validation, front_end)
     assert stream is not None
     assert (stream.rows, stream.hop_samples, stream.rate) == (24, 6, 100.0)
     operation = choose_operation(stream, graph, validation)
@@ -145,9 +148,10 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
         points = curve(other, said.probabilities, said.at, scene.events, len(scene.samples))
         assert max(p.score for p in points) <= operation.validation.score
     for latency, hop in ((1.0, 6), (50.0, 10), (5000.0, 24)):  # of 240 ms of window
-        slow = stream_for(validation, graph, None, latency_ms=latency)
+        slow = stream_for(validation, front_end, latency_ms=latency)
         assert slow is not None
         assert slow.settings.hop == hop
-    assert stream_for(dataclasses.replace(validation, normal=0), graph, None) is None
-    assert stream_for(dataclasses.replace(validation, kind="image"), graph, None) is None
+    assert stream_for(dataclasses.replace(validation, normal=0), front_end) is None
+    assert stream_for(dataclasses.replace(validation, kind="image"), front_end) is None
+    assert stream_for(validation, None) is None
     assert streams()["sound"].settings.is_event() == [True, False, True, True]

@@ -1,0 +1,125 @@
+"""How badly an autoencoder reconstructs its input, in integers: the numpy function that the C of a project equals to the bit.
+
+Of each channel the squares of the reconstruction's error are summed exactly, in units of 1/128 of the coarser of the two grids; the
+score is the sum over channels of the logarithms to base two, with 12 fraction bits, of a floor and that sum. A channel that drifts,
+which says little, so does not drown the others. Where there is one channel, the score orders examples as their mean squared error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.errors import UserError
+from codegen.ir import Graph
+from codegen.project.c_text import float_literal
+from codegen.project.rendering import prefixed, render
+
+LOG_BITS = 12
+_UNITS = 128
+"""Of the error's integers to a step of the coarser grid."""
+_SHIFT = 13
+"""Fraction bits of the factors that bring both grids to these units: errors then keep to 32 bits, their squares too."""
+_MOST_FLOOR = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyDetector:
+    """The score of a network whose output reconstructs its input, and the ``threshold`` above which it is an alarm, falsely for a
+    part ``false_alarms`` of the normal examples that it was chosen by.
+
+    ``places`` values make a channel, and ``channels`` alternate in memory. A value of the input counts ``input_factor``, one of the
+    output ``output_factor``, in ``2**-13`` of a unit, which is ``unit`` as input and output are real. ``floor`` is what is added to
+    the sum of squares.
+    """
+
+    channels: int
+    places: int
+    input_factor: int
+    input_zero_point: int
+    output_factor: int
+    output_zero_point: int
+    floor: int
+    unit: float
+    threshold: int
+    false_alarms: float
+
+    def __call__(self, inputs: NDArray[Any], outputs: NDArray[Any]) -> NDArray[np.int64]:
+        """Scores ``(n,)`` of int8 inputs and outputs of ``n`` examples."""
+        count = len(inputs)
+        given, made = (array.reshape(count, self.places, self.channels).astype(np.int64) for array in (inputs, outputs))
+        error = (made - self.output_zero_point) * self.output_factor - (given - self.input_zero_point) * self.input_factor
+        error = (error + (1 << _SHIFT >> 1)) >> _SHIFT
+        scores: NDArray[np.int64] = _log2(self.floor + (error * error).sum(1)).sum(1)
+        return scores
+
+    def real(self, scores: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Integer scores as mean over channels of the natural logarithm of floor and mean squared error."""
+        return scores.astype(np.float64) * self.step + self.least
+
+    @property
+    def step(self) -> float:
+        """What one unit of the integer score is as a real one."""
+        return math.log(2) / (self.channels << LOG_BITS)
+
+    @property
+    def least(self) -> float:
+        """What an integer score of 0 is as a real one."""
+        return math.log(self.unit**2 / self.places)
+
+    def sources(self, name: str) -> dict[str, str]:
+        """Path → text of the C files, in a project whose symbols begin with ``name``."""
+        values = asdict(self) | {"m": name, "shift": _SHIFT, "half": 1 << _SHIFT >> 1, "log_bits": LOG_BITS}
+        values |= {"step": float_literal(self.step), "least": float_literal(self.least)}
+        files = {f"include/{name}_anomaly.h": "anomaly.h", f"src/{name}_anomaly.c": "anomaly.c"}
+        return {path: prefixed(render(template, **values), name) for path, template in files.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """What :func:`detector_from_json` reads."""
+        return asdict(self)
+
+
+def anomaly_detector(graph: Graph, *, channels: bool, floor: float, threshold: int, false_alarms: float) -> AnomalyDetector:
+    """The score of ``graph``; ``channels``: whether the last axis counts channels rather than the values of one. ``floor`` is a
+    mean squared error, as input and output are real.
+
+    :raises UserError: if the output has not the form of the input.
+    """
+    source, result = (graph[names[0]] for names in (graph.inputs, graph.outputs))
+    if (len(graph.inputs), len(graph.outputs), source.size) != (1, 1, result.size):
+        raise UserError(f"{graph.name}: reconstructs nothing: its output has not the form of its input")
+    count = source.shape[-1] if channels else 1
+    places = source.size // count
+    unit = max(source.scale, result.scale) / _UNITS
+    factors = [round(tensor.scale / unit * 2**_SHIFT) for tensor in (source, result)]
+    least = min(_MOST_FLOOR, max(1, round(floor * places / unit**2)))
+    return AnomalyDetector(
+        count, places, factors[0], source.zero_point, factors[1], result.zero_point, least, unit, threshold, false_alarms
+    )
+
+
+def detector_from_json(value: Mapping[str, Any]) -> AnomalyDetector:
+    """The detector that :meth:`AnomalyDetector.to_json` wrote.
+
+    :raises TypeError: if it is damaged.
+    """
+    return AnomalyDetector(**value)
+
+
+def _log2(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Logarithms to base two of integers from 1 on, :data:`LOG_BITS` fraction bits, by repeated squaring of 16 bits."""
+    bits = np.frexp(values.astype(np.float64))[1].astype(np.int64) - 1
+    bits -= (np.int64(1) << bits) > values  # where rounding to a float reached the next power of two
+    mantissa = np.where(bits > 15, values >> np.maximum(bits - 15, 0), values << np.maximum(15 - bits, 0))
+    result = bits << LOG_BITS
+    for place in range(LOG_BITS - 1, -1, -1):
+        mantissa = mantissa * mantissa >> 15
+        above = mantissa >> 16
+        mantissa >>= above
+        result += above << place
+    return result
