@@ -66,7 +66,7 @@ def stream_for(dataset: Dataset, front_end: Preprocessing | None, latency_ms: fl
     if isinstance(front_end, FrontEnd):
         rows, rate = front_end.frames, float(front_end.settings.rate)
     else:
-        rows, rate = front_end.shape[1], dataset.rate or 0.0
+        rows, rate = front_end.shape[1], float(dataset.rate or 0)
     background = background_classes(dataset.classes)
     stream = Stream(front_end, default_settings(rows, dataset.classes, background), rate)
     if latency_ms is None or not stream.rate:
