@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codegen.schedules import Schedules
     from cost_models.limits import Limits
     from nas.progress import Progress
-    from nas.sources import Trained
+    from nas.sources import Source, Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,20 @@ def export_network(
         stream=network.stream,
     )
     return Exported(build, predicted, reason)
+
+
+def front_sources(source: Source, board: str | None) -> list[Source]:
+    """The finalists of a run that none of the others beats, as sources of their own, most accurate first.
+
+    :raises UserError: if ``source`` is no run, or the run's search has not ended or has no winner for the board.
+    """
+    from nas.study.board_report import pick_board, read_report_on
+    from nas.study.settings import read_run_settings
+
+    if source.run is None or source.number is not None:
+        raise UserError(f"--front: is for a run, {source.text} is none; leave it out")
+    report = read_report_on(source.run, pick_board(source.run, read_run_settings(source.run), board))
+    return [replace(source, text=f"{source.text}:{entry['trial']}", number=entry["trial"]) for entry in report["front"]]
 
 
 def excess_text(excess: Excess) -> str:

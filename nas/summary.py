@@ -96,6 +96,7 @@ def _board(report: Mapping[str, Any]) -> list[str]:
         "",
         *_figures(winner, report["limits"]),
         "",
+        *_front(report),
         *_comparison(report),
     ]
 
@@ -227,6 +228,27 @@ def _comparison(report: Mapping[str, Any]) -> list[str]:
             )
         )
     return table(rows, "lrrrrr")
+
+
+def _front(report: Mapping[str, Any]) -> list[str]:
+    """The finalists that none of the others beats, where costs are objectives."""
+    if len(report["objectives"]) == 1:
+        return []
+    metric, number = report["winner"]["test"]["metric"], report["winner"]["trial"]["number"]
+    rows = [(f"front by {', '.join(report['objectives'])}", f"{describe(metric)} int8", "RAM", "flash", "latency", "MACs", "")]
+    rows += [
+        (
+            f"trial {entry['trial']}",
+            f"{entry['int8']:.2%}",
+            format_size(entry["ram"]),
+            format_size(entry["flash"]),
+            f"{entry['latency_ms']:.3f} ms",
+            f"{entry['macs']:,}",
+            "winner" if entry["trial"] == number else "",
+        )
+        for entry in report["front"]
+    ]
+    return [*table(rows, "lrrrrrl"), "(on the validation data; the winner is the cheapest up to a standard error)", ""]
 
 
 def _study(name: str, study: Mapping[str, Any]) -> str:

@@ -134,14 +134,18 @@ class Run:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """The trials that no other beats: none is as accurate and in nothing cheaper.
+        """The trials that no other beats: none is as accurate and in nothing cheaper that is an objective, or without objectives
+        beside the metric, in nothing at all.
 
         :raises UserError: as :attr:`trials`.
         """
         from nas.study.front import pareto_front
+        from nas.study.objectives import COSTS
+        from nas.study.settings import read_run_settings
 
+        costs = read_run_settings(self._directory).costs or COSTS
         completed = [(trial, figures) for trial, figures in self._on_board() if trial.value is not None]
-        return tuple(self._trial(trial, figures) for trial, figures in pareto_front(completed))
+        return tuple(self._trial(trial, figures) for trial, figures in pareto_front(completed, costs))
 
     @property
     def figures(self) -> dict[str, Any]:

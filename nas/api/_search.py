@@ -38,6 +38,7 @@ def search(
     seed: int | None = None,
     sampler: str | None = None,
     metric: Metric | None = None,
+    objective: str | None = None,
     confidence: float | None = None,
     optimize: Optimize | None = None,
     finalists: int | None = None,
@@ -76,6 +77,9 @@ def search(
     :param sampler: how networks are proposed: ``"evolution"`` (default), ``"predictor"``, ``"random"``, ``"tpe"``, ``"nsgaii"`` or
         ``"gp"``.
     :param metric: what networks are judged by; by default what suits the data.
+    :param objective: what is wanted, like ``"accuracy,latency"``: the metric and any of ``ram``, ``flash``, ``latency``, ``macs``.
+        Finalists are then spread over the front, and the winner is the cheapest that is as accurate as the best up to a standard
+        error.
     :param confidence: a candidate fits if the upper end of the prediction's interval at this confidence (0.95) does.
     :param optimize: what the C compiler optimises for: ``"speed"``, ``"balanced"`` (default) or ``"size"``.
     :param finalists: best trials to train fully, quantise, build and measure, by default 3.
@@ -111,6 +115,7 @@ def search(
         "seed": seed,
         "sampler": sampler,
         "metric": metric,
+        "objective": objective,
         "confidence": confidence,
         "optimize": optimize,
         "finalists": finalists,

@@ -19,6 +19,7 @@ from nas.cli.options import (
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
+    from nas.exports import Exported
     from nas.interchange import Format
     from nas.progress import Verbosity
 
@@ -30,6 +31,7 @@ Examples:
   nas export runs/digits-1:7 --board nucleo-l4r5zi --out trial-7 --optimize size
   nas export model.tflite --board rpi-pico --out model-c --budget 64KB
   nas export model.tflite --board nucleo-l4r5zi --out model-c --optimize speed --tune
+  nas export runs/digits-1 --front --out front-c
   nas export runs/digits-1 --out digits.tflite
   nas export runs/digits-1:7 --out digits.onnx
 """
@@ -53,6 +55,9 @@ Examples:
 @optimize_option
 @click.option("--tune", is_flag=True, help="Measure the schedules of every layer in the emulator; take the best.")
 @click.option("--force", is_flag=True, help="Write the project although it breaks a limit.")
+@click.option(
+    "--front", is_flag=True, help="Write every finalist of the run that none of the others beats, each into a folder of --out."
+)
 @verbosity_options
 @json_option
 @debug_option
@@ -70,6 +75,7 @@ def command(
     optimize: Optimize,
     tune: bool,
     force: bool,
+    front: bool,
     verbosity: Verbosity,
     as_json: bool,
 ) -> int:
@@ -83,8 +89,7 @@ def command(
     from contextlib import nullcontext
 
     from codegen.boards import load_board
-    from codegen.measurement import render
-    from nas.exports import excess_text, export_network
+    from nas.exports import export_network, front_sources
     from nas.files import check_new_directory
     from nas.interchange import interchange_format
     from nas.limits import make_limits
@@ -98,26 +103,48 @@ def command(
     limits = make_limits(where, budget=budget, flash=flash, latency=latency, macs=macs)
     found = find_source(source)
     check_new_directory(out, "--out")
-    network = trained(found, board)
+    places = [(found, out)]
+    if front:
+        places = [(network, out / f"trial-{network.number}") for network in front_sources(found, board)]
+    verified, written = [], True
     # Standard output is the measurement's alone: with --json it is parsed.
     with make_progress(verbosity, sys.stderr) if tune else nullcontext() as tuning:
-        exported = export_network(
-            network, where, limits, name=found.name, optimize=optimize, directory=out, tuning=tuning, force=force
-        )
+        for network, directory in places:
+            exported = export_network(
+                trained(network, board),
+                where,
+                limits,
+                name=found.name,
+                optimize=optimize,
+                directory=directory,
+                tuning=tuning,
+                force=force,
+            )
+            verified.append(exported.build.verification.to_json())
+            _told(exported, directory, quiet=as_json)
+            written = written and exported.build.written
+    if as_json:
+        click.echo(json.dumps(verified if front else verified[0], indent=2))
+    return 0 if written else 1
+
+
+def _told(exported: Exported, directory: Path, *, quiet: bool) -> None:
+    """Say what became of a network; what is wrong with it even where ``quiet``."""
+    from codegen.measurement import render
+    from nas.exports import excess_text
+
     build = exported.build
     if exported.no_prediction is not None:
         click.echo(f"nas: no prediction: {exported.no_prediction}", err=True)
-    if as_json:
-        click.echo(json.dumps(build.verification.to_json(), indent=2))
-    else:
+    if not quiet:
         click.echo(f"{render(build.verification)}\n\n{build.memory_map}")
     for excess in build.broken:
         click.echo(f"nas: {excess_text(excess)}", err=True)
     if not build.written:
-        click.echo(f"nas: {out} is not written" + ("; --force writes it all the same" if build.broken else ""), err=True)
-        return 1
-    click.echo(f"\nwritten to {out}" if not as_json else "", nl=not as_json)
-    return 0
+        remedy = "; --force writes it all the same" if build.broken else ""
+        click.echo(f"nas: {directory} is not written{remedy}", err=True)
+    elif not quiet:
+        click.echo(f"\nwritten to {directory}")
 
 
 def _interchange(context: click.Context, source: str, form: Format, out: Path, as_json: bool) -> int:
@@ -138,7 +165,7 @@ def _interchange(context: click.Context, source: str, form: Format, out: Path, a
     if found.run is not None and found.number is None and len(read_run_settings(found.run).boards) > 1 and "board" in given:
         board = context.params["board"]  # which winner is meant
         given.remove("board")
-    for name in ("board", "budget", "flash", "latency", "macs", "optimize", "tune", "force"):
+    for name in ("board", "budget", "flash", "latency", "macs", "optimize", "tune", "force", "front"):
         if name in given:
             raise UserError(f"--{name} is for a C project; a .{form} file is of no board: leave it out, or give --format c")
     check_new_file(out, "--out")

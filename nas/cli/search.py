@@ -44,6 +44,7 @@ Examples:
   nas search --budget 256KB
   nas search --data recordings/ --budget 64KB
   nas search --budget 3KB --flash 16KB --latency 2ms
+  nas search --objective accuracy,latency,flash
   nas search --board rpi-pico --board nucleo-l4r5zi
   nas search --config runs/digits-1/search.toml --seed 1
 """
@@ -60,6 +61,11 @@ Examples:
     "--metric",
     type=click.Choice(METRICS),
     help="What networks are judged by. [default: auroc for anomalies, balanced_accuracy of very unbalanced classes, else accuracy]",
+)
+@click.option(
+    "--objective",
+    metavar="LIST",
+    help="What is wanted, like accuracy,latency: the metric and any of ram, flash, latency, macs. [default: the metric alone]",
 )
 @boards_option
 @limit_options
@@ -122,9 +128,10 @@ Examples:
 def command(config: Path | None, out: Path | None, verbosity: Verbosity, as_json: bool, **options: Any) -> int:
     """Find the most accurate network that fits, and leave it as a C project.
 
-    Candidates that break a limit are rejected before they are trained. The best are trained fully, quantised to int8, compiled and
-    measured; the winner is the most accurate whose built program keeps every limit. With several boards each has its winner, and a
-    network that fits on some of them is trained once.
+    Candidates that break a limit are rejected before they are trained. The best are trained fully, quantised to int8, compiled
+    and measured; the winner is the most accurate whose built program keeps every limit. With an objective beside the metric,
+    finalists are spread over the front, and the winner is the cheapest of those that are as accurate as the best up to a
+    standard error. With several boards each has its winner, and a network that fits on some of them is trained once.
     """
     from nas.cli.running import drive
     from nas.files import read_toml

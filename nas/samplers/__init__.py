@@ -12,6 +12,7 @@ from nas.samplers._base import (
 from nas.samplers._evolution import EvolutionSampler
 from nas.samplers._features import Costs, Features
 from nas.samplers._gaussian_process import GaussianProcess
+from nas.samplers._objectives import Minimize
 from nas.samplers._optuna import GPFeasibleSampler, NSGAIIFeasibleSampler, OptunaFeasibleSampler, TPEFeasibleSampler
 from nas.samplers._predictor import Predictor, PredictorSampler
 from nas.samplers._random import RandomFeasibleSampler
@@ -25,6 +26,7 @@ __all__ = [
     "Features",
     "GPFeasibleSampler",
     "GaussianProcess",
+    "Minimize",
     "NSGAIIFeasibleSampler",
     "NoFeasibleArchitectureError",
     "OptunaFeasibleSampler",

@@ -6,6 +6,7 @@ The random state of trial *k* is a function of the seed and *k* alone, and its p
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -19,6 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from codegen.errors import UserError
+from nas.samplers._objectives import Minimize, weighted
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -39,11 +41,16 @@ class NoFeasibleArchitectureError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A completed trial; ``value`` is its objective, always better when larger."""
+    """A completed trial; ``value`` is its objective, always better when larger.
+
+    Where there are several, ``objectives`` has all of them, the trial's own first and the logarithms of the others, and
+    ``value`` is what they are worth together to the trial that is to be proposed.
+    """
 
     number: int
     architecture: Architecture
     value: float
+    objectives: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +159,26 @@ class FeasibleSampler(ProposingSampler):
     :param seed: with the trial's number the only source of randomness.
     :param lag: a proposal sees results of trials at least this many numbers older; the number of trials that may be under way.
     :param most_draws: candidates to check for one proposal.
+    :param minimize: further objectives, see :data:`Minimize`.
     """
 
-    def __init__(self, space: SearchSpace, fits: Fits, *, seed: int = 0, lag: int = 1, most_draws: int = MOST_DRAWS) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        fits: Fits,
+        *,
+        seed: int = 0,
+        lag: int = 1,
+        most_draws: int = MOST_DRAWS,
+        minimize: Minimize | None = None,
+    ) -> None:
         super().__init__(space, lag)
         if most_draws < 1:
             raise ValueError("most_draws must be at least 1")
         self.fits = fits
         self.seed = seed
         self.most_draws = most_draws
+        self.minimize = minimize
         self._last: Proposal | None = None
         self._architectures: dict[int, Architecture] = {}
         self._feasible: dict[int, bool] = {}
@@ -194,11 +212,18 @@ class FeasibleSampler(ProposingSampler):
             if trial.number > number - self.lag or trial.state != TrialState.COMPLETE or trial.value is None:
                 continue
             if self._fits(trial.number, architecture):
-                results.append(Result(trial.number, architecture, sign * trial.value))
+                results.append(self._result(trial.number, architecture, sign * trial.value))
         admits = Admission(self.fits, known, self.most_draws)
-        chosen = self.choose(self.rng(number), results, admits)
+        rng = self.rng(number)
+        chosen = self.choose(rng, results if self.minimize is None else weighted(results, rng), admits)
         self._last = Proposal(number, chosen, admits.infeasible, dict(sorted(admits.rejected_by.items())))
         return self._last
+
+    def _result(self, number: int, architecture: Architecture, value: float) -> Result:
+        """What a trial came to, with the further objectives."""
+        if self.minimize is None:
+            return Result(number, architecture, value)
+        return Result(number, architecture, value, (value, *(-math.log(cost) for cost in self.minimize(architecture))))
 
     def _architecture(self, trial: FrozenTrial) -> Architecture | None:
         """The architecture of an earlier trial; None where its parameters are incomplete (the driver was killed as it asked)."""

@@ -7,6 +7,7 @@ from itertools import count
 import numpy as np
 
 from nas.samplers._base import MOST_DRAWS, Admission, Fits, Result
+from nas.samplers._objectives import Minimize
 from nas.samplers._random import RandomFeasibleSampler
 from search_spaces import Architecture, SearchSpace
 
@@ -32,8 +33,9 @@ class EvolutionSampler(RandomFeasibleSampler):
         population: int = 8,
         tournament: int = 4,
         most_draws: int = MOST_DRAWS,
+        minimize: Minimize | None = None,
     ) -> None:
-        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws)
+        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
         if not 1 <= tournament <= population:
             raise ValueError("tournament must be between 1 and population")
         self.population = population

@@ -14,6 +14,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from nas.samplers._base import MOST_DRAWS, Admission, FeasibleSampler, Fits, Result
+from nas.samplers._objectives import Minimize
 from search_spaces import Architecture, Choice, SearchSpace
 
 MakeSampler = Callable[[int], BaseSampler]
@@ -26,10 +27,10 @@ PATIENCE = 25
 class OptunaFeasibleSampler(FeasibleSampler):
     """A sampler of Optuna's whose proposals are rejected until one is feasible and new.
 
-    Each proposal is asked of a fresh sampler, for a study in memory that holds what the trial may see, so that it depends on the
-    seed and the number alone. That study has all parameters of the space: numbers as integers in the order of their choices,
-    names as categories; what is inactive in a network has a random value. Where ``attempts`` proposals in a row are of no use,
-    the trial is a mutant of the last of them.
+    Each proposal is asked of a fresh sampler, for a study in memory that holds what the trial may see, so that it depends on
+    the seed and the number alone. That study has all parameters of the space: numbers as integers in the order of their
+    choices, names as categories; what is inactive in a network has a random value. Several objectives are several to Optuna's
+    sampler, too. Where ``attempts`` proposals in a row are of no use, the trial is a mutant of the last of them.
 
     :param make: see :data:`MakeSampler`.
     :param attempts: proposals to ask for.
@@ -45,8 +46,9 @@ class OptunaFeasibleSampler(FeasibleSampler):
         lag: int = 1,
         attempts: int = 50,
         most_draws: int = MOST_DRAWS,
+        minimize: Minimize | None = None,
     ) -> None:
-        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws)
+        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
         if attempts < 1:
             raise ValueError("attempts must be at least 1")
         self._make = make
@@ -57,7 +59,8 @@ class OptunaFeasibleSampler(FeasibleSampler):
     def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
         """The first proposal of Optuna's sampler that is admitted, or a mutant of one that is not."""
         sampler = self._make(int(rng.integers(2**31)))
-        study = optuna.create_study(sampler=sampler, direction=StudyDirection.MAXIMIZE)
+        objectives = 1 if self.minimize is None else len(self.minimize(self.space.smallest())) + 1
+        study = optuna.create_study(sampler=sampler, directions=[StudyDirection.MAXIMIZE] * objectives)
         study.add_trials([self._trial(result, sampler, at) for at, result in enumerate(results)])
         for _ in range(self._attempts):
             trial = study.ask(self._distributions)
@@ -98,7 +101,11 @@ class OptunaFeasibleSampler(FeasibleSampler):
             # What the sampler itself writes down where trials end one after the other.
             attributes[sampler._get_generation_key()] = at // sampler.population_size
         return create_trial(
-            params=params, distributions=self._distributions, value=result.value, system_attrs=attributes, user_attrs={}
+            params=params,
+            distributions=self._distributions,
+            values=list(result.objectives or (result.value,)),
+            system_attrs=attributes,
+            user_attrs={},
         )
 
 
@@ -111,8 +118,17 @@ def _distribution(options: tuple[Choice, ...]) -> BaseDistribution:
 class TPEFeasibleSampler(OptunaFeasibleSampler):
     """Optuna's tree-structured Parzen estimator (Bergstra et al. 2011) with its defaults."""
 
-    def __init__(self, space: SearchSpace, fits: Fits, *, seed: int = 0, lag: int = 1, most_draws: int = MOST_DRAWS) -> None:
-        super().__init__(space, fits, lambda s: TPESampler(seed=s), seed=seed, lag=lag, most_draws=most_draws)
+    def __init__(
+        self,
+        space: SearchSpace,
+        fits: Fits,
+        *,
+        seed: int = 0,
+        lag: int = 1,
+        most_draws: int = MOST_DRAWS,
+        minimize: Minimize | None = None,
+    ) -> None:
+        super().__init__(space, fits, lambda s: TPESampler(seed=s), seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
 
 
 class NSGAIIFeasibleSampler(OptunaFeasibleSampler):
@@ -130,15 +146,27 @@ class NSGAIIFeasibleSampler(OptunaFeasibleSampler):
         lag: int = 1,
         population: int = 20,
         most_draws: int = MOST_DRAWS,
+        minimize: Minimize | None = None,
     ) -> None:
         def make(s: int) -> BaseSampler:
             return NSGAIISampler(seed=s, population_size=population)
 
-        super().__init__(space, fits, make, seed=seed, lag=lag, most_draws=most_draws)
+        super().__init__(space, fits, make, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
 
 
 class GPFeasibleSampler(OptunaFeasibleSampler):
     """Optuna's Gaussian process with the logarithm of expected improvement; a proposal takes about a second."""
 
-    def __init__(self, space: SearchSpace, fits: Fits, *, seed: int = 0, lag: int = 1, most_draws: int = MOST_DRAWS) -> None:
-        super().__init__(space, fits, lambda s: GPSampler(seed=s), seed=seed, lag=lag, attempts=3, most_draws=most_draws)
+    def __init__(
+        self,
+        space: SearchSpace,
+        fits: Fits,
+        *,
+        seed: int = 0,
+        lag: int = 1,
+        most_draws: int = MOST_DRAWS,
+        minimize: Minimize | None = None,
+    ) -> None:
+        super().__init__(
+            space, fits, lambda s: GPSampler(seed=s), seed=seed, lag=lag, attempts=3, most_draws=most_draws, minimize=minimize
+        )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nas.samplers._base import MOST_DRAWS, Admission, Fits, Result
 from nas.samplers._features import Costs, Features
 from nas.samplers._gaussian_process import GaussianProcess
+from nas.samplers._objectives import Minimize
 from nas.samplers._random import RandomFeasibleSampler
 from search_spaces import Architecture, SearchSpace
 
@@ -68,8 +69,9 @@ class PredictorSampler(RandomFeasibleSampler):
         parents: int = 10,
         exploration: float = 1.0,
         most_draws: int = MOST_DRAWS,
+        minimize: Minimize | None = None,
     ) -> None:
-        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws)
+        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
         if startup < 2 or candidates < 1 or parents < 1:
             raise ValueError("startup must be at least 2, candidates and parents at least 1")
         self.startup = startup

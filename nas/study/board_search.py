@@ -11,8 +11,9 @@ from nas.run_directory import BoardDirectory, RunDirectory
 from nas.study.compute import finishing_cost, training_cost
 from nas.study.feasibility import Feasibility
 from nas.study.feedback import Feedback
-from nas.study.finalists import Candidate, Finalist, FinalistStage, best, ranked
+from nas.study.finalists import Candidate, Finalist, FinalistStage, best, front, ranked
 from nas.study.largest import largest_feasible
+from nas.study.objectives import COSTS
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
 from nas.study.study_source import StudySource
@@ -31,12 +32,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class BoardOutcome:
-    """Everything that is decided of a board when the test part is looked at; ``chosen`` begins with the winner, ``cost_model`` says
-    how good its promises were."""
+    """Everything that is decided of a board when the test part is looked at; ``chosen`` begins with the winner, ``front`` has the
+    search's finalists that none of the others beats, ``cost_model`` says how good the promises were."""
 
     place: BoardDirectory
     fits: Feasibility
     chosen: Sequence[Chosen]
+    front: Sequence[Candidate]
     finalists: Mapping[str, Finalist]
     cost_model: Mapping[str, Any]
 
@@ -88,9 +90,11 @@ class BoardSearch:
         self.name = fits.board.name
         self.place = settings.directory(run, self.name)
         self._where = f"{self.name}: " if len(preparation.boards) > 1 else ""
+        self._costs = settings.costs
+        self._examples = len(preparation.validation)
         self._progress = progress
         self._feedback = Feedback(run, self.place, fits, progress)
-        self._pools = [_Pool(source.label, ranked(source, self.name), settings.finalists) for source in sources]
+        self._pools = [_Pool(source.label, ranked(source, self.name, settings.costs), settings.finalists) for source in sources]
         if settings.baselines:
             self._pools.append(_Pool(LARGEST, _largest(settings, preparation, fits, sources[0]), 1))
 
@@ -105,7 +109,9 @@ class BoardSearch:
         self._feedback.learn(done)
         chosen = []
         for pool in self._pools:
-            while (candidate := best(pool.considered, done, self.fits.limits)) is None and self._more(pool, stage):
+            while (candidate := best(pool.considered, done, self.fits.limits, self._costs, self._examples)) is None and self._more(
+                pool, stage
+            ):
                 stage.finish({self.name: pool.considered})
                 self._feedback.learn(done)
             if candidate is not None:
@@ -114,7 +120,12 @@ class BoardSearch:
                 return self._why_none(pool, stage)
             else:
                 self._progress.message(f"{self._where}{pool.label}: no network that keeps the limits as built")
-        return BoardOutcome(self.place, self.fits, chosen, done, self._feedback.to_json())
+        return BoardOutcome(self.place, self.fits, chosen, self._front(done), done, self._feedback.to_json())
+
+    def _front(self, done: Mapping[str, Finalist]) -> list[Candidate]:
+        candidates = {c.architecture.id: c for c in self._pools[0].considered if c.architecture.id in done}
+        found = front([done[key] for key in candidates], self.fits.limits, self._costs or COSTS)
+        return [candidates[finalist.architecture] for finalist in found]
 
     def _more(self, pool: _Pool, stage: FinalistStage) -> bool:
         """Take the next portion of those that fit, if there is one and it is limits that the others failed by, not errors."""
@@ -140,7 +151,7 @@ class BoardSearch:
 def _largest(settings: SearchSettings, preparation: Preparation, fits: Feasibility, search: StudySource) -> list[Candidate]:
     """The largest networks that fit, each to be trained for no more than all of the search was trained for."""
     spent = sum(training_cost(trial.user_attrs["macs"], settings.screening) for trial in search.completed())
-    for candidate in ranked(search, fits.board.name)[: settings.finalists]:
+    for candidate in ranked(search, fits.board.name, settings.costs)[: settings.finalists]:
         spent += finishing_cost(preparation.macs(candidate.architecture), settings.finishing, settings.quantization)
     candidates = []
     for architecture in largest_feasible(fits, settings.seed):

@@ -70,7 +70,7 @@ def run_search(
     stage = FinalistStage(run, settings, preparation, executor, data, progress)
     searches = [BoardSearch(run, settings, preparation, fits, sources, progress) for fits in preparation.boards]
     for board in searches:
-        write_json(board.place.front, front_json(search.completed(), board.name))
+        write_json(board.place.front, front_json(search.completed(), board.name, settings.costs))
     stage.finish({board.name: board.considered for board in searches})  # all at once, to keep the workers busy
     chosen = {board.name: board.choose(stage) for board in searches}
     boards = [found for found in chosen.values() if isinstance(found, BoardOutcome)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from nas.run_directory import BoardDirectory, RunDirectory
 from nas.samplers import Features, Predictor, Result
 from nas.study.compute import lengthened, shortened
 from nas.study.feasibility import Feasibility
+from nas.study.objectives import Cost, cost_values, merits, spread, undominated
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
 from nas.study.several_boards import figures_on
@@ -77,8 +79,9 @@ class Finalist:
         return tuple(excess.limit for excess in excesses(self.built, limits))
 
 
-def ranked(source: StudySource, board: str) -> list[Candidate]:
-    """The trials of a study that fit on a board, most promising first; equals by predicted latency, then by number.
+def ranked(source: StudySource, board: str, costs: Sequence[Cost]) -> list[Candidate]:
+    """The trials of a study that fit on a board, most promising first; equals by predicted latency, then by number. With ``costs``
+    that are to be small the most promising one is followed by those that tell most of the front (:func:`spread`).
 
     The accuracy of one short training is mostly luck, which a finalist, trained anew, does not keep. A predictor of all results
     tells what its parameters and costs are worth (``docs/search.md``).
@@ -92,6 +95,8 @@ def ranked(source: StudySource, board: str) -> list[Candidate]:
     worth, _ = Predictor(Features(source.space, source.costs), results).predict(architectures)
     fitting = {at: figures for at, trial in enumerate(trials) if (figures := figures_on(trial, board)) is not None}
     order = sorted(fitting, key=lambda at: (-worth[at], fitting[at]["latency_ms"], trials[at].number))
+    if costs:
+        order = [order[place] for place in spread([merits(float(worth[at]), fitting[at], costs) for at in order])]
     return [Candidate(source.label, trials[at].number, architectures[at], values[at]) for at in order]
 
 
@@ -270,12 +275,45 @@ def read_curves(place: BoardDirectory, architecture: str) -> Curves | None:
     return Curves(tuple(content.get("curve", ())), tuple(content.get("losses", ())))
 
 
-def best(candidates: Sequence[Candidate], done: Mapping[str, Finalist], limits: Limits) -> Candidate | None:
-    """The most accurate in int8 of those whose built program meets every limit; equals by float accuracy, then by cycles."""
+def best(
+    candidates: Sequence[Candidate], done: Mapping[str, Finalist], limits: Limits, costs: Sequence[Cost] = (), examples: int = 0
+) -> Candidate | None:
+    """The most accurate in int8 of those whose built program meets every limit; equals by float accuracy, then by cycles.
+
+    With ``costs`` that are to be small, the one with the least of the first cost among those that are as accurate up to one
+    standard error of the most accurate, as so many ``examples`` tell it (the one-standard-error rule, Breiman et al.,
+    Classification and Regression Trees, 1984, section 3.4.3).
+    """
     fitting = [c for c in candidates if c.architecture.id in done and not done[c.architecture.id].broken(limits)]
 
     def rank(candidate: Candidate) -> tuple[float, float, float]:
         finalist = done[candidate.architecture.id]
         return finalist.int8_accuracy, finalist.float_accuracy, -float(finalist.built["cycles"])
 
-    return max(fitting, key=rank, default=None)
+    first = max(fitting, key=rank, default=None)
+    if first is None or not costs:
+        return first
+    score = done[first.architecture.id].int8_accuracy
+    least = score - math.sqrt(score * (1 - score) / max(examples, 1))
+    as_good = [candidate for candidate in fitting if done[candidate.architecture.id].int8_accuracy >= least]
+    return min(as_good, key=lambda candidate: cost_values(built_figures(done[candidate.architecture.id].built), costs))
+
+
+def built_figures(built: Mapping[str, Any]) -> dict[str, float]:
+    """The totals of what ``nas verify --json`` prints, by the names that predictions have for them."""
+    return {
+        "ram": built["ram"]["total"],
+        "flash": built["flash"]["total"],
+        "latency_ms": built["latency_ms"],
+        "macs": built["macs"],
+        "cycles": built["cycles"],
+    }
+
+
+def front(finalists: Sequence[Finalist], limits: Limits, costs: Sequence[Cost]) -> list[Finalist]:
+    """The finalists that keep every limit and that no other one beats, most accurate first."""
+    fitting = [finalist for finalist in finalists if not finalist.broken(limits)]
+    points = [merits(finalist.int8_accuracy, built_figures(finalist.built), costs) for finalist in fitting]
+    return sorted(
+        (fitting[at] for at in undominated(points)), key=lambda finalist: (-finalist.int8_accuracy, finalist.architecture)
+    )

@@ -53,10 +53,12 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
     """
     from nas.datasets import Reading, check_data, is_path
     from nas.limits import given_limits, make_limits
+    from nas.study.objectives import parse_objectives
     from nas.study.recipes import FINISHING, QUANTIZATION, SCREENING
     from nas.study.settings import READING, SearchSettings, read_recipe
 
     data = options["data"]
+    metric, costs = parse_objectives(options["objective"], options["metric"])
     check_data(data)
     names = (options["board"],) if isinstance(options["board"], str) else tuple(options["board"])
     boards = load_boards(names)
@@ -65,7 +67,8 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         data=os.path.abspath(data) if is_path(data) else data,
         reading=Reading(**{key: options[key] for key in READING}),
         split="",
-        metric=options["metric"],
+        metric=metric,
+        costs=costs,
         # A board file is found again from any directory.
         boards=tuple(os.path.abspath(name) if name.endswith(".toml") else name for name in names),
         # Of one board they are written down; of several each has its own.

@@ -21,7 +21,7 @@ from nas.run_directory import RunDirectory
 from nas.streaming import Operation, choose_operation, state_operation, stream_for
 from nas.study.board_search import BoardOutcome, Chosen
 from nas.study.feasibility import Feasibility
-from nas.study.finalists import Finalist, c_name
+from nas.study.finalists import Finalist, built_figures, c_name
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings, versions
 from nas.study.study_source import StudySource
@@ -37,7 +37,21 @@ FORMAT = 1
 EMULATED = 5_000
 """Test examples that the winner's program is run on at most: emulating 50,000 would take an hour and show nothing new."""
 KEYS = (
-    *("data", "board", "core", "limits", "studies", "boards", "without_winner", "winner", "baselines", "finalists", "cost_model"),
+    *(
+        "data",
+        "board",
+        "core",
+        "limits",
+        "objectives",
+        "studies",
+        "boards",
+        "without_winner",
+        "winner",
+        "baselines",
+        "front",
+        "finalists",
+        "cost_model",
+    ),
     *("test_uses", "seconds", "versions"),
 )
 """Of ``report.json``, in their order: where there are several boards, ``boards`` has what the others lack."""
@@ -78,6 +92,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     several = {"boards": boards, "without_winner": dict(outcome.without_winner)}
     content = {
         "data": _data(outcome, len(test_set)),
+        "objectives": [metric, *outcome.settings.costs],
         "studies": {source.label: _study(source) for source in outcome.sources},
         **(several if len(outcome.preparation.boards) > 1 else next(iter(boards.values()))),
         "test_uses": uses.entries,
@@ -118,6 +133,11 @@ def _board(
         "board": board.name,
         "core": board.fits.board.core,
         "limits": board.fits.limits.to_json(),
+        "front": [
+            {"trial": candidate.number, "int8": finalist.int8_accuracy, **built_figures(finalist.built)}
+            for candidate in board.front
+            for finalist in (board.finalists[candidate.architecture.id],)
+        ],
         "winner": figures[winner.strategy],
         "baselines": {chosen.strategy: figures[chosen.strategy] for chosen in board.chosen[1:]},
         "finalists": [

@@ -16,6 +16,7 @@ from nas.datasets.reading import Reading
 from nas.limits import limits_of
 from nas.metrics import METRICS, Metric
 from nas.run_directory import BOARD_FILES, MODEL, SETTINGS, BoardDirectory, RunDirectory
+from nas.study.objectives import Cost, parse_objectives
 
 if TYPE_CHECKING:
     from codegen.boards import Board
@@ -31,6 +32,7 @@ OPTIONS = (
     "data",
     *READING,
     "metric",
+    "objective",
     "board",
     "budget",
     "flash",
@@ -55,18 +57,20 @@ OPTIONS = (
 class SearchSettings:
     """The options of ``nas search``, all explicit.
 
-    ``data`` is a name or an absolute path, ``reading`` how what is there is read, with the hash of its content, ``split`` how it is
-    divided, in words. ``metric`` is what networks are judged by (None: what suits the data). ``boards`` are names of the catalogue
-    or paths of board files, ``limits`` (bytes, milliseconds and MACs) those of every board (see :meth:`limits_on`). ``time`` is in
-    seconds (None: no limit). ``screening`` is how each trial is trained, ``finishing`` how the finalists are (small ones longer,
-    see :mod:`nas.study.compute`), ``quantization`` their quantisation-aware fine-tuning. ``model`` is the cost-model file for the
-    boards of its core (None: the one that comes for the core).
+    ``data`` is a name or an absolute path, ``reading`` how what is there is read, with the hash of its content, ``split`` how
+    it is divided, in words. ``metric`` is what networks are judged by (None: what suits the data), ``costs`` what is to be
+    small beside. ``boards`` are names of the catalogue or paths of board files, ``limits`` (bytes, milliseconds and MACs) those
+    of every board (see :meth:`limits_on`). ``time`` is in seconds (None: no limit). ``screening`` is how each trial is trained,
+    ``finishing`` how the finalists are (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their
+    quantisation-aware fine-tuning. ``model`` is the cost-model file for the boards of its core (None: the one that comes for
+    the core).
     """
 
     data: str
     reading: Reading
     split: str
     metric: Metric | None
+    costs: tuple[Cost, ...]
     boards: tuple[str, ...]
     limits: Limits
     trials: int
@@ -126,6 +130,7 @@ class SearchSettings:
         import tomli_w
 
         search: dict[str, Any] = {key: getattr(self, key) for key in OPTIONS if hasattr(self, key)}
+        search["objective"] = ",".join(self.costs) or None
         search["board"] = self.boards[0] if len(self.boards) == 1 else list(self.boards)
         search |= {key: getattr(self.reading, key) for key in READING}
         limits = self.limits
@@ -239,6 +244,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             reading=Reading(**{key: options.get(key) for key in READING}, hash=origin.get("hash")),
             split=str(origin.get("split", "")),
             metric=_metric(options.get("metric")),
+            costs=parse_objectives(options.get("objective"), None)[1],
             boards=tuple(map(str, options["board"])),
             limits=Limits(options.get("budget"), options.get("flash"), latency, options.get("macs")),
             trials=int(options["trials"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 
@@ -36,21 +36,24 @@ def make_sampler(name: str, settings: SearchSettings, boards: Sequence[Feasibili
 
 def _for_board(name: str, settings: SearchSettings, feasibility: Feasibility) -> FeasibleSampler:
     from nas import samplers
+    from nas.study.objectives import cost_values
 
     space, seed, lag, population = feasibility.space, settings.seed, settings.workers, settings.population
+    minimize = (lambda architecture: cost_values(feasibility.figures(architecture), settings.costs)) if settings.costs else None
+    common: Any = {"seed": seed, "lag": lag, "minimize": minimize}
     match name:
         case "evolution":
             tournament = max(2, population // 2)
-            return samplers.EvolutionSampler(space, feasibility, seed=seed, lag=lag, population=population, tournament=tournament)
+            return samplers.EvolutionSampler(space, feasibility, **common, population=population, tournament=tournament)
         case "predictor":
             startup = min(10, population)
-            return samplers.PredictorSampler(space, feasibility, costs=feasibility.costs, seed=seed, lag=lag, startup=startup)
+            return samplers.PredictorSampler(space, feasibility, costs=feasibility.costs, **common, startup=startup)
         case "random":
-            return samplers.RandomFeasibleSampler(space, feasibility, seed=seed, lag=lag)
+            return samplers.RandomFeasibleSampler(space, feasibility, **common)
         case "tpe":
-            return samplers.TPEFeasibleSampler(space, feasibility, seed=seed, lag=lag)
+            return samplers.TPEFeasibleSampler(space, feasibility, **common)
         case "nsgaii":
-            return samplers.NSGAIIFeasibleSampler(space, feasibility, seed=seed, lag=lag, population=population)
+            return samplers.NSGAIIFeasibleSampler(space, feasibility, **common, population=population)
         case "gp":
-            return samplers.GPFeasibleSampler(space, feasibility, seed=seed, lag=lag)
+            return samplers.GPFeasibleSampler(space, feasibility, **common)
     raise UserError(f"sampler {name!r} is unknown; choose one of {', '.join(SAMPLERS)}")
