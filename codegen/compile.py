@@ -26,6 +26,7 @@ from codegen.views import find_views
 if TYPE_CHECKING:
     from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
+    from codegen.streaming import Stream
 
 _NOTHING = Demand()
 
@@ -83,7 +84,7 @@ class CompiledModel:
     ``functions`` maps each layer function to its C text, in order of first use, with ``NN_`` where the model's prefix goes,
     ``shared_functions`` those that several of them call (:meth:`Kernel.shared_functions`); ``micro_kernels`` are the headers of
     ``codegen/kernels/micro`` they use; ``hash`` identifies the graph's content. ``front_end`` makes the network's input of
-    raw numbers, ``detector`` scores its output.
+    raw numbers, ``detector`` scores its output, ``stream`` runs it on samples as they come in.
     """
 
     graph: Graph
@@ -98,6 +99,7 @@ class CompiledModel:
     hash: str
     front_end: Preprocessing | None = None
     detector: AnomalyDetector | None = None
+    stream: Stream | None = None
 
     @property
     def arena_bytes(self) -> int:
@@ -195,14 +197,17 @@ def compile_graph(
     arena_limit: int | None = None,
     front_end: Preprocessing | None = None,
     detector: AnomalyDetector | None = None,
+    stream: Stream | None = None,
 ) -> CompiledModel:
     """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
-    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers, ``detector`` scores its
-    output.
+    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers, ``detector`` scores its output; ``stream`` runs it on
+    samples as they come in, of sound with usual settings if none are given and the output is not scored.
 
     :raises UserError: if the name is no C identifier, the graph has no data, an operator has no kernel, or the network does not
-        take what the front end gives.
+        take what the front end or the stream gives.
     """
+    from codegen.features import FrontEnd
+    from codegen.streaming import sound_stream
     from codegen.tvm_build import build_c  # TVM takes seconds to import
 
     prefix = graph.name if name is None else name
@@ -212,6 +217,10 @@ def compile_graph(
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
     if front_end is not None:
         front_end.check(graph)
+    if isinstance(front_end, FrontEnd) and detector is None:
+        stream = stream or sound_stream(graph, front_end)
+    if stream is not None:
+        stream.check(graph)
     layout = lay_out(graph, core, optimize, choose=choose, arena_limit=arena_limit)
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
@@ -246,4 +255,5 @@ def compile_graph(
         hash=content_hash(graph),
         front_end=front_end,
         detector=detector,
+        stream=stream,
     )

@@ -65,7 +65,7 @@ def measure(
     from codegen.cores import find_core
 
     project = read_project(directory)
-    graph = _read_graph(directory, project)
+    graph = read_graph(directory, project)
     chosen = find_core(core or project.core)
     raw = _raw(directory, project, inputs, raw)
     if raw is not None:
@@ -148,7 +148,11 @@ def _raw(directory: Path, project: Project, inputs: Arrays | None, raw: NDArray[
     return front_end.fit(inputs, "--inputs")
 
 
-def _read_graph(directory: Path, project: Project) -> Graph:
+def read_graph(directory: Path, project: Project) -> Graph:
+    """The network that the project in ``directory`` was made of.
+
+    :raises UserError: if it is missing, damaged or another one.
+    """
     path = directory / "model.safetensors"
     if not path.is_file():
         raise UserError(f"{path}: is missing; export the project again")
@@ -193,7 +197,7 @@ def _measure_anomaly(
         harness = Path(scratch) / "anomaly_harness.c"
         harness.write_text(prefixed(render("anomaly_harness.c", m=name, behind=behind), name), encoding="utf-8")
         roots = [interface.run, interface.outputs[0][0], f"{name}_is_anomaly"]
-        program = _build(directory, project, core, roots, Path(scratch) / "model.elf", harness)
+        program = build(directory, project, core, roots, Path(scratch) / "model.elf", beside=[harness])
         execution = execute(program.path, core, interface, [[example.tobytes()] for example in given], watch_memory=False)
     own = {f"{name}_anomaly_score", f"{name}_is_anomaly", f"{name}_anomaly_log2"}
     profile = execution.layers[-2]  # the last is the run function itself
@@ -205,7 +209,11 @@ def _measure_anomaly(
     )
 
 
-def _build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path, *more: Path) -> Elf:
+def build(directory: Path, project: Project, core: Core, roots: Sequence[str], output: Path, *, beside: Sequence[Path] = ()) -> Elf:
+    """Link what ``roots`` reach of the project in ``directory``, and of the C files ``beside`` it, for ``core``.
+
+    :raises UserError: if it does not compile, or uses an instruction that the core lacks.
+    """
     from codegen import elf
     from codegen.toolchain import CompileError, ZigCompiler
 
@@ -215,7 +223,7 @@ def _build(directory: Path, project: Project, core: Core, roots: Sequence[str], 
     include_dirs = [directory / "include", directory / "src"]
     try:
         ZigCompiler().link(
-            [*sources, *more], include_dirs=include_dirs, core=core, optimize=project.optimize, roots=list(roots), output=output
+            [*sources, *beside], include_dirs=include_dirs, core=core, optimize=project.optimize, roots=list(roots), output=output
         )
     except CompileError as error:
         first = next((line for line in str(error).splitlines() if "error" in line), str(error).splitlines()[0])
@@ -262,7 +270,7 @@ def _measure(
         stimuli = [[np.ascontiguousarray(example).tobytes()] for example in raw]
     wanted = [tuple(expected[name][i].tobytes() for name in graph.outputs) for i in range(count)]
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
-        program = _build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
+        program = build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
         executions = _execute(program, core, interface, stimuli)
     unequal = [any(tuple(e.outputs[i]) != wanted[i] for e in executions) for i in range(count)]
     if differ is not None:

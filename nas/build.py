@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
     from codegen.anomaly import AnomalyDetector
     from codegen.boards import Board
+    from codegen.compile import CompiledModel
     from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.measurement import Verification
     from codegen.optimize import Optimize
     from codegen.schedules import Chooser
+    from codegen.streaming import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,11 @@ def build_project(
     choose: Chooser | None = None,
     front_end: Preprocessing | None = None,
     detector: AnomalyDetector | None = None,
+    stream: Stream | None = None,
 ) -> Build:
     """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules;
-    with a ``front_end`` inputs are raw. ``detector`` scores reconstructions.
+    with a ``front_end`` inputs are raw. ``detector`` scores reconstructions; ``stream`` is what ``<m>_push`` does, whose costs are
+    measured and noted in the report.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
@@ -93,6 +97,7 @@ def build_project(
             arena_limit=arena_limit,
             front_end=front_end,
             detector=detector,
+            stream=stream,
         )
         given = {"inputs": inputs} if front_end is None else {"raw": inputs}
         verification = measure_model(model, board=board, expect=expect, **given)
@@ -106,5 +111,15 @@ def build_project(
     broken = excesses(verification.to_json(), limits)
     written = verification.bit_exact and (force or not broken)
     if written:
+        report = {**report, **_streamed(model, board, report)}
         write_project(model, directory, board=board, report=report, vectors=inputs, built=verification)
     return Build(verification, broken, written, text_map(model.layout))
+
+
+def _streamed(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report's ``stream`` with what the stream costs, where the model has one."""
+    if model.stream is None:
+        return {}
+    from codegen.streaming.costs import stream_costs
+
+    return {"stream": {**report.get("stream", {}), "built": stream_costs(model, board).to_json(model.stream, board)}}

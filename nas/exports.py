@@ -73,6 +73,7 @@ def export_network(
         choose=choose,
         front_end=network.front_end,
         detector=network.detector,
+        stream=network.stream,
     )
     return Exported(build, predicted, reason)
 

@@ -99,7 +99,7 @@ class CsvFiles(RawFiles):
         vectors = front_end.noun == "values"
         names = (*LABELS, *MORE_LABELS) if vectors else LABELS
         recording = read_recording(path.read_bytes(), names, guess_label=vectors and labelled)
-        order = _columns(recording.channels, self.about.get("channels") or (), count)
+        order = channel_order(recording.channels, self.about.get("channels") or (), count)
         rate = None if vectors else self.about.get("rate")
         found = []
         for piece in pieces(recording):
@@ -107,7 +107,7 @@ class CsvFiles(RawFiles):
             if rate and recording.rate and not same_rate(recording.rate, rate):
                 values, first = resample(values, recording.rate, rate), round(first * rate / recording.rate)
             for start in range(0, len(values) - length + 1, max(1, length // 2)):
-                window = _as_stored(values[start : start + length], front_end.raw_type)
+                window = as_stored(values[start : start + length], front_end.raw_type)
                 found.append(RawExample(str(path), window.reshape(-1), first + start, piece.label))
         if not found:
             longest = max((len(piece.values) for piece in pieces(recording)), default=0)
@@ -115,7 +115,7 @@ class CsvFiles(RawFiles):
         return found
 
 
-def _columns(names: Sequence[str], wanted: Sequence[str], count: int) -> list[int]:
+def channel_order(names: Sequence[str], wanted: Sequence[str], count: int) -> list[int]:
     """Where each of the channels is that a network learnt from."""
     if not wanted and len(names) == count:
         return list(range(count))
@@ -126,7 +126,8 @@ def _columns(names: Sequence[str], wanted: Sequence[str], count: int) -> list[in
     return [names.index(name) for name in wanted]
 
 
-def _as_stored(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+def as_stored(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Recorded numbers in the type that the data has; integers are rounded and end where the type does."""
     if dtype.kind == "f":
         return values.astype(dtype)
     limits = np.iinfo(dtype)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
     from codegen.ir import Graph
+    from codegen.streaming import Stream
+    from nas.datasets import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,15 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Trained:
     """An int8 graph with what makes its input of raw numbers, if anything does, and what scores its output, if it detects
-    anomalies; where they are known, inputs of the built program from the data, and what a report says of its origin."""
+    anomalies; where they are known, inputs of the built program from the data, and what a report says of its origin; ``stream`` is
+    how it listens all the time, if it can."""
 
     graph: Graph
     inputs: NDArray[Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     front_end: Preprocessing | None = None
     detector: AnomalyDetector | None = None
+    stream: Stream | None = None
 
 
 def find_source(text: str) -> Source:
@@ -107,10 +111,12 @@ def trained(source: Source, board: str | None = None) -> Trained:
 
     settings = read_run_settings(source.run)
     train_set, validation = load_parts(settings)
+    known: Mapping[str, Any] | None = None
     if source.number is None:
         report = read_report_on(source.run, pick_board(source.run, settings, board))["winner"]
+        known = report.get("stream")
         trial = {"number": report["trial"]["number"], "params": report["trial"]["params"]}
-        about = {"trial": trial, "test": report["test"]}
+        about: dict[str, Any] = {"trial": trial, "test": report["test"]}
         network = _stored(source.run, settings, report["trial"]["architecture"])
     else:
         frozen = read_trial(source.run, source.number)
@@ -134,7 +140,26 @@ def trained(source: Source, board: str | None = None) -> Trained:
     front_end = network.front_end
     inputs = quantize_input(network.graph, validation.x) if front_end is None else program_inputs(validation, front_end)
     detector = fitted_detector(network.graph, program_form(validation, front_end))
-    return replace(network, inputs=inputs, about=about, detector=detector)
+    stream, operation = _stream(network, validation, known)
+    if operation is not None:
+        about["stream"] = {"operation": operation}
+    return replace(network, inputs=inputs, about=about, detector=detector, stream=stream)
+
+
+def _stream(
+    network: Trained, validation: Dataset, known: Mapping[str, Any] | None
+) -> tuple[Stream | None, Mapping[str, Any] | None]:
+    """How the network listens all the time and what a report says of it: as a run's report has it (``known``), or with what the
+    validation data suggests, of which nothing was tested."""
+    from codegen.streaming.settings import stream_settings_from_json
+    from nas.streaming import choose_operation, stream_for
+
+    stream = stream_for(validation, network.front_end)
+    if stream is None:
+        return None, None
+    if known is None:
+        return choose_operation(stream, network.graph, validation).stream, None
+    return replace(stream, settings=stream_settings_from_json(known["settings"])), known["operation"]
 
 
 def _imported(source: Source) -> Graph:

@@ -90,6 +90,7 @@ def _board(report: Mapping[str, Any]) -> list[str]:
         f"({test['float']:.2%} in float; other examples: {low:.1%} to {high:.1%})",
         *_groups(metric, test["groups"]),
         *alarm_lines(test.get("alarm")),
+        *stream_lines(winner.get("stream")),
         "",
         *_layers(winner["built"]["layers"]),
         "",
@@ -116,6 +117,22 @@ def alarm_lines(alarm: Mapping[str, Any] | None) -> list[str]:
     return [
         f"alarm above {alarm['threshold']:.3f}: {alarm['detected']:.1%} of anomalies detected, {alarm['false_alarms']:.1%} false "
         f"alarms (chosen for {alarm['false_alarms_on_validation']:.0%} of normal validation examples)"
+    ]
+
+
+def stream_lines(stream: Mapping[str, Any] | None) -> list[str]:
+    """How often a network is wrong that listens all the time."""
+    if stream is None:
+        return []
+    settings, test = stream["settings"], stream["operation"]["test"]
+    chosen, hours = test["chosen"], test["hours"]
+    accepts = (
+        f"{chosen['false_accepts_per_hour']:.4g} false accepts an hour" if hours else f"{chosen['false_accepts']} false accepts"
+    )
+    decisions = f"means over {settings['smoothing']} decisions" if settings["smoothing"] > 1 else "single decisions"
+    return [
+        f"pushed as a stream ({decisions}, threshold {settings['threshold'] / 32768:.2f}): {chosen['false_rejects']:.1%} of "
+        f"{test['events']} events missed, {accepts} (chosen on validation data)"
     ]
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codegen.measurement import Verification
+    from codegen.streaming.verify import StreamVerification
     from nas.recordings import Answer, FolderTest
 
 
@@ -79,6 +80,20 @@ def verify_project(
         return Verified(directory, result, tuple(recordings.answers(directory, examples, result)))
     given = _raw(raw) if raw else _array(inputs, "--inputs")
     return Verified(directory, measure(directory, inputs=given, expect=wanted, core=core))
+
+
+def verify_project_stream(path: Path, recording: Path, *, core: str | None = None, board: str | None = None) -> StreamVerification:
+    """Push a long recording (``.wav``, of series ``.csv``) through the project at ``path``, or the winner of the run there, and
+    compare every decision; ``core`` and ``board`` as for :func:`verify_project`.
+
+    :raises UserError: if there is no project, it takes no stream, or the recording does not suit it.
+    :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
+    """
+    from codegen.streaming.verify import verify_stream
+    from nas.streaming.recordings import read_stream
+
+    directory = project_directory(path, board)
+    return verify_stream(directory, read_stream(directory, recording), core=core)
 
 
 def project_directory(path: Path, board: str | None = None) -> Path:

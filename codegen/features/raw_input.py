@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -68,6 +68,11 @@ class RawInput(Preprocessing):
     def raw_size(self) -> int:
         return int(np.prod(self.shape))
 
+    @property
+    def of_a_sample(self) -> RawInput:
+        """The same for samples of a series one by one, ``(n, channels)``."""
+        return replace(self, shape=(1, 1, self.shape[-1]))
+
     def arena_bytes(self, network: int) -> int:
         return max(network, self.raw_size)
 
@@ -128,6 +133,7 @@ class RawInput(Preprocessing):
 
     def sources(self, name: str, input_offset: int, arena_bytes: int) -> dict[str, str]:
         common = {"m": name, "noun": self.noun, "NOUN": self.noun.upper(), "type": C_TYPES[self.dtype]}
+        windows, channels = self.form == "window", self.shape[-1]
         header = render(
             "raw.h",
             package=TEMPLATES,
@@ -135,11 +141,14 @@ class RawInput(Preprocessing):
             plural=_PLURAL[self.noun],
             size=self.raw_size,
             shape=shape_text(self.shape),
+            sample=render("raw_sample.h", package=TEMPLATES, type=common["type"], channels=channels) if windows else "",
             pixels=render("pixels.h", package=TEMPLATES) if self.takes_pixels else "",
         )
+        sample = render("raw_sample.c", package=TEMPLATES, type=common["type"]) if windows else ""
+        quantizing = {**common, "sample": sample}
         files = {
             f"include/{name}_{self.noun}.h": header,
-            f"src/{name}_{self.noun}.c": self._bytes_source(common) if self._by_table else self._fixed_source(common),
+            f"src/{name}_{self.noun}.c": self._bytes_source(quantizing) if self._by_table else self._fixed_source(quantizing),
             f"src/{name}_run_{self.noun}.c": render("run_raw.c", package=TEMPLATES, **common),
         }
         if self.takes_pixels:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from codegen.features import FrontEnd
 from codegen.project.borders import Border, borders
 from codegen.project.rendering import render
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def cpp_header(model: CompiledModel) -> str:
     """``include/<m>.hpp``."""
-    name, heard = model.name, isinstance(model.front_end, FrontEnd)
+    name, heard = model.name, _takes_sound(model)
     sides = borders(model.graph, model.plan.offsets)
     return render(
         "model.hpp",
@@ -57,7 +56,7 @@ def sketch(model: CompiledModel) -> str:
     """``examples/inference/inference.ino``."""
     name, inside = model.name, f"{model.name}_nn"
     sides = borders(model.graph, model.plan.offsets)
-    heard = isinstance(model.front_end, FrontEnd)
+    heard = _takes_sound(model)
     samples = f"static int16_t samples[{inside}::samples];\n" if heard else ""
     return render(
         "inference.ino",
@@ -82,3 +81,9 @@ def _fill(sides: Sequence[Border], inside: str) -> str:
 def _print(border: Border, inside: str) -> str:
     value = f"{inside}::dequantize_{border.label}(value)" if border.converted else "value"
     return f"    for (auto value : network.{border.label}()) {{\n        Serial.println({value});\n    }}"
+
+
+def _takes_sound(model: CompiledModel) -> bool:
+    from codegen.features import FrontEnd  # which needs this package
+
+    return isinstance(model.front_end, FrontEnd)

@@ -13,6 +13,7 @@ from codegen.project.c_text import C_TYPES, float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
 from codegen.project.qemu_board import qemu_board
 from codegen.project.rendering import render
+from codegen.project.stream_section import stream_section
 from codegen.project.vectors import Vectors, vector_bytes, vector_count
 from codegen.toolchain import OPTIMIZE
 
@@ -46,7 +47,8 @@ def readme(
         count=vector_count(vectors),
         vector_bytes=f"{vector_bytes(model, vectors):,}",
         front_end=_front_end(model) + _anomaly(model, report),
-        front_end_rows=_front_end_rows(model) + _anomaly_rows(model),
+        stream="" if model.stream is None else stream_section(model, model.stream, report.get("stream")),
+        front_end_rows=_front_end_rows(model) + _anomaly_rows(model) + _stream_rows(model),
         figures=_figures(model, board, report),
         memory_map=text_map(model.layout),
         support=_support(support_routines),
@@ -191,6 +193,12 @@ def _raw(model: CompiledModel, raw: RawInput) -> str:
         ).rstrip("\n")
         + "\n"
     )
+
+
+def _stream_rows(model: CompiledModel) -> str:
+    if model.stream is None:
+        return ""
+    return f"| `include/{model.name}_stream.h`, `src/{model.name}_stream.c` | decisions while samples come in |\n"
 
 
 def _front_end_rows(model: CompiledModel) -> str:

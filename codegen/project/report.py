@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codegen.compile import CompiledModel
     from codegen.features import Preprocessing
     from codegen.measurement import Verification
+    from codegen.streaming import Stream
 
 FORMAT = 2
 
@@ -50,6 +51,7 @@ class Project:
     layers: tuple[ProjectLayer, ...]
     front_end: Preprocessing | None
     detector: AnomalyDetector | None
+    stream: Stream | None
     network_arena_bytes: int
     """Of the arena, what the network needs by itself."""
 
@@ -87,6 +89,7 @@ def report_json(
         "board": board.to_json(),
         "front_end": None if model.front_end is None else model.front_end.to_json(),
         "detector": None if model.detector is None else model.detector.to_json(),
+        "stream": None if model.stream is None else model.stream.to_json(),
     }
     return known
 
@@ -103,6 +106,7 @@ def read_project(directory: Path) -> Project:
     """
     from codegen.anomaly import detector_from_json
     from codegen.features import front_end_from_json
+    from codegen.streaming import stream_from_json
 
     path = directory / "report.json"
     if not directory.is_dir():
@@ -118,7 +122,8 @@ def read_project(directory: Path) -> Project:
     project = report["project"]
     if project.get("format") != FORMAT:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
-    front_end, detector = project.get("front_end"), project.get("detector")
+    front_end = None if project.get("front_end") is None else front_end_from_json(project["front_end"])
+    detector, stream = project.get("detector"), project.get("stream")
     try:
         return Project(
             name=project["name"],
@@ -131,8 +136,9 @@ def read_project(directory: Path) -> Project:
             io_bytes=project["io_bytes"],
             scratch_bytes=project["scratch_bytes"],
             layers=tuple(ProjectLayer(**layer) for layer in project["layers"]),
-            front_end=None if front_end is None else front_end_from_json(front_end),
+            front_end=front_end,
             detector=None if detector is None else detector_from_json(detector),
+            stream=None if stream is None else stream_from_json(stream, front_end),
             network_arena_bytes=project.get("network_arena_bytes", project["arena_bytes"]),
         )
     except (KeyError, TypeError) as error:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from codegen.boards.board import Board
     from codegen.compile import CompiledModel
     from codegen.measurement import Verification
+    from codegen.streaming import Stream
 
 _BUILD_TYPES = {"speed": "Release", "balanced": "RelWithDebInfo", "size": "MinSizeRel"}  # CMake's names for -O3, -O2 and -Os
 
@@ -152,7 +153,7 @@ def model_sources(model: CompiledModel) -> dict[str, str]:
     files |= front_end_sources(model)
     if model.detector is not None:
         files |= model.detector.sources(name)
-    return files
+    return files if model.stream is None else files | _stream_sources(model, model.stream)
 
 
 def front_end_sources(model: CompiledModel) -> dict[str, str]:
@@ -166,6 +167,13 @@ def front_end_sources(model: CompiledModel) -> dict[str, str]:
     if isinstance(front_end, FrontEnd):
         columns = step_columns(front_end.place(offset, model.arena_bytes), offset, name)
     return files | {f"src/{name}_step.c": model_source.step_source(model, columns)}
+
+
+def _stream_sources(model: CompiledModel, stream: Stream) -> dict[str, str]:
+    """The files by which the network listens all the time."""
+    from codegen.streaming.c_source import stream_sources
+
+    return stream_sources(stream, model.graph[model.graph.outputs[0]].scale, model.name)
 
 
 def _in_folder(files: Mapping[str, str], folder: str, ending: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from codegen.errors import UserError
 from nas.cli import candidates
 from nas.cli.options import debug_option, json_option, run_board_option
 
@@ -21,6 +22,7 @@ Examples:
   nas verify runs/keywords-1 --raw yes.wav
   nas verify runs/motion-1 --raw walk.csv
   nas verify runs/motion-1 --raw recordings/test
+  nas verify runs/keywords-1 --stream evening.wav
 """
 )
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -39,6 +41,13 @@ Examples:
     help="A recording (.wav, .csv, .png, ...), or an input as plain bytes; may be repeated. Or a folder of labelled recordings.",
 )
 @click.option(
+    "--stream",
+    "recording",
+    type=FILE,
+    metavar="FILE",
+    help="A long recording (.wav, of series .csv), pushed in pieces of odd sizes; every decision is compared.",
+)
+@click.option(
     "--core",
     metavar="CORE",
     shell_complete=candidates.names(candidates.cores),
@@ -52,6 +61,7 @@ def command(
     inputs: Path | None,
     expect: Path | None,
     raw: tuple[Path, ...],
+    recording: Path | None,
     core: str | None,
     board: str | None,
     as_json: bool,
@@ -67,6 +77,10 @@ def command(
     from codegen.measurement import render
     from nas.verification import verify_project
 
+    if recording is not None:
+        if inputs is not None or expect is not None or raw:
+            raise UserError("--stream: give no --inputs, --expect or --raw with it")
+        return _stream(directory, recording, core, board, as_json)
     try:
         verified = verify_project(directory, inputs=inputs, expect=expect, raw=raw, core=core, board=board)
     except (StrayAccess, ExecutionFault) as error:
@@ -77,4 +91,21 @@ def command(
         click.echo(json.dumps(result.to_json() | verified.said(), indent=2))
     else:
         click.echo("\n\n".join([*verified.render(), render(result)]))
+    return 0 if result.bit_exact else 1
+
+
+def _stream(directory: Path, recording: Path, core: str | None, board: str | None, as_json: bool) -> int:
+    """Push the recording; the exit status."""
+    import json
+
+    from codegen.emulator import ExecutionFault
+    from nas.streaming.recordings import render_stream
+    from nas.verification import verify_project_stream
+
+    try:
+        result = verify_project_stream(directory, recording, core=core, board=board)
+    except ExecutionFault as error:
+        click.echo(f"nas: {directory}: {error}", err=True)
+        return 1
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else render_stream(recording, result))
     return 0 if result.bit_exact else 1

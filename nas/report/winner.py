@@ -8,6 +8,7 @@ from typing import Any
 from codegen.cores import find_core
 from nas.markup import Markup, element, table
 from nas.report.evidence import Evidence, network_text
+from nas.report.listening import listening
 from nas.report.sections import Section, absent, bar, join, more, paragraph
 from nas.summary import alarm_lines
 from nas.units import format_count
@@ -34,6 +35,7 @@ def winner_section(evidence: Evidence) -> Section:
             paragraph(headline, about, _certainty(test)),
             _groups(evidence.metric, test),
             [paragraph(line[0].upper() + line[1:], ".") for line in alarm_lines(test.get("alarm"))],
+            listening(winner.get("stream")),
             _figures(evidence, winner),
             more(
                 "The network",

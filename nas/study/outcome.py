@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nas.layer_shares import layer_shares
 from nas.metrics import describe
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
+from nas.streaming import Operation, choose_operation, state_operation, stream_for
 from nas.study.board_search import BoardOutcome, Chosen
 from nas.study.feasibility import Feasibility
 from nas.study.finalists import Finalist, built_figures, c_name
@@ -27,6 +28,10 @@ from nas.study.study_source import StudySource
 from nas.study.tasks import Tested, graph_from_bytes, test
 from nas.study.trials import SEARCH
 from search_spaces import Architecture
+
+if TYPE_CHECKING:
+    from codegen.ir import Graph
+    from codegen.streaming import Stream
 
 FORMAT = 1
 EMULATED = 5_000
@@ -76,11 +81,14 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
         examples of it where there are more.
     """
     metric = outcome.preparation.train_set.metric
+    operations = {board.name: _operation(outcome, board) for board in outcome.boards}
     test_set = replace(load_test(outcome.settings.data, outcome.settings.reading), metric=metric)
     uses = _TestUses(outcome.run)
     progress.phase("final test", sum(len(board.chosen) + 1 for board in outcome.boards))
     tested = _test_all(outcome, executor, test_set, uses, progress)
-    boards = {board.name: _board(outcome, board, tested, test_set, uses, progress) for board in outcome.boards}
+    boards = {
+        board.name: _board(outcome, board, operations[board.name], tested, test_set, uses, progress) for board in outcome.boards
+    }
     several = {"boards": boards, "without_winner": dict(outcome.without_winner)}
     content = {
         "data": _data(outcome, len(test_set)),
@@ -97,7 +105,13 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
 
 
 def _board(
-    outcome: Outcome, board: BoardOutcome, tested: Mapping[str, Tested], test_set: Dataset, uses: _TestUses, progress: Progress
+    outcome: Outcome,
+    board: BoardOutcome,
+    operation: Operation | None,
+    tested: Mapping[str, Tested],
+    test_set: Dataset,
+    uses: _TestUses,
+    progress: Progress,
 ) -> dict[str, Any]:
     """What the report says of a board, whose winner's project is written."""
     winner, metric, where = board.chosen[0], test_set.metric, outcome.where(board)
@@ -106,7 +120,12 @@ def _board(
     }
     emulated = _spread(test_set, EMULATED)
     uses.log(f"the winner's program{where} in the emulator, bit by bit", winner.candidate.architecture, len(emulated))
-    built = _write_winner(outcome, board, figures[winner.strategy], emulated)
+    if operation is not None:
+        purpose = f"false accepts and false rejects of the winner{where} on a stream"
+        uses.log(purpose, winner.candidate.architecture, len(test_set))
+        stated = state_operation(operation, _winner_graph(outcome, board), test_set)
+        figures[winner.strategy]["stream"] = {"settings": operation.stream.settings.to_json(), "operation": stated}
+    built = _write_winner(outcome, board, figures[winner.strategy], emulated, None if operation is None else operation.stream)
     figures[winner.strategy]["built"] = built
     figures[winner.strategy]["predicted"]["layers"] = _predicted_layers(board.fits, winner.candidate.architecture)
     progress.step(f"winner{where} built: {built['inputs']} test inputs in the emulator, {built['mismatches']} differ")
@@ -228,16 +247,32 @@ def _spread(dataset: Dataset, most: int) -> Dataset:
     return dataset if len(dataset) <= most else dataset.subset(np.arange(most) * len(dataset) // most)
 
 
-def _write_winner(outcome: Outcome, board: BoardOutcome, figures: Mapping[str, Any], test_set: Dataset) -> dict[str, Any]:
+def _winner_graph(outcome: Outcome, board: BoardOutcome) -> Graph:
+    architecture = board.chosen[0].candidate.architecture
+    return graph_from_bytes(outcome.run.finalist_file(architecture.id, ".safetensors").read_bytes())
+
+
+def _operation(outcome: Outcome, board: BoardOutcome) -> Operation | None:
+    """How the board's winner listens all the time, by the validation data; None for data that does not go on."""
+    graph, validation = _winner_graph(outcome, board), outcome.preparation.validation
+    finalist = board.finalists[board.chosen[0].candidate.architecture.id]
+    alone = finalist.built.get("network", finalist.built)
+    stream = stream_for(validation, finalist.front_end, alone["latency_ms"])
+    return None if stream is None else choose_operation(stream, graph, validation)
+
+
+def _write_winner(
+    outcome: Outcome, board: BoardOutcome, figures: Mapping[str, Any], test_set: Dataset, stream: Stream | None
+) -> dict[str, Any]:
     """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``; returns what was measured."""
     from codegen.features import RawInput
     from codegen.reference import run as run_reference
     from nas.program_inputs import program_form, program_inputs
     from nas.quantization import fitted_detector, quantize_input
 
-    run, settings, place, winner = outcome.run, outcome.settings, board.place, board.chosen[0]
+    settings, place, winner = outcome.settings, board.place, board.chosen[0]
     limits, architecture = board.fits.limits, winner.candidate.architecture.id
-    graph = graph_from_bytes(run.finalist_file(architecture, ".safetensors").read_bytes())
+    graph = _winner_graph(outcome, board)
     front_end = board.finalists[architecture].front_end
     taken = quantize_input(graph, program_form(test_set, front_end).x)
     inputs = taken if front_end is None else program_inputs(test_set, front_end)
@@ -254,6 +289,8 @@ def _write_winner(outcome: Outcome, board: BoardOutcome, figures: Mapping[str, A
         "trial": {"number": winner.candidate.number, "params": dict(winner.candidate.architecture.values)},
         "test": figures["test"],
     }
+    if stream is not None:
+        report["stream"] = {"operation": figures["stream"]["operation"]}
     if is_path(settings.data):
         report["data"] = test_set.about_input()
     build = build_project(
@@ -268,6 +305,7 @@ def _write_winner(outcome: Outcome, board: BoardOutcome, figures: Mapping[str, A
         limits=limits,
         front_end=front_end,
         detector=fitted_detector(graph, program_form(outcome.preparation.validation, front_end)),
+        stream=stream,
     )
     if build.verification.mismatches or build.broken:
         shutil.rmtree(place.winner, ignore_errors=True)

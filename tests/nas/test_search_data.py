@@ -60,6 +60,34 @@ def test_recordings_become_a_project(searched: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_recording_is_pushed_sample_by_sample(searched: Path) -> None:
+    run = searched / "runs" / "recordings-1"
+    project = read(run / "winner" / "report.json")
+    assert project["project"]["front_end"]["offset"] == project["data"]["normalization"]["offset"]
+    assert project["project"]["stream"]["rate"] == 50
+    path = max((searched / "recordings" / "test" / "WALKING").iterdir(), key=lambda path: path.stat().st_size)
+    done = nas("verify", str(run), "--stream", str(path), "--json", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    verified = json.loads(done.stdout)
+    assert verified["bit_exact"]
+    assert verified["samples"] == len(path.read_text().splitlines()) - 1
+    assert verified["decisions"] == 1 + (verified["samples"] - 64) // 16
+    head, *rows = path.read_text().splitlines()
+    turned = [",".join(reversed(line.split(","))) for line in (head, *rows)]
+    for name, lines, status, words in (
+        ("turned.csv", turned, 0, "bit-exact: turned.csv"),
+        ("fewer.csv", [line.rpartition(",")[0] for line in (head, *rows)], 2, "has no column 'gyro_z_rads'"),
+        ("damaged.csv", [head, *rows[:70], rows[70].replace(".", "x")], 2, "hold a missing or damaged number"),
+        ("short.csv", [head, *rows[:63]], 2, "63 samples are less than a window of 64"),
+    ):
+        (searched / name).write_text("\n".join(lines))
+        done = nas("verify", str(run), "--stream", name, cwd=searched)
+        assert done.returncode == status, done.stderr
+        assert words in done.stdout + done.stderr
+        assert done.stderr.count("\n") == (status != 0)
+
+
+@pytest.mark.slow
 def test_the_report_says_how_sure_the_figures_are_and_whom_the_network_fails(searched: Path) -> None:
     test = read(searched / "runs" / "recordings-1" / "report.json")["winner"]["test"]
     confusion = np.array(test["confusion"])

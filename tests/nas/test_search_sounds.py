@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +56,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory, unpacked: Unpack) -> Path
     done = nas("search", "--config", "small.toml", "--data", "spoken", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "without the features:" in done.stdout
+    assert re.search(r"pushed as a stream \(.*\): [\d.]+% of \d+ events missed, [\d.]+ false accepts an hour", done.stdout)
     return folder
 
 
@@ -129,6 +132,53 @@ def test_recordings_get_the_scores_of_the_reference(searched: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_long_recording_is_pushed_and_the_curve_is_stated(searched: Path) -> None:
+    run = searched / "runs" / "spoken-1"
+    project = read(run / "winner" / "report.json")
+    settings, stream = project["project"]["stream"]["settings"], project["stream"]
+    winner = read(run / "report.json")["winner"]
+    assert winner["stream"] == {"settings": settings, "operation": stream["operation"]}
+    operation = stream["operation"]
+    assert operation["test"]["events"] == winner["test"]["n"]  # every recording is one
+    assert operation["test"]["hours"] > 0
+    assert 0 <= operation["test"]["chosen"]["false_rejects"] <= 1
+    assert settings["threshold"] == operation["test"]["chosen"]["threshold"] == operation["validation"]["threshold"]
+    assert any("on a stream" in use["purpose"] for use in read(run / "test_uses.json")["uses"])
+    built = stream["built"]
+    assert built["ram"]["state"] > project["built"]["ram"]["state"]  # the window's columns too
+    assert built["cycles_per_second"] > 0
+    assert f"#define SPOKEN_STREAM_BYTES {built['ram']['state']}\n" in (run / "winner" / "include" / "spoken_stream.h").read_text()
+    assert "| threshold | false accepts an hour | false rejects |" in (run / "winner" / "README.md").read_text()
+    assert nas("report", str(run), cwd=searched).returncode == 0
+    page = (run / "report.html").read_text()
+    assert "False accepts and false rejects by threshold" in page
+    assert 'aria-label="False rejects by false accepts an hour"' in page
+    long = b"".join(path.read_bytes()[44:] for path in sorted((searched / "spoken").rglob("*_jackson_*.wav")))
+    with wave.open(str(searched / "long.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(long)
+    done = nas("verify", str(run), "--stream", "long.wav", "--json", cwd=searched)
+    assert done.returncode == 0, done.stderr
+    verified = json.loads(done.stdout)
+    assert verified["bit_exact"]
+    assert verified["samples"] == len(long) // 2
+    assert verified["decisions"] > 50
+    assert verified["state_bytes"] == built["ram"]["state"]
+    assert verified["cycles_per_second"] == pytest.approx(built["cycles_per_second"], rel=0.05)
+    done = nas("verify", str(run), "--stream", "long.wav", cwd=searched)
+    assert done.stdout.startswith("bit-exact: long.wav, ")
+    (searched / "series.csv").write_text("a,b\n1,2\n")
+    for arguments, words in (
+        (("--stream", "series.csv"), "takes WAV files"),
+        (("--stream", "gone.wav"), "gone.wav: cannot be read"),
+        (("--stream", "long.wav", "--raw", "long.wav"), "--stream: give no --inputs"),
+    ):
+        done = nas("verify", str(run), *arguments, cwd=searched)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert words in done.stderr
+
+
+@pytest.mark.slow
 def test_trials_are_predicted_and_exported_with_their_features(searched: Path) -> None:
     done = nas("predict", "runs/spoken-1:0", "--board", "nucleo-g0b1re", "--json", cwd=searched)
     assert done.returncode == 0, done.stderr
@@ -141,6 +191,9 @@ def test_trials_are_predicted_and_exported_with_their_features(searched: Path) -
     assert built["ram"]["arena"] == predicted["ram"]["arena"]
     assert built["ram"]["state"] == predicted["ram"]["state"]
     assert (searched / "exported" / "include" / "spoken_samples.h").is_file()
+    exported = read(searched / "exported" / "report.json")
+    assert exported["project"]["stream"]["settings"]["classes"] == ["0", "1", "2"]
+    assert "operation" not in exported["stream"]  # the test part was not looked at
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def scores(clips: NDArray[np.int16]) -> NDArray[np.int8]:
 
 def test_its_files_say_how_to_give_it_sound(tmp_path: Path) -> None:
     model, project = exported(tmp_path)
-    headers = {"keywords.h", "keywords.hpp", "keywords_features.h", "keywords_samples.h"}
+    headers = {"keywords.h", "keywords.hpp", *(f"keywords_{part}.h" for part in ("features", "samples", "stream"))}
     assert {p.name for p in (project / "include").iterdir()} == headers
     text = (project / "README.md").read_text()
     for words in ("keywords_run_samples(&arena, samples)", "1,536", f"| arena | {model.arena_bytes:,} |", "| 516 |", "| 3,072 |"):

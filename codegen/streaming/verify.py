@@ -1,0 +1,161 @@
+"""A recording pushed through a built project on an emulated core, and every decision compared with the reference."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.cores import find_core
+from codegen.errors import UserError
+from codegen.project.report import read_project
+from codegen.streaming.reference import Decisions, decisions
+from codegen.streaming.runner import StreamRunner, record_type
+from codegen.streaming.stream import Stream
+from codegen.verify import read_graph
+
+if TYPE_CHECKING:
+    from codegen.boards.board import Board
+
+
+@dataclass(frozen=True, eq=False)
+class StreamVerification:
+    """Outcome of pushing a recording: ``mismatches`` counts the pushes after which something was not what the reference says, of
+    which ``expected`` holds all; ``cycles`` and ``instructions`` are those of all ``pushes`` of so many ``samples``."""
+
+    stream: Stream
+    expected: Decisions
+    pushes: int
+    samples: int
+    mismatches: int
+    cycles: float
+    instructions: float
+    stack: int
+    core: str
+    board: Board | None
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether all that came out equals the reference to the bit."""
+        return self.mismatches == 0
+
+    @property
+    def cycles_a_second(self) -> float | None:
+        """Cycles for a second of signal; None where its rate is not known."""
+        return self.cycles * self.stream.rate / self.samples if self.stream.rate else None
+
+    @property
+    def load(self) -> float | None:
+        """Seconds of the board's time for a second of signal; None where the rate is not known, or the core is not the board's."""
+        cycles = self.cycles_a_second
+        return None if cycles is None or self.board is None else cycles / self.board.clock_hz
+
+    @property
+    def events(self) -> list[tuple[int, str]]:
+        """Samples that had come in, and the class, at each detection."""
+        found = np.flatnonzero(self.expected.detected >= 0)
+        names = self.stream.settings.classes
+        return [(int(self.expected.at[i]), names[self.expected.detected[i]]) for i in found]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``nas verify --stream --json`` prints."""
+        per_second, load, rate = self.cycles_a_second, self.load, self.stream.rate
+        return {
+            "bit_exact": self.bit_exact,
+            "mismatches": self.mismatches,
+            "decisions": len(self.expected),
+            "pushes": self.pushes,
+            "samples": self.samples,
+            "seconds": self.samples / rate if rate else None,
+            "state_bytes": self.stream.state_bytes,
+            "stack_bytes": self.stack,
+            "cycles": round(self.cycles),
+            "instructions": round(self.instructions),
+            "cycles_per_second": None if per_second is None else round(per_second),
+            "load": None if load is None else round(load, 6),
+            "detections": [{"sample": at, "class": name} for at, name in self.events],
+            "core": self.core,
+            "board": None if self.board is None else self.board.name,
+        }
+
+
+def verify_stream(directory: Path, samples: NDArray[Any], *, core: str | None = None, seed: int = 0) -> StreamVerification:
+    """Push a recording, int16 ``(n,)`` of sound or float32 ``(n, channels)`` of a series, through the project in ``directory`` on
+    an emulated core, in pieces of odd sizes that ``seed`` draws, and compare whatever is known after each with the reference.
+
+    :raises UserError: if the project has no stream, or the recording holds no window.
+    :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
+    """
+    project = read_project(directory)
+    stream = project.stream
+    if stream is None:
+        raise UserError(f"{directory}: the project has no stream; those of searches over sound or series have")
+    if len(samples) < stream.window_samples:
+        raise UserError(
+            f"stream: {len(samples)} samples are less than a window of {stream.window_samples}; give a longer recording"
+        )
+    chosen = find_core(core or project.core)
+    expected = decisions(stream, read_graph(directory, project), samples)
+    lengths = odd_lengths(stream, len(samples), seed)
+    with tempfile.TemporaryDirectory(prefix="stream-") as scratch:
+        runner = StreamRunner(directory, project, stream, chosen, Path(scratch))
+        runner.push(samples[: stream.row_samples], [stream.row_samples], watch=True)  # finds unaligned accesses; slow
+        first = runner.cycles, runner.instructions
+        runner.restart()
+        records = runner.push(samples, lengths)
+    return StreamVerification(
+        stream=stream,
+        expected=expected,
+        pushes=len(lengths),
+        samples=len(samples),
+        mismatches=int((records != expected_records(stream, expected, lengths)).sum()),
+        cycles=runner.cycles - first[0],
+        instructions=runner.instructions - first[1],
+        stack=runner.stack,
+        core=chosen.name,
+        board=project.board if chosen.name == project.core else None,
+    )
+
+
+def odd_lengths(stream: Stream, count: int, seed: int) -> list[int]:
+    """Lengths of pieces that add up to ``count`` samples: of single ones, about a row, up to a decision's, now and then more than a
+    window."""
+    rng = np.random.default_rng(seed)
+    row, hop, window = stream.row_samples, stream.hop_samples, stream.window_samples
+    lengths: list[int] = []
+    left = count
+    while left > 0:
+        kind = rng.integers(0, 40)
+        if kind == 0:
+            length = window + int(rng.integers(0, window))
+        elif kind < 4:
+            length = int(rng.integers(1, 4))
+        elif kind < 20:
+            length = int(rng.integers(1, 2 * row + 2))
+        else:
+            length = int(rng.integers(1, hop + 1))
+        lengths.append(min(length, left))
+        left -= lengths[-1]
+    return lengths
+
+
+def expected_records(stream: Stream, expected: Decisions, lengths: Sequence[int]) -> NDArray[Any]:
+    """What is to be known after each push of so many samples."""
+    records = np.zeros(len(lengths), record_type(len(stream.settings.classes)))
+    done = np.searchsorted(expected.at, np.cumsum(lengths), side="right")
+    before = np.concatenate([[0], done[:-1]])
+    records["decisions"], records["top"], records["detected"] = done - before, -1, -1
+    for record, first, last in zip(records, before.tolist(), done.tolist(), strict=True):
+        heard = expected.detected[first:last]
+        if (heard >= 0).any():
+            record["detected"] = heard[heard >= 0][-1]
+        if last:
+            top = expected.top[last - 1]
+            record["top"], record["probability"] = top, expected.probabilities[last - 1, top]
+            record["scores"] = expected.scores[last - 1]
+    return records

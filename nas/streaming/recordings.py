@@ -1,0 +1,79 @@
+"""A person's long recordings, as the stream of a project takes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from codegen.errors import UserError
+from nas.units import format_count
+
+if TYPE_CHECKING:
+    from codegen.streaming import Stream
+    from codegen.streaming.verify import StreamVerification
+
+SHOWN = 20
+"""Detections that are printed."""
+
+
+def read_stream(directory: Path, path: Path) -> NDArray[Any]:
+    """The recording at ``path`` for the project in ``directory``: a WAV file as int16 ``(n,)``, a CSV file as
+    ``(n, channels)`` numbers of the type that was recorded, brought to the project's rate.
+
+    :raises UserError: if the project takes none, or the file cannot be read or does not suit it.
+    """
+    from codegen.project import read_project
+    from nas.datasets.readers.audio import read_wav
+
+    stream = read_project(directory).stream
+    if stream is None:
+        raise UserError(f"--stream {path}: the project in {directory} takes no stream; those of searches over sound or series do")
+    sound, wave = not stream.sample_shape, path.suffix.lower() in (".wav", ".wave")
+    if sound != wave:
+        raise UserError(f"--stream {path}: the project in {directory} takes {'WAV' if sound else 'CSV'} files")
+    return read_wav(path, round(stream.rate)) if sound else _read_series(directory, path, stream)
+
+
+def _read_series(directory: Path, path: Path, stream: Stream) -> NDArray[Any]:
+    from nas.datasets.readers.audio import resample
+    from nas.datasets.readers.recordings import read_recording, same_rate
+    from nas.raw_files import about_data, as_stored, channel_order
+
+    try:
+        recording = read_recording(path.read_bytes())
+        order = channel_order(recording.channels, about_data(directory).get("channels") or (), stream.row_bytes)
+    except OSError as error:
+        raise UserError(f"--stream {path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"--stream {path}: {error}") from None
+    if recording.damaged:
+        raise UserError(f"--stream {path}: {recording.damaged} lines hold a missing or damaged number; mend or remove them")
+    values = recording.values[:, order]
+    if recording.rate and stream.rate and not same_rate(recording.rate, stream.rate):
+        values = resample(values, recording.rate, stream.rate)
+    return as_stored(values, stream.sample_type)
+
+
+def render_stream(path: Path, result: StreamVerification) -> str:
+    """The verification as lines of text for a person."""
+    stream, rate = result.stream, result.stream.rate
+    verdict = "bit-exact" if result.bit_exact else "NOT bit-exact"
+    differ = "all equal" if result.bit_exact else f"after {result.mismatches} of them something differs"
+    length = f"{result.samples / rate:,.1f} s" if rate else f"{result.samples:,} samples"
+    lines = [
+        f"{verdict}: {path}, {length} in {result.pushes:,} pushes, {len(result.expected):,} decisions, {differ}",
+        "",
+        f"core          {result.core}" + (f" on {result.board.name}" if result.board else ""),
+        f"state         {stream.state_bytes:,} bytes of the caller's   (stack {result.stack:,})",
+    ]
+    if result.cycles_a_second is not None:
+        load = "" if result.load is None else f"   ({result.load:.2%} of the board's time, without stalls of its memory)"
+        lines.append(f"cycles        {result.cycles_a_second:,.0f} per second of signal{load}")
+    else:
+        lines.append(f"cycles        {result.cycles / result.samples:,.0f} per sample")
+    events = [f"{at / rate:.2f} s {name}" if rate else f"{at} {name}" for at, name in result.events[:SHOWN]]
+    more = f" and {format_count(len(result.events) - SHOWN)} more" if len(result.events) > SHOWN else ""
+    lines.append(f"detections    {', '.join(events) or 'none'}{more}")
+    return "\n".join(lines)

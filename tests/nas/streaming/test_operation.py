@@ -1,0 +1,157 @@
+"""Streams made of a data set's examples, and how often a network is wrong on them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from feature_library import as_clips, recordings
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from stream_library import GRAPHS, SERIES, streams
+
+from codegen.streaming import ONE, Stream, StreamSettings, decisions
+from codegen.streaming.reference import detections
+from nas.datasets import Dataset, Normalization
+from nas.program_inputs import raw_input_of
+from nas.spectrograms import clips
+from nas.streaming import background_classes, choose_operation, state_operation, stream_for
+from nas.streaming.curve import THRESHOLDS, curve, point, tolerance
+from nas.streaming.operation import RULE
+from nas.streaming.scene import Event, make_scene
+
+
+@pytest.fixture(scope="module")
+def digits(shared_dir: Path) -> Dataset:
+    """Some of the spoken digits."""
+    names, sounds = zip(*recordings(shared_dir / "data" / "fsdd" / "fsdd.tar.xz", every=60), strict=True)
+    classes = tuple(str(digit) for digit in range(10))
+    return made_up(classes, [int(Path(name).stem[0]) for name in names], as_clips(sounds, 5000)[:, None, :, None])
+
+
+def made_up(classes: Sequence[str], y: Sequence[int], stored: NDArray[np.generic]) -> Dataset:
+    _, _, length, channels = stored.shape
+    kind = "series" if channels > 1 else "audio"
+    return Dataset("made_up", kind, (1, length, channels), tuple(classes), stored, np.array(y, np.int64), rate=100.0)  # type: ignore[arg-type]
+
+
+def test_which_classes_are_no_event() -> None:
+    assert background_classes(("_silence_", "_unknown_", "yes", "Background noise", "noise_", "OTHER", "quiet place")) == (
+        0,
+        1,
+        3,
+        4,
+        5,
+    )
+    assert background_classes(("walking", "laying")) == ()
+
+
+def test_recordings_lie_where_the_events_are(digits: Dataset) -> None:
+    scene = make_scene(digits, 30, 4)
+    again = make_scene(digits, 30, 4)
+    assert np.array_equal(scene.samples, again.samples)
+    assert scene.events == again.events
+    assert make_scene(digits, 30, 5).events != scene.events
+    assert len(scene.events) == 30
+    assert "white noise of -" in scene.words
+    sounds = {digits.classes[label]: clips(digits)[digits.y == label] for label in range(10)}
+    length, before = clips(digits).shape[1], 0
+    for event in scene.events:
+        assert event.start - before >= 1.5 * length
+        before = event.end
+        heard = scene.samples[event.start : event.end]
+        assert any(
+            np.array_equal(clip[: len(heard)], heard) and not clip[len(heard) :].any()
+            for clip in sounds[digits.classes[event.label]]
+        )
+    assert 0 < np.abs(scene.samples[: scene.events[0].start]).max() < 2000
+
+
+def test_background_is_that_of_the_data_and_no_event() -> None:
+    stored = np.stack([np.full((1, 40, 1), value, np.int16) for value in (7, 8, 100, 200, 300)])
+    data = made_up(("silence", "yes", "unknown"), (0, 0, 1, 2, 1), stored)
+    scene = make_scene(data, 9, 0)
+    assert [event.label for event in scene.events] == [1, 1]
+    assert set(scene.samples.tolist()) == {7, 8, 100, 200, 300}
+    assert (scene.samples == 200).sum() == 40
+
+
+def test_series_follow_each_other_and_what_goes_on_is_one_event() -> None:
+    stored = np.arange(12 * 5 * 2, dtype=np.int16).reshape(12, 1, 5, 2)
+    labels = [0] * 6 + [1] * 3 + [2] * 3
+    scene = make_scene(made_up(("a", "none", "c"), labels, stored), 12, 1)
+    assert scene.samples.dtype == np.int16
+    assert sorted(scene.samples[:, 0].tolist()) == stored[..., 0].ravel().tolist()
+    for event in scene.events:
+        values = scene.samples[event.start : event.end, 0].astype(int) // 10
+        assert {labels[value] for value in values} == {event.label} != {1}
+    for one, other in itertools.pairwise(scene.events):
+        assert one.label != other.label or one.end < other.start
+
+
+@given(
+    st.lists(st.sampled_from([-1, -1, -1, 0, 1, 2]), min_size=1, max_size=60),
+    st.lists(st.tuples(st.integers(1, 60), st.integers(1, 80), st.integers(0, 2)), max_size=8),
+)
+def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans: list[tuple[int, int, int]]) -> None:
+    stream = Stream(SERIES, StreamSettings(7, 1, ONE // 2, 0, ("a", "b", "c")), 50.0)
+    events, at = [], 0
+    for gap, length, label in spans:
+        events.append(Event(at + gap, at + gap + length, label))
+        at += gap + length
+    likely = np.zeros((len(pattern), 3), np.int64)
+    for row, label in zip(likely, pattern, strict=True):
+        row[max(label, 0)] = ONE if label >= 0 else 1
+    times = stream.window_samples + 7 * np.arange(len(pattern))
+    found = detections(likely, stream.settings)
+    result = point(stream, likely, times, events, 1000)
+    assert result.events == len(events)
+    assert result.hits + result.false_accepts == (found >= 0).sum()
+    reach = tolerance(stream)
+    possible = sum(
+        any(label == event.label and event.start < time <= event.end + reach for time, label in zip(times, found, strict=True))
+        for event in events
+    )
+    assert result.hits <= possible
+    assert result.hits > 0 or possible == 0
+    assert result.hours == pytest.approx(1000 / 50 / 3600)
+
+
+def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of_test_data() -> None:
+    graph = GRAPHS["series"]
+
+    def part(seed: int) -> Dataset:
+        values = np.random.default_rng(seed).normal(0, 1, (60, 1, 24, 3)) * (1 + np.arange(60) % 3 * 40)[:, None, None, None]
+        made = made_up(("a", "b", "c"), (np.arange(60) // 6 % 3).tolist(), values.astype(np.float32))
+        return dataclasses.replace(made, normalization=Normalization(np.zeros(1, np.float32), np.ones(1, np.float32)))
+
+    validation, test = part(0), part(1)
+    front_end = raw_input_of(validation, graph)
+    stream = stream_for(validation, front_end)
+    assert stream is not None
+    assert (stream.rows, stream.hop_samples, stream.rate) == (24, 6, 100.0)
+    operation = choose_operation(stream, graph, validation)
+    stated = state_operation(operation, graph, test)
+    assert stated["rule"] == RULE
+    assert [p["threshold"] for p in stated["test"]["curve"]] == list(THRESHOLDS)
+    assert stated["test"]["events"] > 5
+    assert stated["test"]["chosen"] in stated["test"]["curve"]
+    scene = make_scene(validation, 60, 0)
+    for smoothing in (1, 4):
+        other = dataclasses.replace(stream, settings=dataclasses.replace(stream.settings, smoothing=smoothing))
+        said = decisions(other, graph, scene.samples)
+        points = curve(other, said.probabilities, said.at, scene.events, len(scene.samples))
+        assert max(p.score for p in points) <= operation.validation.score
+    for latency, hop in ((1.0, 6), (50.0, 10), (5000.0, 24)):  # of 240 ms of window
+        slow = stream_for(validation, front_end, latency_ms=latency)
+        assert slow is not None
+        assert slow.settings.hop == hop
+    assert stream_for(dataclasses.replace(validation, normal=0), front_end) is None
+    assert stream_for(dataclasses.replace(validation, kind="image"), front_end) is None
+    assert stream_for(validation, None) is None
+    assert streams()["sound"].settings.is_event() == [True, False, True, True]
