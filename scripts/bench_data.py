@@ -1,0 +1,126 @@
+"""One search on each folder of real data: what it found, verified on the built program.
+
+Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [--trials N] [--finalists N] [--seeds N] [--baselines]
+[--out DIR]``. Every row is ``nas search --data ...`` with the limits of :data:`CASES`; archives are unpacked first. Accuracies are
+those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what the network
+alone takes stands beside. A row appears as soon as it is known; the whole takes an hour or two on 2 cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nas
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A file below the folder of all data (an archive is unpacked, and ``inside`` is what is learnt), and options of the search."""
+
+    file: str
+    inside: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+CASES: Mapping[str, Case] = {
+    "keywords": Case(
+        "kws_speech_commands/speech_commands_v2_sub.tar.xz",
+        "speech_commands_v2_sub",
+        {"budget": "24KB", "flash": "64KB", "macs": "2.7M"},
+    ),
+    "digits spoken": Case("fsdd/fsdd.tar.xz", "fsdd", {"budget": "16KB", "flash": "40KB"}),
+    "activities": Case("har_smartphone_hapt/hapt_har6.npz", "", {"budget": "10.8KB", "flash": "19.3KB"}),
+    "activities, CSV": Case("har_csv_folder/har_csv_folder.tar.xz", "har_csv_folder", {"budget": "10.8KB", "flash": "19.3KB"}),
+    "clothes": Case("fashion_mnist_15k/fashion_mnist_15k3k.npz", "", {"budget": "32KB", "flash": "64KB", "macs": "2M"}),
+    "CIFAR-10": Case("cifar10/cifar10_20k5k.npz", "", {"budget": "64KB", "flash": "96KB", "macs": "6M"}),
+    "CIFAR-10, PNG": Case("cifar10_png_folder/cifar10_png_folder.tar", "cifar10_png_folder", {"budget": "64KB", "macs": "3M"}),
+    "heartbeats": Case("ecg_mitbih/mitbih_aami4_interpatient.npz", "", {"budget": "10KB", "flash": "32KB"}),
+    "valve, anomalies": Case("skab_valve/skab_windows.npz", "", {"budget": "8KB", "flash": "64KB"}),
+    "GunPoint": Case("ucr_small/GunPoint.npz", "", {"budget": "8KB", "flash": "32KB"}),
+    "ItalyPowerDemand": Case("ucr_small/ItalyPowerDemand.npz", "", {"budget": "8KB", "flash": "32KB"}),
+    "BasicMotions": Case("ucr_small/BasicMotions.npz", "", {"budget": "8KB", "flash": "32KB"}),
+}
+HEAD = (
+    "| data | seed | metric | int8 | float | RAM, bytes | flash, bytes | latency, ms | network alone | inputs verified | minutes |"
+)
+
+
+def unpacked(case: Case, data: Path, work: Path) -> Path:
+    """What is to be learnt."""
+    source = data / case.file
+    if not case.inside:
+        return source
+    with tarfile.open(source) as archive:
+        archive.extractall(work, filter="data")
+    return work / case.inside
+
+
+def row(name: str, seed: int, run: nas.Run, minutes: float) -> str:
+    """A line of the table."""
+    winner, built = run.winner, run.winner.built
+    alone = built if built.network is None else built.network
+    figures = f"{alone.ram.total:,} / {alone.flash.total:,} / {alone.latency_ms:.2f}"
+    cells = (
+        name,
+        seed,
+        winner.metric,
+        f"{winner.accuracy:.2%}",
+        f"{winner.float_accuracy:.2%}",
+        f"{built.ram.total:,}",
+        f"{built.flash.total:,}",
+        f"{built.latency_ms:.2f}",
+        figures,
+        f"{built.inputs:,}, {built.mismatches} differ",
+        f"{minutes:.1f}",
+    )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def main() -> None:
+    """Parse arguments, search, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with a folder for each data set")
+    parser.add_argument("--only", help="names, with semicolons between: " + "; ".join(CASES))
+    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--finalists", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--baselines", action="store_true", help="random search and the largest network, for comparison")
+    parser.add_argument("--out", type=Path, help="folder that keeps the runs")
+    options = parser.parse_args()
+    names = list(CASES) if options.only is None else [name.strip() for name in options.only.split(";")]
+    print(HEAD)
+    print("|---" * HEAD.count(" |") + "|")
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder) / "runs" if options.out is None else options.out
+        runs.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            case = CASES[name]
+            path = unpacked(case, options.data, Path(folder))
+            for seed in range(options.seeds):
+                began = time.monotonic()
+                run = nas.search(
+                    path,
+                    trials=options.trials,
+                    finalists=options.finalists,
+                    baselines=options.baselines,
+                    seed=seed,
+                    out=runs / f"{path.stem}-{seed}",
+                    **case.options,
+                )
+                print(row(name, seed, run, (time.monotonic() - began) / 60), flush=True)
+                for strategy, result in run.baselines.items() if options.baselines else ():
+                    print(
+                        f"|   {strategy} | {seed} | {result.metric} | {result.accuracy:.2%} | {result.float_accuracy:.2%} |",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
