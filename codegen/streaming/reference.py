@@ -33,7 +33,8 @@ class Decisions:
 
 
 def decisions(stream: Stream, graph: Graph, samples: NDArray[Any]) -> Decisions:
-    """What ``<m>_push`` decides while ``samples`` come in: int16 ``(n,)`` of sound, float32 ``(n, channels)`` of a series."""
+    """What ``<m>_push`` decides while ``samples`` come in: ``(n,)`` of sound, ``(n, channels)`` of a series, of the
+    stream's ``sample_type``."""
     scores = network_scores(stream, graph, samples)
     smooth = smoothed(probabilities(scores, graph[graph.outputs[0]].scale), stream.settings.smoothing)
     top = smooth.argmax(axis=1) if len(smooth) else np.empty(0, np.int64)

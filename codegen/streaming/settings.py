@@ -13,6 +13,8 @@ ONE = 1 << 15
 """A probability of one: probabilities are in Q15."""
 MOST = 65_535
 """What the 16 bits hold that the C code has for counts of rows and decisions."""
+MOST_CLASSES = 32_767
+"""What the C code's signed numbers of classes hold."""
 MOST_SMOOTHING = 64
 HOPS_A_WINDOW = 4
 """Decisions in the time of one window, unless something else is asked for."""
@@ -48,6 +50,8 @@ class StreamSettings:
         ):
             if not least <= getattr(self, name) <= most:
                 raise UserError(f"stream: {name} is {getattr(self, name)}; it must be {least} to {most}")
+        if len(self.classes) > MOST_CLASSES:
+            raise UserError(f"stream: {len(self.classes)} classes; {MOST_CLASSES} at most")
         if not self.classes or not all(0 <= index < len(self.classes) for index in self.background):
             raise UserError(f"stream: background {list(self.background)} of {len(self.classes)} classes makes no sense")
 

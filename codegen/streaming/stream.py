@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from codegen.errors import UserError
 from codegen.features import FrontEnd, Preprocessing, RawInput, features
 from codegen.ir import Graph
-from codegen.streaming.settings import MOST, StreamSettings, default_settings, stream_settings_from_json
+from codegen.streaming.settings import MOST, MOST_CLASSES, StreamSettings, default_settings, stream_settings_from_json
 
+LEAST_ROWS = 2
+"""A window of one row leaves nothing to keep from one decision to the next."""
 _WORD = 4
 
 
@@ -22,7 +24,7 @@ class Stream:
     """What ``<m>_push`` does: ``source`` makes rows of input of sound or of a series' windows, ``settings`` say what becomes of the
     network's outputs; ``rate`` in samples a second, 0 where it is not known.
 
-    :raises UserError: for a window that is too long, or input that does not go on.
+    :raises UserError: for a window that is too short or too long, or input that does not go on.
     """
 
     source: FrontEnd | RawInput
@@ -32,8 +34,10 @@ class Stream:
     def __post_init__(self) -> None:
         if isinstance(self.source, RawInput) and (self.source.form != "window" or self.source.shape[0] != 1):
             raise UserError(f"stream: takes windows of a series, no {self.source.form} of shape {list(self.source.shape)}")
-        if self.rows > MOST:
-            raise UserError(f"stream: a window of {self.rows} rows; {MOST} at most")
+        if not LEAST_ROWS <= self.rows <= MOST or self.window_samples < LEAST_ROWS * self.row_samples:
+            raise UserError(
+                f"stream: a window of {self.rows} rows; {LEAST_ROWS} to {MOST} that are apart by no more than they last"
+            )
 
     @property
     def rows(self) -> int:
@@ -122,8 +126,9 @@ def sound_stream(graph: Graph, front_end: FrontEnd) -> Stream | None:
     """The stream of a network of sounds of which nothing but its shapes is known; None where its output is no number for each of
     several classes."""
     output = graph[graph.outputs[0]]
-    several = len(graph.outputs) == 1 and output.dtype == "int8" and 1 < output.size <= MOST
-    if not several or _gives_probabilities(graph) or front_end.frames > MOST:
+    several = len(graph.outputs) == 1 and output.dtype == "int8" and 1 < output.size <= MOST_CLASSES
+    short = front_end.frames < LEAST_ROWS or front_end.samples < LEAST_ROWS * front_end.settings.hop
+    if not several or _gives_probabilities(graph) or short or front_end.frames > MOST:
         return None
     classes = tuple(str(index) for index in range(output.size))
     return Stream(front_end, default_settings(front_end.frames, classes), float(front_end.settings.rate))

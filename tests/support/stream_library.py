@@ -37,7 +37,17 @@ def series_network(window: RawInput) -> ir.Graph:
 
 
 SERIES = RawInput("window", "float32", (1, 24, 3), (0.25, -3.0, 980.5), (2.0, 0.125, 0.0078125 / 3), float(np.float32(0.031)), -9)
-GRAPHS = {"sound": network(), "series": series_network(SERIES)}
+LEVELS = RawInput("window", "int16", (1, 2, 3), (0.0,) * 3, (float(np.float32(0.05)),) * 3, float(np.float32(0.05)), 0)
+"""Recorded numbers are the network's input as they are."""
+
+
+def level_network() -> ir.Graph:
+    """Its outputs are its input's mean over the window: what does not change comes out as it went in."""
+    builder = GraphBuilder(NAME, seed=5)
+    return builder.graph(builder.global_pool(builder.input(1, *LEVELS.shape, grid=(LEVELS.scale, LEVELS.zero_point))))
+
+
+GRAPHS = {"sound": network(), "series": series_network(SERIES), "levels": level_network()}
 
 
 def streams() -> dict[str, Stream]:
@@ -48,6 +58,7 @@ def streams() -> dict[str, Stream]:
     return {
         "sound": Stream(FRONT_END, StreamSettings(2, 5, 9000, 3, sound.settings.classes, (1,)), sound.rate),
         "series": Stream(SERIES, StreamSettings(7, 5, 12000, 2, classes, (1,)), 50.0),
+        "levels": Stream(LEVELS, StreamSettings(2, 4, 10000, 0, classes), 50.0),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from graphs import GraphBuilder
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from projects import STRICT, required_tool, run_tool, zig
@@ -76,6 +76,23 @@ def test_pieces_of_any_length_give_the_decisions_of_the_reference(kind: str, dat
     done = np.searchsorted(expected.at, np.cumsum(lengths), side="right")
     assert (likely[done == 0] == 0).all()
     assert (likely[done > 0] == expected.probabilities[done[done > 0] - 1]).all()
+
+
+LEVEL = st.tuples(*[st.integers(-20, 20)] * 3)
+
+
+@given(st.lists(LEVEL, min_size=1, max_size=12), st.integers(1, 4))
+@example([(5, 0, 13), (12, -15, 5)], 2)  # sums 26,702 and 26,703 have one mean: the first class is the likeliest
+@settings(max_examples=200, deadline=None)
+def test_of_equal_means_the_first_class_is_the_likeliest(levels: list[tuple[int, ...]], smoothing: int) -> None:
+    stream, graph = streams()["levels"], GRAPHS["levels"]
+    chosen = dataclasses.replace(stream, settings=dataclasses.replace(stream.settings, smoothing=smoothing))
+    samples = np.repeat(np.array(levels, np.int16), stream.rows, axis=0)
+    expected = decisions(chosen, graph, samples)
+    assert expected.scores.tolist() == [list(level) for level in levels]
+    lengths = [stream.rows] * len(levels)
+    records, _ = stream_library("levels").pushed(samples, lengths, chosen.settings)
+    assert (records == expected_records(chosen, expected, lengths)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
