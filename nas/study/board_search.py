@@ -94,9 +94,10 @@ class BoardSearch:
         self._examples = len(preparation.validation)
         self._progress = progress
         self._feedback = Feedback(run, self.place, fits, progress)
-        self._pools = [_Pool(source.label, ranked(source, self.name, settings.costs), settings.finalists) for source in sources]
+        most = settings.finalists
+        self._pools = [_Pool(source.label, ranked(source, self.name, settings.costs, most), most) for source in sources]
         if settings.baselines:
-            self._pools.append(_Pool(LARGEST, _largest(settings, preparation, fits, sources[0]), 1))
+            self._pools.append(_Pool(LARGEST, _largest(settings, preparation, fits, sources[0], self._pools[0].considered), 1))
 
     @property
     def considered(self) -> list[Candidate]:
@@ -148,10 +149,12 @@ class BoardSearch:
         return f"no winner: every finalist failed; the first one: {reason}"
 
 
-def _largest(settings: SearchSettings, preparation: Preparation, fits: Feasibility, search: StudySource) -> list[Candidate]:
-    """The largest networks that fit, each to be trained for no more than all of the search was trained for."""
+def _largest(
+    settings: SearchSettings, preparation: Preparation, fits: Feasibility, search: StudySource, finalists: Sequence[Candidate]
+) -> list[Candidate]:
+    """The largest networks that fit, each to be trained for no more than all of the search and its ``finalists`` are."""
     spent = sum(training_cost(trial.user_attrs["macs"], settings.screening) for trial in search.completed())
-    for candidate in ranked(search, fits.board.name, settings.costs)[: settings.finalists]:
+    for candidate in finalists:
         spent += finishing_cost(preparation.macs(candidate.architecture), settings.finishing, settings.quantization)
     candidates = []
     for architecture in largest_feasible(fits, settings.seed):

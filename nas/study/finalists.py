@@ -15,19 +15,18 @@ from nas.executor import Executor, Outcome
 from nas.files import read_json, write_atomically, write_json
 from nas.progress import Progress
 from nas.run_directory import BoardDirectory, RunDirectory
-from nas.samplers import Features, Predictor, Result
 from nas.study.compute import lengthened, shortened
 from nas.study.feasibility import Feasibility
 from nas.study.objectives import Cost, cost_values, merits, spread, undominated
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
 from nas.study.several_boards import figures_on
-from nas.study.study_source import StudySource
 from nas.study.tasks import Finished, build, finish, training_seed
 from search_spaces import Architecture
 
 if TYPE_CHECKING:
     from codegen.features import Preprocessing
+    from nas.study.study_source import StudySource
 
 FORMAT = 1
 
@@ -79,13 +78,15 @@ class Finalist:
         return tuple(excess.limit for excess in excesses(self.built, limits))
 
 
-def ranked(source: StudySource, board: str, costs: Sequence[Cost]) -> list[Candidate]:
+def ranked(source: StudySource, board: str, costs: Sequence[Cost], most: int) -> list[Candidate]:
     """The trials of a study that fit on a board, most promising first; equals by predicted latency, then by number. With ``costs``
-    that are to be small the most promising one is followed by those that tell most of the front (:func:`spread`).
+    that are to be small the first ``most`` are the most promising one and those that tell most of the front (:func:`spread`).
 
     The accuracy of one short training is mostly luck, which a finalist, trained anew, does not keep. A predictor of all results
     tells what its parameters and costs are worth (``docs/search.md``).
     """
+    from nas.samplers import Features, Predictor, Result
+
     trials = source.completed()
     architectures = [source.space.from_params(trial.params) for trial in trials]
     values = [trial.value or 0.0 for trial in trials]
@@ -96,7 +97,7 @@ def ranked(source: StudySource, board: str, costs: Sequence[Cost]) -> list[Candi
     fitting = {at: figures for at, trial in enumerate(trials) if (figures := figures_on(trial, board)) is not None}
     order = sorted(fitting, key=lambda at: (-worth[at], fitting[at]["latency_ms"], trials[at].number))
     if costs:
-        order = [order[place] for place in spread([merits(float(worth[at]), fitting[at], costs) for at in order])]
+        order = [order[place] for place in spread([merits(float(worth[at]), fitting[at], costs) for at in order], most)]
     return [Candidate(source.label, trials[at].number, architectures[at], values[at]) for at in order]
 
 

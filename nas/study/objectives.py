@@ -65,27 +65,28 @@ def undominated(points: Sequence[Sequence[float]]) -> list[int]:
     return [at for at, point in enumerate(values) if not beaten(point)]
 
 
-def spread(points: Sequence[Sequence[float]]) -> list[int]:
-    """Places of all points in such an order that any number of the first ones tells much of the front: the one that is best in the
-    first objective, then whichever adds most to the volume that is dominated (greedy hypervolume subset selection, Guerreiro,
-    Fonseca and Paquete 2016, https://doi.org/10.1162/EVCO_a_00188); points that add nothing follow in the order of the first
+def spread(points: Sequence[Sequence[float]], most: int) -> list[int]:
+    """Places of all points in such an order that any number of the first ``most`` tells much of the front: the one that
+    is best in the first objective, then whichever adds most to the volume that is dominated (greedy hypervolume subset selection,
+    Guerreiro, Fonseca and Paquete 2016, https://doi.org/10.1162/EVCO_a_00188); the others follow in the order of the first
     objective."""
     if not len(points):
         return []
     values = np.asarray(points, dtype=np.float64)
     low, high = values.min(axis=0), values.max(axis=0)
     scaled = BELOW + (values - low) / np.where(high > low, high - low, 1.0)
-    left: list[int] = np.argsort(-values[:, 0], kind="stable").tolist()
-    chosen = [max(undominated(points), key=lambda at: values[at, 0])]
-    left.remove(chosen[0])
-    while left:
+    order: list[int] = np.argsort(-values[:, 0], kind="stable").tolist()
+    front = set(undominated(points))
+    candidates = [at for at in order if at in front]
+    chosen = [candidates.pop(0)]
+    while candidates and len(chosen) < most:
         volume = hypervolume(scaled[chosen])
-        gains = [hypervolume(scaled[[*chosen, at]]) - volume for at in left]
+        gains = [hypervolume(scaled[[*chosen, at]]) - volume for at in candidates]
         best = int(np.argmax(gains))
         if gains[best] <= NOTHING:
             break
-        chosen.append(left.pop(best))
-    return chosen + left
+        chosen.append(candidates.pop(best))
+    return chosen + [at for at in order if at not in set(chosen)]
 
 
 def hypervolume(points: Floats) -> float:

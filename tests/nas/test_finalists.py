@@ -46,7 +46,7 @@ def test_finalists_are_not_those_that_were_lucky(feasibility: Feasibility) -> No
             assert request is not None
             worth[request.number] = 0.1 * math.log(feasibility.predict(request.architecture).macs) / math.log(1e6)
             source.complete(request.number, 0.8 + worth[request.number] + LUCK * rng.standard_normal(), 1.0)
-        order = ranked(source, BOARD, ())
+        order = ranked(source, BOARD, (), 3)
         assert sorted(candidate.number or 0 for candidate in order) == list(range(40))
         assert all(candidate.screening == source.study.trials[candidate.number or 0].value for candidate in order)
         promising += [worth[candidate.number or 0] for candidate in order[:3]]
@@ -62,14 +62,14 @@ def test_equals_are_ordered_by_latency(feasibility: Feasibility) -> None:
         request = source.next()
         assert request is not None
         source.complete(request.number, 0.9, 1.0)
-    latencies = [feasibility.predict(candidate.architecture).latency_ms.value for candidate in ranked(source, BOARD, ())]
+    latencies = [feasibility.predict(candidate.architecture).latency_ms.value for candidate in ranked(source, BOARD, (), 3)]
     assert latencies == sorted(latencies)
 
 
 def test_one_trial_is_enough_and_none_is_no_error(feasibility: Feasibility) -> None:
     source = source_of(feasibility, 2)
-    assert ranked(source, BOARD, ()) == []
+    assert ranked(source, BOARD, (), 3) == []
     request = source.next()
     assert request is not None
     source.complete(request.number, 0.7, 1.0)
-    assert [candidate.number for candidate in ranked(source, BOARD, ())] == [0]
+    assert [candidate.number for candidate in ranked(source, BOARD, (), 3)] == [0]

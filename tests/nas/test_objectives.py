@@ -70,11 +70,19 @@ def test_the_hypervolume_is_the_number_of_cells_below(points: list[tuple[float, 
 
 @given(POINTS)
 def test_the_first_of_a_spread_are_of_the_front(points: list[tuple[float, ...]]) -> None:
-    order = spread(points)
+    order = spread(points, len(points))
     assert sorted(order) == list(range(len(points)))
     assert points[order[0]][0] == max(point[0] for point in points)
     different = {points[at] for at in undominated(points)}
     assert {points[at] for at in order[: len(different)]} == different
+
+
+def test_many_points_of_many_objectives_are_no_obstacle() -> None:
+    """A quarter of them tell nothing of the others; all of the front ordered would take hours."""
+    points = np.random.default_rng(0).random((200, 5)).tolist()
+    order = spread(points, 3)
+    assert sorted(order) == list(range(200))
+    assert set(order[:3]) <= set(undominated(points))
 
 
 @given(POINTS, st.lists(st.floats(0.01, 1), min_size=3, max_size=3))
