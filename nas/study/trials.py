@@ -62,7 +62,8 @@ def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
 
 
 def best_trial(run: RunDirectory, board: str) -> FrozenTrial:
-    """The trial that became the winner for a board; where there is none, the best that fits there so far.
+    """The trial that became the winner for a board; where there is none, the best that fits there so far, or if none does, the best
+    of all.
 
     :raises UserError: if no such trial has ended yet.
     """
@@ -71,7 +72,8 @@ def best_trial(run: RunDirectory, board: str) -> FrozenTrial:
     if run.report.is_file() and (report := report_on(run.read_report(), board)):
         return read_trial(run, report["winner"]["trial"]["number"])
     trials = read_study(run).get_trials(states=(TrialState.COMPLETE,))
-    fitting = [trial for trial in trials if trial.value is not None and figures_on(trial, board) is not None]
+    ended = [trial for trial in trials if trial.value is not None]
+    fitting = [trial for trial in ended if figures_on(trial, board) is not None] or ended
     if not fitting:
         raise UserError(f"{run.path}: no trial has ended yet; 'nas resume {run.path}' goes on with the search")
     return max(fitting, key=lambda trial: trial.value or 0.0)
