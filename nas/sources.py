@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 from nas.datasets import is_path, name_of
 from nas.run_directory import RunDirectory
-from nas.study.board_report import board_names, pick_board, read_report_on
+from nas.study.board_report import board_names, pick_board, read_report_on, report_on
 from nas.study.finalists import Finalist, c_name, read_finalist
 from nas.study.settings import SearchSettings, read_run_settings
 from nas.study.trials import read_trial
@@ -125,6 +125,7 @@ def trained(source: Source, board: str | None = None) -> Trained:
         about = {"trial": {"number": source.number, "params": frozen.params}}
         if _finalist(source.run, settings, architecture.id) is not None:
             network = _stored(source.run, settings, architecture.id)
+            known = _tested_stream(source.run, settings, architecture.id, board)
         else:
             from nas.study.tasks import train_and_quantize, training_seed
 
@@ -144,6 +145,20 @@ def trained(source: Source, board: str | None = None) -> Trained:
     if operation is not None:
         about["stream"] = {"operation": operation}
     return replace(network, inputs=inputs, about=about, detector=detector, stream=stream)
+
+
+def _tested_stream(run: RunDirectory, settings: SearchSettings, architecture: str, board: str | None) -> Mapping[str, Any] | None:
+    """What the report says of the stream of this architecture, if it is the winner of the board, or of the first of which it is."""
+    if not run.report.is_file():
+        return None
+    names = board_names(settings)
+    report = run.read_report()
+    for name in (board, *names) if board in names else names:
+        winner = report_on(report, name or "").get("winner")
+        if winner is not None and winner["trial"]["architecture"] == architecture:
+            stream: Mapping[str, Any] | None = winner.get("stream")
+            return stream
+    return None
 
 
 def _stream(
