@@ -32,7 +32,7 @@ def verify(
 
     :param project: the project's directory, a run (its winner), or what :func:`nas.export` returned.
     :param inputs: inputs ``(n, ...)`` with channels last, or a ``.npy`` file of them: int8 or float32, which the project quantises,
-        or int16 sounds ``(n, samples)``, where it takes sound. By default the project's own.
+        or raw ones of another type, like int16 sounds ``(n, samples)``. By default the project's own.
     :param expect: int8 outputs to compare with; by default the reference's.
     :param core: build for and run on another core, like ``"cortex-m0plus"``, than the project was exported for.
     :raises UserError: if there is no project, an array does not fit it, or its code touches memory that is not its own.
@@ -42,14 +42,19 @@ def verify(
 
 @naming_arguments
 def answers(project: AnyPath | Run | Export, recordings: Sequence[AnyPath]) -> tuple[Answer, ...]:
-    """What the built program answers to recordings, run in the emulator: for each WAV file its class and every class's score.
+    """What the built program answers to recordings, run in the emulator: its class and every class's score for each sound, image or
+    line of a table, of a series for each window.
 
-    :param project: as for :func:`nas.verify`; it must take sound.
+    :param project: as for :func:`nas.verify`; it must take what was recorded: ``.wav``, ``.csv``, ``.png`` and alike, ``.npy``.
     :raises UserError: if it does not, or a file cannot be read.
     """
+    from nas.recordings import common_form
+
     files = tuple(Path(file) for file in recordings)
     if not files:
         raise UserError("recordings: give at least one")
+    if any(file.is_dir() for file in files) or common_form(files) is None:
+        raise UserError(f"recordings {files[0]}: give recordings (.wav, .csv, .png, ...) of one form, no folders or other files")
     return _verified(project, raw=files).answers
 
 

@@ -120,6 +120,9 @@ def check_choices(options: Mapping[str, Any]) -> None:
     from nas.metrics import METRICS
     from nas.study.strategy import SAMPLERS
 
+    if not isinstance(options.get("objective"), str | None):
+        raise UserError(f"--objective {options['objective']!r}: give a text with commas, like accuracy,latency")
+
     for name, words in (("sampler", tuple(SAMPLERS)), ("optimize", OPTIMIZE), ("metric", METRICS)):
         if options.get(name) is not None and options[name] not in words:
             raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")

@@ -51,6 +51,8 @@ OPTIONS = (
     "baselines",
 )
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
+WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "ray_address", "optimize", "model")
+"""Those that are texts; ``board`` may be a list of them, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,11 @@ def read_options(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise UserError(f"{where}: [search] has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
+    for key in (*WORDS, "board"):
+        value = options.get(key, "")
+        several = key == "board" and isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if not isinstance(value, str) and not several:
+            raise UserError(f"{where}: [search] {key} cannot be {value!r}; give a text{' or a list of texts' * (key == 'board')}")
     return options
 
 

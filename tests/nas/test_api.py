@@ -146,7 +146,7 @@ def test_importing_loads_nothing() -> None:
         "import sys, nas; assert set(nas.__all__) <= set(dir(nas));"
         "print([m for m in ('torch', 'tvm', 'ray', 'optuna', 'sklearn', 'numpy', 'click', 'nas.api') if m in sys.modules]);"
         "nas.search, nas.export, nas.boards();"
-        "print([m for m in ('torch', 'tvm', 'ray', 'sklearn', 'click') if m in sys.modules])"
+        "print([m for m in ('torch', 'tvm', 'ray', 'optuna', 'sklearn', 'click') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n[]\n"
@@ -183,6 +183,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "directory": (lambda: nas.export("none", out="x.onnx"), "out x.onnx: is to be a directory; nas.export_file writes .onnx"),
     "file": (lambda: nas.export_file("none", out="x.h5"), "out x.h5: the name must end in .tflite or .onnx"),
     "kind": (lambda: nas.predict(3), "int is no network"),  # type: ignore[arg-type]
+    "objective": (lambda: nas.search(objective=["accuracy", "ram"]), "objective \\['accuracy', 'ram'\\]: give a text"),  # type: ignore[arg-type]
     "calibration": (lambda: nas.export("none", [], out="x"), "calibration_data: is for torch modules"),
     "project": (lambda: nas.verify("."), "holds no exported project"),
     "recordings": (lambda: nas.answers(".", []), "recordings: give at least one"),

@@ -99,6 +99,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(nas: Nas, tmp_path: Path, argu
         ("format = 9\n", ["format is 9"]),
         ("format = 1\n[search\n", ["not valid TOML"]),
         ('format = 1\n[search]\nbudget = "lots"\n', ["--budget", "'lots'"]),
+        ("format = 1\n[search]\nboard = 3\n", ["board cannot be 3", "text"]),
+        ('format = 1\n[search]\nobjective = ["ram"]\n', ["objective cannot be ['ram']", "text"]),
         ("format = 1\n[screening]\nepochs = 'two'\n", ["[screening] epochs"]),
         ("format = 1\n[screening]\nepoch = 2\n", ["[screening]", "'epoch'"]),
     ],
