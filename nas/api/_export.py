@@ -11,7 +11,7 @@ from codegen.errors import UserError
 from codegen.measurement import Verification
 from nas.api._arguments import AnyPath, BoardLike, Count, Duration, Size, board_name, limits, naming_arguments
 from nas.api._prediction import Prediction, prediction_from_json
-from nas.api._sources import AnySource, int8_network, trained_network
+from nas.api._sources import AnySource, int8_network
 from nas.study.options import DEFAULTS
 
 if TYPE_CHECKING:
@@ -126,4 +126,4 @@ def export_file(source: AnySource, calibration_data: object = None, *, out: AnyP
         raise UserError(f"--out {path}: the name must end in .tflite or .onnx")
     check_new_file(path, "--out")
     exporter(form)  # before a trial is trained for it
-    return write_interchange(trained_network(source, calibration_data), form, path)
+    return write_interchange(int8_network(source, calibration_data, None, None).trained, form, path)

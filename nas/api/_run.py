@@ -161,14 +161,9 @@ class Run:
 
         :raises UserError: if there is no such folder, or the run is damaged.
         """
-        from nas.files import write_atomically
-        from nas.report import report_page
+        from nas.report import write_report
 
-        path = self.path / "report.html" if out is None else Path(out)
-        if not path.absolute().parent.is_dir():
-            raise UserError(f"--out {path}: there is no folder {path.absolute().parent}")
-        write_atomically(path, report_page(self._directory, self.board))
-        return path
+        return write_report(self._directory, None if out is None else Path(out), self.board)
 
     def __str__(self) -> str:
         from nas.summary import summary

@@ -173,10 +173,7 @@ def _carried_out(started: Search, shown: bool) -> Run:
         if not shown:
             return
         notes = [opening(started.run, started.settings, started.preparation)]
-        warnings = dict.fromkeys(fits.cost_model.warning for fits in started.preparation.boards)
-        notes += [warning for warning in warnings if warning is not None]
-        if cut:
-            notes.append(f"the last line of {started.run.journal} was torn ({cut} bytes); it is cut off")
+        notes += [*started.warnings(), *([started.torn(cut)] if cut else [])]
         print("\n".join(notes), file=sys.stderr)
 
     try:

@@ -42,9 +42,9 @@ def network_shapes(source: AnySource, calibration_data: object, board: str) -> T
     return shapes(_found(source, calibration_data), _board(source) or board)
 
 
-def int8_network(source: AnySource, calibration_data: object, name: str | None, board: str) -> Network:
+def int8_network(source: AnySource, calibration_data: object, name: str | None, board: str | None) -> Network:
     """The int8 network of ``source`` with its weights; ``name`` is the prefix of its C symbols, ``board`` as for
-    :func:`network_shapes`.
+    :func:`network_shapes`, if it matters.
 
     :raises UserError: if there is none, or a module cannot be quantised.
     """
@@ -84,15 +84,3 @@ def _of_module(module: Any, calibration_data: object, name: str | None) -> Netwo
     made = quantize_module(module, calibration_data, prefix)
     network = Trained(made.graph, inputs=made.inputs, about={"agreement": made.agreement.to_json()})
     return Network(network, prefix, made.agreement)
-
-
-def trained_network(source: AnySource, calibration_data: object) -> Trained:
-    """The int8 network of ``source`` with its weights, under no name.
-
-    :raises UserError: as :func:`int8_network`.
-    """
-    return (
-        _of_module(source, calibration_data, None).trained
-        if _is_module(source)
-        else trained(_found(source, calibration_data), _board(source))
-    )

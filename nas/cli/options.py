@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from codegen.optimize import OPTIMIZE
 from nas.cli import candidates
-from nas.study.options import DEFAULTS
+from nas.study.options import DEFAULTS, RANGES
 from nas.units import parse_count, parse_duration, parse_size
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def optimize_option(function: Function) -> Function:
     """``--optimize speed|balanced|size``."""
     return click.option(
         "--optimize",
-        type=click.Choice(["speed", "balanced", "size"]),
+        type=click.Choice(OPTIMIZE),
         default=DEFAULTS["optimize"],
         show_default=True,
         help="What the C compiler optimises the model for: -O3, -O2 or -Os.",
@@ -137,9 +138,17 @@ def reading_options(function: Function) -> Function:
                 help="What the arrays of an .npz are: image, series, audio or vector.",
             ),
             click.option(
-                "--window", type=click.IntRange(1), metavar="N", help="Samples of recordings that a network sees at once."
+                "--window",
+                type=click.IntRange(*RANGES["window"]),
+                metavar="N",
+                help="Samples of recordings that a network sees at once.",
             ),
-            click.option("--step", type=click.IntRange(1), metavar="N", help="Samples between windows. [default: half a window]"),
+            click.option(
+                "--step",
+                type=click.IntRange(*RANGES["step"]),
+                metavar="N",
+                help="Samples between windows. [default: half a window]",
+            ),
             click.option(
                 "--size", metavar="HxW", help="Pixels that images are brought to. [default: the commonest size, 96 at most]"
             ),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nas.cli.options import board_option, debug_option, json_option, limit_options, model_option, optimize_option, source_argument
+from nas.study.options import DEFAULTS, RANGES
 
 
 @click.command(
@@ -21,7 +22,13 @@ Examples:
 @limit_options
 @optimize_option
 @model_option
-@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(*RANGES["confidence"]),
+    default=DEFAULTS["confidence"],
+    show_default=True,
+    help="Of the intervals.",
+)
 @click.option("--card", is_flag=True, help="Also show how good the cost model is.")
 @json_option
 @debug_option

@@ -31,14 +31,8 @@ def command(run: Path, out: Path | None, board: str | None, as_json: bool) -> No
     """
     import json
 
-    from codegen.errors import UserError
-    from nas.files import write_atomically
-    from nas.report import report_page
+    from nas.report import write_report
     from nas.run_directory import RunDirectory
 
-    directory = RunDirectory.open(run)
-    path = run / "report.html" if out is None else out
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"--out {path}: there is no folder {path.absolute().parent}")
-    write_atomically(path, report_page(directory, board))
+    path = write_report(RunDirectory.open(run), out, board)
     click.echo(json.dumps({"file": str(path)}) if as_json else f"written to {path}")

@@ -27,11 +27,10 @@ def drive(search: Search, *, verbosity: Verbosity = "normal", as_json: bool = Fa
 
         if verbosity != "quiet":
             click.echo(opening(run, search.settings, search.preparation), err=as_json)
-        for warning in dict.fromkeys(fits.cost_model.warning for fits in search.preparation.boards):
-            if warning is not None:
-                click.echo(f"nas: {warning}", err=True)
+        for warning in search.warnings():
+            click.echo(f"nas: {warning}", err=True)
         if cut:
-            click.echo(f"the last line of {run.journal} was torn ({cut} bytes); it is cut off", err=as_json)
+            click.echo(search.torn(cut), err=as_json)
 
     def progress() -> Progress:
         from nas.progress import make_progress

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from codegen.errors import UserError
 from nas.datasets import name_of
+from nas.files import write_atomically
 from nas.markup import Markup, document, element, escape
 from nas.report.baselines import baselines_section
 from nas.report.confusion import confusion_section
@@ -43,6 +44,18 @@ SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
 """In the order of the page: what came of it, how it came about, how sure that is, how to get it again."""
 SHARED = (importances_section, reproduction_section)
 """Those that are not about a board."""
+
+
+def write_report(run: RunDirectory, out: Path | None = None, board: str | None = None) -> Path:
+    """Write the page about ``run``, or about one ``board`` of it, by default to ``report.html`` in its directory; returns the file.
+
+    :raises UserError: if there is no such folder, or as :func:`report_page`.
+    """
+    path = run.path / "report.html" if out is None else out
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--out {path}: there is no folder {path.absolute().parent}")
+    write_atomically(path, report_page(run, board))
+    return path
 
 
 def report_page(run: RunDirectory, board: str | None = None) -> str:

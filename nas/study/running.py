@@ -42,6 +42,15 @@ class Search:
             with RayExecutor(self.settings.workers, self.settings.ray_address) as executor, progress() as shown:
                 return run_search(self.run, self.settings, self.preparation, executor, shown)
 
+    def warnings(self) -> list[str]:
+        """What is to be said of the cost models, each once."""
+        found = (fits.cost_model.warning for fits in self.preparation.boards)
+        return list(dict.fromkeys(warning for warning in found if warning is not None))
+
+    def torn(self, cut: int) -> str:
+        """That so many bytes of a torn line were cut off the journal."""
+        return f"the last line of {self.run.journal} was torn ({cut} bytes); it is cut off"
+
 
 def begin(settings: SearchSettings, out: Path | None) -> Search:
     """A new run at ``out``, by default the next free directory of :data:`RUNS`; nothing is left where the search cannot begin.

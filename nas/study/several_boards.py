@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from optuna.trial import FrozenTrial
+from typing import TYPE_CHECKING, Any
 
 from cost_models.prediction import Prediction
 from nas.study.feasibility import Feasibility
 from search_spaces import Architecture
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 class SeveralBoards:
