@@ -76,8 +76,15 @@ _INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("cat", "concat"), "join two maps by adding them"),
 }
 """What to write instead, by the name of what is not supported."""
-_MAX_POOL = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}
-_AVERAGE_POOL = {"kernel_size": None, "stride": None, "padding": 0, "ceil_mode": False, "count_include_pad": True}
+_MAX_POOL = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": False}
+_AVERAGE_POOL = {
+    "kernel_size": None,
+    "stride": None,
+    "padding": 0,
+    "ceil_mode": False,
+    "count_include_pad": True,
+    "divisor_override": None,
+}
 _FUNCTIONAL_POOLS: Mapping[Any, dict[str, Any]] = {
     **dict.fromkeys((functional.max_pool1d, functional.max_pool2d, torch.max_pool1d, torch.max_pool2d), _MAX_POOL),
     **dict.fromkeys((functional.avg_pool1d, functional.avg_pool2d), _AVERAGE_POOL),
@@ -234,9 +241,9 @@ class _Reader:
             case nn.Softmax():
                 self._softmax(node, layer.dim)
             case nn.AvgPool1d() | nn.AvgPool2d():
-                self._average_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
+                self._average_pool(node, {name: getattr(layer, name, default) for name, default in _AVERAGE_POOL.items()})
             case nn.MaxPool1d() | nn.MaxPool2d():
-                self._max_pool(node, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode)
+                self._max_pool(node, {name: getattr(layer, name) for name in _MAX_POOL})
             case nn.AdaptiveAvgPool1d() | nn.AdaptiveAvgPool2d():
                 self._global_pool(node, layer.output_size)
             case nn.Flatten() | nn.Unflatten():
@@ -278,13 +285,10 @@ class _Reader:
         elif target in (functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d):
             self._global_pool(node, node.args[1] if len(node.args) > 1 else node.kwargs["output_size"])
         elif target in _FUNCTIONAL_POOLS:
-            settings = _FUNCTIONAL_POOLS[target] | dict(zip(_FUNCTIONAL_POOLS[target], node.args[1:], strict=False)) | node.kwargs
+            known = _FUNCTIONAL_POOLS[target]
+            settings = known | dict(zip(known, node.args[1:], strict=False)) | node.kwargs
             settings["stride"] = settings["stride"] or settings["kernel_size"]
-            if "dilation" in settings:
-                self._max_pool(node, *(settings[name] for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode")))
-            else:
-                names = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
-                self._average_pool(node, *(settings[name] for name in names))
+            (self._max_pool if known is _MAX_POOL else self._average_pool)(node, settings)
         elif target is functional.dropout:
             self._alias(node, node.all_input_nodes[0])
         elif target in ("size", getattr, operator.getitem):
@@ -341,6 +345,8 @@ class _Reader:
         step = self._foldable(node)
         if step is None or step.weight is None or step.bias is None or step.activation != "none":
             raise self._unsupported(node, "does not directly follow a convolution or linear layer of its own")
+        if layer.num_features != len(step.weight):
+            raise self._unsupported(node, "does not normalise the channels of the layer before it")
         if layer.running_mean is None or layer.running_var is None:
             raise self._unsupported(node, "has no running statistics")
         factor = torch.rsqrt(layer.running_var + layer.eps)
@@ -401,20 +407,25 @@ class _Reader:
         scope = _name(next(reversed(node.meta["nn_module_stack"]), "")) if node.meta.get("nn_module_stack") else ""
         return scope if scope.endswith(what) else f"{scope}_{what}".lstrip("_")
 
-    def _average_pool(self, node: fx.Node, window: Any, strides: Any, padding: Any, ceil_mode: bool, count_padding: bool) -> None:
-        if count_padding and max(_pair(padding)) > 0:
+    def _average_pool(self, node: fx.Node, settings: Mapping[str, Any]) -> None:
+        if settings["divisor_override"] is not None:
+            raise self._unsupported(node, "has a divisor of its own; leave divisor_override out")
+        if settings["count_include_pad"] and max(_pair(settings["padding"])) > 0:
             raise self._unsupported(node, "counts padding cells; set count_include_pad=False")
-        self._pool(node, "average_pool", window, strides, padding, ceil_mode)
+        self._pool(node, "average_pool", settings)
 
-    def _max_pool(self, node: fx.Node, window: Any, strides: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
-        if max(_pair(dilation)) > 1:
+    def _max_pool(self, node: fx.Node, settings: Mapping[str, Any]) -> None:
+        if settings["return_indices"]:
+            raise self._unsupported(node, "returns indices; leave return_indices out")
+        if max(_pair(settings["dilation"])) > 1:
             raise self._unsupported(node, "is dilated")
-        self._pool(node, "max_pool", window, strides, padding, ceil_mode)
+        self._pool(node, "max_pool", settings)
 
-    def _pool(self, node: fx.Node, kind: Kind, window: Any, strides: Any, padding: Any, ceil_mode: bool) -> None:
+    def _pool(self, node: fx.Node, kind: Kind, settings: Mapping[str, Any]) -> None:
         source = node.all_input_nodes[0]
         value = self._value(node, source)
         shape, size = _shape(source), _shape(node)
+        window, strides, padding, ceil_mode = (settings[name] for name in ("kernel_size", "stride", "padding", "ceil_mode"))
         line = len(source.meta["shape"]) == 3
         (kh, kw), (sh, sw), (top, left) = _pair(window, line, 1), _pair(strides, line, 1), _pair(padding, line, 0)
         reach = (size[2] - 1) * sh + kh - shape[2] - top, (size[3] - 1) * sw + kw - shape[3] - left

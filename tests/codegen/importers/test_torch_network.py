@@ -312,6 +312,11 @@ class Multiply(nn.Module):
         return x * 2
 
 
+class DividedPool(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.avg_pool2d(x, 2, 2, 0, False, True, 3)
+
+
 class Branch(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x if x.sum() > 0 else -x
@@ -330,7 +335,13 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "reflect": (nn.Sequential(nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect")), "pads with 'reflect'"),
     "norm_first": (nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 4, 3)), "BatchNorm2d '0'.* does not directly follow"),
     "norm_after_relu": (nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.BatchNorm2d(4)), "BatchNorm2d '2'"),
+    "norm_of_other_channels": (
+        nn.Sequential(nn.Conv2d(2, 1, 1), nn.Flatten(), nn.BatchNorm1d(36)),
+        "BatchNorm1d '2'.* does not normalise the channels of the layer before it",
+    ),
     "branch": (Branch(), "cannot be traced"),
+    "pool_divisor": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.AvgPool2d(2, divisor_override=1)), "has a divisor of its own"),
+    "function_divisor": (DividedPool(), "has a divisor of its own"),
     "pool_counts_padding": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.AvgPool2d(2, padding=1)), "count_include_pad=False"),
     "adaptive_2": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.AdaptiveAvgPool2d(2)), "only 1 is supported"),
     "pad_before_pool": (nn.Sequential(nn.Conv2d(2, 4, 1), nn.ZeroPad2d(1), nn.MaxPool2d(2)), "not followed by a convolution"),
