@@ -189,9 +189,9 @@ def test_pixels_come_in_any_size_grey_or_coloured(name: str, projects: Path, tmp
         ((None, pixels, 6, 6, 3), -1),
         ((arena, None, 6, 6, 3), -1),
         ((ctypes.c_void_p((arena.value or 0) + 4), pixels, 6, 6, 3), -2),
-        ((arena, pixels, 6, 6, 2), -3),
-        ((arena, pixels, 0, 6, 3), -4),
-        ((arena, pixels, 6, 2049, 3), -4),
+        ((arena, pixels, 6, 6, 2), -5),
+        ((arena, pixels, 0, 6, 3), -6),
+        ((arena, pixels, 6, 2049, 3), -6),
     ):
         assert take(*arguments) == status
 
