@@ -79,6 +79,7 @@ class LayerMeasurement:
             "macs": self.macs,
             "instructions": _number(self.instructions),
             "cycles": _number(self.cycles),
+            **({} if self.part_of is None else {"part_of": self.part_of}),
         }
 
 
@@ -98,7 +99,7 @@ class AnomalyMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Outcome of building and running a project: of features and network, where it has a front end and was run on sound.
+    """Outcome of building and running a project: of features and network, where it has a front end and was run on raw numbers.
 
     ``mismatches`` counts the inputs whose outputs are not equal to what is expected, in every byte, wherever the arena lies.
     ``instructions`` and ``cycles`` are means over the inputs. ``board`` and ``latency_ms`` are None where the project was measured
@@ -154,11 +155,11 @@ class Verification:
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> Verification:
-        """What :meth:`to_json` gave; outputs and support routines are not in it.
+        """What :meth:`to_json` gave; outputs, support routines and the scores of anomalies are not in it.
 
         :raises KeyError: or TypeError, where the content is of another kind.
         """
-        network = content.get("network")
+        network, anomaly = content.get("network"), content.get("anomaly")
         sizes = {key: value for key, value in content["ram"].items() if key != "total"}
         return Verification(
             **{key: content[key] for key in ("mismatches", "inputs", "instructions", "cycles", "latency_ms", "macs")},
@@ -166,7 +167,10 @@ class Verification:
             flash=Flash(content["flash"]["code"], content["flash"]["constants"]),
             layers=tuple(LayerMeasurement(**layer) for layer in content["layers"]),
             **{key: content[key] for key in ("core", "board", "compiler")},
-            network=None if network is None else Verification.from_json({**content, "network": None, "layers": (), **network}),
+            network=None
+            if network is None
+            else Verification.from_json({**content, "network": None, "anomaly": None, "layers": (), **network}),
+            anomaly=None if anomaly is None else AnomalyMeasurement(**anomaly, scores=()),
         )
 
     def figures(self) -> dict[str, Any]:

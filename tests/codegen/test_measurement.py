@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from codegen.measurement import Flash, LayerMeasurement, Ram, Verification, render
+from codegen.measurement import AnomalyMeasurement, Flash, LayerMeasurement, Ram, Verification, render
 
 
 def verification(mismatches: int = 0) -> Verification:
@@ -41,6 +41,23 @@ def test_json_has_exactly_the_contract_keys() -> None:
         "board": "some-board",
         "compiler": "some compiler",
     }
+
+
+def test_what_json_holds_comes_back() -> None:
+    strip = LayerMeasurement("first_1", "Conv2D", 300, 450.0, 550.0, part_of="first")
+    alone = replace(verification(), cycles=1000.0, layers=())
+    whole = replace(
+        verification(),
+        layers=(strip,),
+        network=alone,
+        anomaly=AnomalyMeasurement(flash=9, instructions=5.0, cycles=7.0, scores=(1, 2)),
+    )
+    back = Verification.from_json(json.loads(json.dumps(whole.to_json())))
+    assert back.to_json() == whole.to_json()
+    assert back.layers == (strip,)
+    assert back.anomaly == AnomalyMeasurement(flash=9, instructions=5, cycles=7, scores=())
+    assert back.network is not None
+    assert back.network.anomaly is None
 
 
 def test_text_says_whether_it_is_exact_and_where_the_time_goes() -> None:
