@@ -115,7 +115,9 @@ class FrontEnd(Preprocessing):
 
     def fit(self, raw: Any, what: str) -> NDArray[Any]:
         """Of sounds that are longer the first samples."""
-        array: NDArray[Any] = np.empty(0) if isinstance(raw, Mapping) else np.asarray(raw)
+        if isinstance(raw, Mapping):
+            raise UserError(f"{what}: is several arrays; give one")
+        array: NDArray[Any] = np.asarray(raw)
         if array.dtype != np.int16:
             raise UserError(f"{what}: the array is {array.dtype}, sounds are int16 (n, {self.samples})")
         given = array[None] if array.ndim == 1 else array

@@ -16,7 +16,7 @@ class Preprocessing(ABC):
 
     ``entry`` is the C function that takes raw numbers and runs the network, ``function`` the one in it that comes before the first
     layer, ``operator`` what tables of layers call that; all without the model's prefix. ``linked`` are functions beside ``entry``
-    that firmware may call instead, which are charged to flash.
+    that firmware may call instead and that are charged to flash, as those of sound's columns are.
     """
 
     __slots__ = ()

@@ -84,10 +84,12 @@ class RawInput(Preprocessing):
         return quantized(self._channels, examples)
 
     def fit(self, raw: Any, what: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.empty(0) if isinstance(raw, Mapping) else np.asarray(raw)
+        if isinstance(raw, Mapping):
+            raise UserError(f"{what}: is several arrays; give one")
+        array: NDArray[Any] = np.asarray(raw)
         if array.dtype != self.raw_type:
             raise UserError(f"{what}: the array is {array.dtype}, {_PLURAL[self.noun]} are {self.dtype}")
-        if array.size and array.size == len(array) * self.raw_size:
+        if array.ndim and array.size and array.size == len(array) * self.raw_size:
             return array.reshape(-1, self.raw_size)
         if array.size == self.raw_size:
             return array.reshape(1, -1)

@@ -122,9 +122,9 @@ def read_project(directory: Path) -> Project:
     project = report["project"]
     if project.get("format") != FORMAT:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
-    front_end = None if project.get("front_end") is None else front_end_from_json(project["front_end"])
     detector, stream = project.get("detector"), project.get("stream")
     try:
+        front_end = None if project.get("front_end") is None else front_end_from_json(project["front_end"])
         return Project(
             name=project["name"],
             optimize=project["optimize"],
@@ -141,5 +141,5 @@ def read_project(directory: Path) -> Project:
             stream=None if stream is None else stream_from_json(stream, front_end),
             network_arena_bytes=project.get("network_arena_bytes", project["arena_bytes"]),
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is damaged ({type(error).__name__}: {error}); export the project again") from None

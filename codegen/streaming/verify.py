@@ -85,7 +85,7 @@ class StreamVerification:
 
 
 def verify_stream(directory: Path, samples: NDArray[Any], *, core: str | None = None, seed: int = 0) -> StreamVerification:
-    """Push a recording, int16 ``(n,)`` of sound or float32 ``(n, channels)`` of a series, through the project in ``directory`` on
+    """Push a recording, ``(n,)`` of sound or ``(n, channels)`` of a series, through the project in ``directory`` on
     an emulated core, in pieces of odd sizes that ``seed`` draws, and compare whatever is known after each with the reference.
 
     :raises UserError: if the project has no stream, or the recording holds no window.
