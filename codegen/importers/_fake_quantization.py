@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codegen.importers._trace import Step
+from codegen.importers._step import Step
 
 
 @dataclass

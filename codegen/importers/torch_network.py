@@ -18,7 +18,9 @@ from torch import nn
 
 from codegen.errors import UserError
 from codegen.importers._fake_quantization import LAYERS, Input, Layer, Observer, Value, Weighted, on_grid
-from codegen.importers._trace import SUPPORTED, Step, trace
+from codegen.importers._step import Step
+from codegen.importers._step_builder import SUPPORTED
+from codegen.importers._trace import trace
 from codegen.ir import (
     Add,
     AveragePool2D,
