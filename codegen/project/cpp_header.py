@@ -6,27 +6,30 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from codegen.project.borders import Border, borders
+from codegen.project.c_text import C_TYPES
 from codegen.project.rendering import render
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledModel
+    from codegen.features import Preprocessing
 
 
 def cpp_header(model: CompiledModel) -> str:
     """``include/<m>.hpp``."""
-    name, heard = model.name, _takes_sound(model)
+    name, raw = model.name, model.front_end
     sides = borders(model.graph, model.plan.offsets)
     return render(
         "model.hpp",
         m=name,
         M=name.upper(),
-        header=f"{name}_samples.h" if heard else f"{name}.h",
+        header=f"{name}.h" if raw is None else f"{name}_{raw.noun}.h",
         first_input=next(b.label for b in sides if b.direction == "input"),
         first_output=next(b.label for b in sides if b.direction == "output"),
-        samples=f"constexpr size_t samples = {name.upper()}_SAMPLES;\n" if heard else "",
+        raw="" if raw is None else f"constexpr size_t {raw.noun}_size = {raw.raw_size};\n",
         constants="\n".join(_constants(b, name) for b in sides),
         accessors="\n".join(_accessor(b, name) for b in sides),
-        run_samples=render("run_samples.hpp", m=name) if heard else "",
+        run_raw="" if raw is None else render("run_raw.hpp", m=name, noun=raw.noun, entry=raw.entry, type=_raw_type(raw)),
+        run_columns=render("run_columns.hpp", m=name) if _takes_sound(model) else "",
     )
 
 
@@ -55,15 +58,13 @@ def _accessor(border: Border, name: str) -> str:
 def sketch(model: CompiledModel) -> str:
     """``examples/inference/inference.ino``."""
     name, inside = model.name, f"{model.name}_nn"
-    sides = borders(model.graph, model.plan.offsets)
-    heard = _takes_sound(model)
-    samples = f"static int16_t samples[{inside}::samples];\n" if heard else ""
+    sides, raw = borders(model.graph, model.plan.offsets), model.front_end
     return render(
         "inference.ino",
         m=name,
-        samples=samples,
-        fill="    // a window of sound goes into samples here\n" if heard else _fill(sides, inside),
-        run="run_samples(samples)" if heard else "run()",
+        raw="" if raw is None else f"static {_raw_type(raw)} {raw.noun}[{inside}::{raw.noun}_size];\n",
+        fill=_fill(sides, inside) if raw is None else f"    // what was recorded goes into {raw.noun} here\n",
+        run="run()" if raw is None else f"{raw.entry}({raw.noun})",
         print="\n".join(_print(b, inside) for b in sides if b.direction == "output"),
     )
 
@@ -81,6 +82,10 @@ def _fill(sides: Sequence[Border], inside: str) -> str:
 def _print(border: Border, inside: str) -> str:
     value = f"{inside}::dequantize_{border.label}(value)" if border.converted else "value"
     return f"    for (auto value : network.{border.label}()) {{\n        Serial.println({value});\n    }}"
+
+
+def _raw_type(raw: Preprocessing) -> str:
+    return C_TYPES[raw.raw_type.name]
 
 
 def _takes_sound(model: CompiledModel) -> bool:

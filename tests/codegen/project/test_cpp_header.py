@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from graphs import NETWORKS
 from projects import export, sources, zig
+from raw_networks import RAW_INPUTS, compiled_with_raw_input
 from sound_networks import FRONT_END, NAME, compiled_with_features, sounds
 
 from codegen.boards import load_board
@@ -100,11 +101,14 @@ def test_the_vectors_pass_through_it_on_the_host(standard: str, tmp_path: Path) 
     assert subprocess.run([program], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("network", [*NETWORKS, NAME])
+@pytest.mark.parametrize("network", [*NETWORKS, NAME, *RAW_INPUTS])
 def test_sketch_and_header_need_nothing_but_the_compiler(network: str, tmp_path: Path) -> None:
     if network == NAME:
         project = tmp_path / NAME
         write_project(compiled_with_features(), project, board=load_board("nucleo-l4r5zi"), report={}, vectors=sounds(FRONT_END, 1))
+    elif network in RAW_INPUTS:
+        project = tmp_path / network
+        write_project(compiled_with_raw_input(network), project, board=load_board("nucleo-l4r5zi"), report={})
     else:
         project = export(network, tmp_path)
     # as Arduino does: its header goes before the sketch, and of a library it looks into src alone
