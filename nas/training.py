@@ -156,7 +156,7 @@ def train(
                 batch = augmentation(batch, generator)
             optimizer.zero_grad()
             loss = loss_of(module(batch), batch, y[indices])
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             total += loss.detach()
