@@ -101,12 +101,13 @@ class CsvFiles(RawFiles):
         recording = read_recording(path.read_bytes(), names, guess_label=vectors and labelled)
         order = channel_order(recording.channels, self.about.get("channels") or (), count)
         rate = None if vectors else self.about.get("rate")
+        step = 1 if vectors else self.about.get("step") or max(1, length // 2)
         found = []
         for piece in pieces(recording):
             values, first = piece.values[:, order], piece.begin
             if rate and recording.rate and not same_rate(recording.rate, rate):
                 values, first = resample(values, recording.rate, rate), round(first * rate / recording.rate)
-            for start in range(0, len(values) - length + 1, max(1, length // 2)):
+            for start in range(0, len(values) - length + 1, step):
                 window = as_stored(values[start : start + length], front_end.raw_type)
                 found.append(RawExample(str(path), window.reshape(-1), first + start, piece.label))
         if not found:

@@ -56,10 +56,10 @@ class Dataset:
     ``stored`` ``(N, H, W, C)`` holds uint8, int16 or float32 numbers that ``normalization`` turns into the network's input (None:
     they are it already); int8 ones are that input quantised, and ``normalization`` is its grid. A series or a sound lies along W,
     ``(N, 1, samples, channels)``; a vector along C, ``(N, 1, 1, values)``. ``y`` int64 ``(N,)``, indices into ``classes``. ``rate``
-    in samples a second. ``validation`` marks the examples that a given split sets aside for validation; ``variants``
-    ``(K, N, H, W, C)`` are the examples varied K times, for trainings that augment. ``split`` says in words how the data was
-    divided. ``hash`` identifies the content of the files. ``metric`` is what networks are judged by. For anomaly detection
-    ``normal`` is the class to train on.
+    in samples a second; ``step`` in samples from one window of a recording to the next (None: there are no others). ``validation``
+    marks the examples that a given split sets aside for validation; ``variants`` ``(K, N, H, W, C)`` are the examples varied K
+    times, for trainings that augment. ``split`` says in words how the data was divided. ``hash`` identifies the content of the
+    files. ``metric`` is what networks are judged by. For anomaly detection ``normal`` is the class to train on.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Dataset:
     variants: NDArray[Any] | None = None
     channels: tuple[str, ...] = ()
     rate: float | None = None
+    step: int | None = None
     split: str = ""
     hash: str | None = None
     metric: Metric = "accuracy"
@@ -117,8 +118,9 @@ class Dataset:
 
     def about_input(self) -> dict[str, Any]:
         """What firmware has to know to make inputs and to read outputs: ``normalization`` of raw numbers, channel by channel in the
-        order of ``channels`` (None: they are taken as they are, as samples of sound), ``rate`` in samples a second, ``classes`` in
-        the order of the outputs, ``normal`` the class that an autoencoder learnt from."""
+        order of ``channels`` (None: they are taken as they are, as samples of sound), ``rate`` in samples a second, ``step`` in
+        samples from one window of a recording to the next (None: not cut into windows), ``classes`` in the order of the outputs,
+        ``normal`` the class that an autoencoder learnt from."""
         return {
             "kind": self.kind,
             "input_shape": list(self.input_shape),
@@ -126,6 +128,7 @@ class Dataset:
             "normal": None if self.normal is None else self.classes[self.normal],
             "channels": list(self.channels),
             "rate": self.rate,
+            "step": self.step,
             "normalization": None if self.normalization is None or self.kind == "audio" else self.normalization.to_json(),
         }
 

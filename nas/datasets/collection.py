@@ -137,6 +137,7 @@ class Collection:
             validation=validation if validation.any() else None,
             channels=facts.channels,
             rate=facts.rate,
+            step=self.windows.step,
             normal=int(self.y[self.parts != TEST][0]) if self.task == "anomaly detection" else None,
             split=self.split,
             hash=self.data.hash,

@@ -27,13 +27,15 @@ CLIP_SHARE = 0.95
 @dataclass(frozen=True, eq=False)
 class Windows:
     """Example ``i`` has ``length`` rows of recording ``of[i]`` from row ``start[i]`` on; rows that it lacks are zero. ``words`` say
-    how they were cut, ``short`` counts recordings that are too short for one."""
+    how they were cut, ``short`` counts recordings that are too short for one, ``step`` is the rows from one window of a recording
+    to the next, where it has several."""
 
     of: NDArray[np.int64]
     start: NDArray[np.int64]
     length: int
     words: str
     short: int = 0
+    step: int | None = None
 
     def gather(self, data: Decoded, indices: NDArray[np.intp]) -> NDArray[Any]:
         """The rows of the examples at ``indices``, ``(n, length, ...)``, copied."""
@@ -81,7 +83,7 @@ def _slide(data: Decoded, reading: Reading, where: str) -> Windows:
     of = np.repeat(np.arange(len(data)), counts)
     start = (np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)) * step
     words = f"windows of {length} samples{_seconds(length, rate)}, one each {step} samples"
-    return Windows(of, start, length, words, int((counts == 0).sum()))
+    return Windows(of, start, length, words, int((counts == 0).sum()), step)
 
 
 def _covering(lengths: NDArray[np.int64]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,12 @@ def test_recordings_are_cut_as_the_data_was(projects: Path, tmp_path: Path) -> N
     assert [example.begin for example in found] == [0, 8, 16, 24]
     assert [example.label for example in found] == ["walk"] * 4
     assert np.array_equal(found[1].raw, values[8:24].astype(np.float32).ravel())
+    shutil.copytree(projects / "motion", tmp_path / "stepped")
+    about = json.loads((tmp_path / "stepped" / "report.json").read_text())
+    about["data"]["step"] = 6
+    (tmp_path / "stepped" / "report.json").write_text(json.dumps(about))
+    stepped = read_files(tmp_path / "stepped", [tmp_path / "timed.csv"], "CSV")
+    assert [example.begin for example in stepped] == [0, 6, 12, 18, 24]
     timed[20][3] = "?"
     write_csv(tmp_path / "gap.csv", ["time_s", "label", *CHANNELS[::-1]], timed)
     assert [e.begin for e in read_files(projects / "motion", [tmp_path / "gap.csv"], "CSV")] == [0, 21]

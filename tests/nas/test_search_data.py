@@ -36,7 +36,7 @@ def test_recordings_become_a_project(searched: Path) -> None:
     run = searched / "runs" / "recordings-1"
     report = read(run / "report.json")
     data = report["data"]
-    assert (data["kind"], data["input_shape"], data["rate"]) == ("series", [1, 64, 6], 50.0)
+    assert (data["kind"], data["input_shape"], data["rate"], data["step"]) == ("series", [1, 64, 6], 50.0, 32)
     assert data["path"] == str(searched / "recordings")
     assert len(data["normalization"]["offset"]) == 6
     assert report["winner"]["test"]["n"] == data["test"]
