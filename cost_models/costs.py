@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from cost_models.descriptors import shared_functions
+from cost_models.descriptors import leaves_rest, shared_functions
 from cost_models.regression import Linear
 from cost_models.trees import Trees
 
@@ -81,7 +81,8 @@ class KernelCosts:
     """What one kernel costs.
 
     ``code`` is the bytes of one function by its descriptors, off by about ``code_spread`` bytes. ``stack`` estimates the bytes
-    that a function and all that it calls take; with ``stack_margin`` it bounds them. ``calls`` maps the routines that a function
+    that a function and all that it calls take; with ``stack_margin`` it bounds them, or with ``rest_stack_margin`` where channels
+    leave a rest (:func:`cost_models.descriptors.leaves_rest`). ``calls`` maps the routines that a function
     may need to the rule that tells whether it does; those that descriptors name
     (:func:`cost_models.descriptors.shared_functions`) it always needs. ``shared`` estimates the bytes of such a one that was not
     measured, off by about ``shared_spread`` bytes; the margin of the stack is ``unmet_stack_margin`` with one.
@@ -93,6 +94,7 @@ class KernelCosts:
     code_spread: float
     stack: Trees
     stack_margin: int
+    rest_stack_margin: int
     unmet_stack_margin: int
     calls: Mapping[str, CallRule]
     shared: Trees
@@ -109,9 +111,14 @@ class KernelCosts:
             reads=self.reads.loops(work),
             row=[described.get(name, 0.0) for name in self.features],
             constants=constants,
-            stack_margin=self.stack_margin if all(name in met for name in shared) else self.unmet_stack_margin,
+            stack_margin=self._margin(described, all(name in met for name in shared)),
             calls=tuple(dict.fromkeys((*called, *shared))),
         )
+
+    def _margin(self, described: Mapping[str, float], met: bool) -> int:
+        if not met:
+            return self.unmet_stack_margin
+        return self.rest_stack_margin if leaves_rest(described) else self.stack_margin
 
     def shared_function(self, described: Mapping[str, float]) -> Routine:
         """What a shared function with these descriptors of it alone is likely to take."""
@@ -145,6 +152,7 @@ class KernelCosts:
             "code_spread": self.code_spread,
             "stack": self.stack.to_json(),
             "stack_margin": self.stack_margin,
+            "rest_stack_margin": self.rest_stack_margin,
             "unmet_stack_margin": self.unmet_stack_margin,
             "calls": {name: [list(rule.present), list(rule.absent)] for name, rule in self.calls.items()},
             "shared": self.shared.to_json(),
@@ -161,6 +169,7 @@ class KernelCosts:
             code_spread=content["code_spread"],
             stack=Trees.from_json(content["stack"]),
             stack_margin=content["stack_margin"],
+            rest_stack_margin=content["rest_stack_margin"],
             unmet_stack_margin=content["unmet_stack_margin"],
             calls={name: CallRule(tuple(present), tuple(absent)) for name, (present, absent) in content["calls"].items()},
             shared=Trees.from_json(content["shared"]),

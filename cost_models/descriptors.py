@@ -26,6 +26,11 @@ def descriptors(spec: Hashable, work: Mapping[str, float]) -> dict[str, float]:
     return values
 
 
+def leaves_rest(described: Mapping[str, float]) -> bool:
+    """Whether the channels under a window do not fill words of four: code for single ones stands beside that for words then."""
+    return described.get("window.channels", 0.0) % 4 != 0
+
+
 def shared_functions(described: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """The functions that layers share and that these descriptors name, each with the descriptors of it alone.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cost_models.costs import CallRule, KernelCosts, Rate
-from cost_models.descriptors import shared_functions
+from cost_models.descriptors import leaves_rest, shared_functions
 from cost_models.measured import MeasuredLayer
 from cost_models.regression import FOLDS, Features, Linear, cross_validated, fit
 from cost_models.trees import FEWEST_ROWS, TREES, Trees, fit_trees
@@ -50,14 +50,15 @@ def fit_kernel(layers: Sequence[MeasuredLayer], routines: Mapping[str, float], *
     code_error = _unseen_trees(described, code) - code
     shared_rows, shared_code = _shared(layers, routines)
     shared_error = _unseen_trees(shared_rows, shared_code) - shared_code
-    met_margin, unmet_margin = _stack_margins(layers, stack, of_networks)
+    margin, rest_margin, unmet_margin = _stack_margins(layers, stack, of_networks)
     costs = KernelCosts(
         cycles=cycles,
         reads=reads,
         code=fit_trees(described, code.tolist()),
         code_spread=_short(max(_doubt(layers) * _spread(code_error), LEAST_CODE_SPREAD)),
         stack=fit_trees(described, stack.tolist(), count=STACK_TREES),
-        stack_margin=met_margin,
+        stack_margin=margin,
+        rest_stack_margin=rest_margin,
         unmet_stack_margin=unmet_margin,
         calls=_call_rules(layers),
         shared=fit_trees(shared_rows, shared_code.tolist()),
@@ -109,10 +110,10 @@ def _fit_rate(layers: Sequence[MeasuredLayer], measured: Sequence[float], floor:
     return Rate(*chosen, _short(spread)), unseen
 
 
-def _stack_margins(layers: Sequence[MeasuredLayer], stack: NDArray[np.float64], of_networks: int) -> tuple[int, int]:
-    """Bytes that bound what the estimate of an unseen layer falls short by, where all functions that it shares were met and where
-    one was not: the most that it did, and a step. Layers of networks decide where there are enough of them: operators at random
-    have frames that follow less from their shapes."""
+def _stack_margins(layers: Sequence[MeasuredLayer], stack: NDArray[np.float64], of_networks: int) -> tuple[int, int, int]:
+    """Bytes that bound what the estimate of an unseen layer falls short by, where all functions that it shares were met and its
+    channels fill words, where they leave a rest, and where one was not met: the most that it did, and a step. Layers of networks
+    decide where there are enough of them: operators at random have frames that follow less from their shapes."""
     shared = [set(shared_functions(layer.descriptors)) for layer in layers]
 
     def all_met(chosen: Sequence[int]) -> Callable[[int], float]:
@@ -121,12 +122,13 @@ def _stack_margins(layers: Sequence[MeasuredLayer], stack: NDArray[np.float64], 
 
     short = stack - _unseen_trees([layer.descriptors for layer in layers], stack, count=STACK_TREES, folds=STACK_FOLDS)
     met = cross_validated(all_met, len(layers), STACK_FOLDS) > 0
+    rest = np.array([leaves_rest(layer.descriptors) for layer in layers], dtype=bool)
     margins = [STACK_STEP]
-    for chosen in (met, ~met):
+    for chosen in (met & ~rest, met & rest, ~met):
         of_network = chosen & (np.arange(len(layers)) < of_networks)
         decisive = short[of_network if of_network.sum() >= FEWEST_ROWS else chosen]
         margins.append(max(margins[-1], STACK_STEP + math.ceil(decisive.max(initial=0.0))))
-    return margins[1], margins[2]
+    return margins[1], margins[2], margins[3]
 
 
 def _doubt(known: Sized) -> float:

@@ -33,11 +33,9 @@ def test_arena_is_exact_and_nothing_is_static(compared: list[tuple[Prediction, M
 
 
 @pytest.mark.slow
-def test_no_stack_is_above_its_bound_and_few_are_far_below(compared: list[tuple[Prediction, MeasuredProgram]]) -> None:
-    gaps = [prediction.ram.stack - measured.stack for prediction, measured in compared]
-    assert min(gaps) >= 0
-    assert sum(gap <= 64 for gap in gaps) >= 9  # of 12; of 750 judged networks 92 %
-    assert max(gaps) <= 80
+def test_stack_is_bounded_within_64_bytes(compared: list[tuple[Prediction, MeasuredProgram]]) -> None:
+    for prediction, measured in compared:
+        assert 0 <= prediction.ram.stack - measured.stack <= 64
 
 
 @pytest.mark.slow

@@ -60,6 +60,18 @@ def test_a_function_that_was_not_met_has_a_margin_of_its_own() -> None:
     assert unmet.costs({}).stack - known.costs({}).stack == pytest.approx(further)
 
 
+def test_channels_that_leave_a_rest_have_a_margin_of_their_own() -> None:
+    def with_channels(count: float, found: list[MeasuredLayer]) -> list[MeasuredLayer]:
+        return [replace(layer, descriptors={**layer.descriptors, "window.channels": count}) for layer in found]
+
+    whole = with_channels(8, layers(range(40), 2, 0, noise=1, shares=False))
+    rest = with_channels(6, layers(range(40), 1, 1, noise=9, shares=False))
+    costs = fit_kernel([*whole, *rest], {}, of_networks=len(whole) + len(rest)).costs
+    assert STACK_STEP <= costs.stack_margin < costs.rest_stack_margin == costs.unmet_stack_margin
+    for layer, margin in ((whole[0], costs.stack_margin), (rest[0], costs.rest_stack_margin)):
+        assert bound(costs, layer) == pytest.approx(costs.stack(layer.descriptors) + margin)
+
+
 def test_layers_of_networks_set_the_margin_where_there_are_enough() -> None:
     calm, wild = layers(range(40), 2, 0, noise=0, shares=False), layers(range(40), 2, 1, noise=9, shares=False)
     of_networks = fit_kernel([*calm, *wild], {}, of_networks=len(calm)).costs
