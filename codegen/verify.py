@@ -178,8 +178,9 @@ def _measure_anomaly(
     directory: Path, project: Project, graph: Graph, core: Core, inputs: Mapping[str, NDArray[Any]]
 ) -> AnomalyMeasurement:
     """Run network and score, and measure the score."""
+    from codegen.anomaly.templates import render
     from codegen.emulator import ModelInterface, execute
-    from codegen.project.rendering import prefixed, render
+    from codegen.rendering import prefixed
 
     name, given = project.name, inputs[graph.inputs[0]]
     behind = -(-project.network_arena_bytes // _RESULT_BYTES) * _RESULT_BYTES

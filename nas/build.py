@@ -120,6 +120,6 @@ def _streamed(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> 
     """The report's ``stream`` with what the stream costs, where the model has one."""
     if model.stream is None:
         return {}
-    from codegen.streaming.costs import stream_costs
+    from codegen.stream_emulation import stream_costs
 
     return {"stream": {**report.get("stream", {}), "built": stream_costs(model, board).to_json(model.stream, board)}}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codegen.measurement import Verification
-    from codegen.streaming.verify import StreamVerification
+    from codegen.stream_emulation import StreamVerification
     from nas.recordings import Answer, FolderTest
 
 
@@ -89,7 +89,7 @@ def verify_project_stream(path: Path, recording: Path, *, core: str | None = Non
     :raises UserError: if there is no project, it takes no stream, or the recording does not suit it.
     :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
     """
-    from codegen.streaming.verify import verify_stream
+    from codegen.stream_emulation import verify_stream
     from nas.streaming.recordings import read_stream
 
     directory = project_directory(path, board)

@@ -8,13 +8,13 @@ from textwrap import indent
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.features.front_end import FrontEnd, Placement
+from codegen.c_text import C_TYPES, float_literal, initializer, shape_text
+from codegen.features import templates
+from codegen.features.placement import Placement
 from codegen.features.settings import SpectrogramSettings
 from codegen.features.tables import Tables, tables
-from codegen.project.c_text import C_TYPES, float_literal, initializer, shape_text
-from codegen.project.rendering import prefixed, render
-
-TEMPLATES = "codegen.features.templates"
+from codegen.features.templates import render
+from codegen.rendering import prefixed
 
 
 def c_sources(settings: SpectrogramSettings, name: str) -> dict[str, str]:
@@ -24,10 +24,9 @@ def c_sources(settings: SpectrogramSettings, name: str) -> dict[str, str]:
     """
     table = tables(settings)
     arrays = _arrays(settings, table)
-    header = render("features.h", package=TEMPLATES, m=name, description=_description(settings), **_interface(settings))
+    header = render("features.h", m=name, description=_description(settings), **_interface(settings))
     constants = render(
         "features_tables.h",
-        package=TEMPLATES,
         m=name,
         constants="\n".join(f"#define NN_FEATURES_{key} {value}" for key, value in _constants(settings, table).items()),
         declarations="\n".join(f"extern {_declaration(key, array)};" for key, (_, array) in arrays.items()),
@@ -38,12 +37,11 @@ def c_sources(settings: SpectrogramSettings, name: str) -> dict[str, str]:
     ]
     definition = render(
         "features_tables.c",
-        package=TEMPLATES,
         m=name,
         bytes=sum(array.nbytes for _, array in arrays.values()),
         definitions="\n".join(definitions),
     )
-    code = resources.files(TEMPLATES).joinpath("features.c").read_text(encoding="utf-8")
+    code = resources.files(templates).joinpath("features.c").read_text(encoding="utf-8")
     files = {
         f"include/{name}_features.h": header,
         f"src/{name}_features.c": code,
@@ -53,17 +51,17 @@ def c_sources(settings: SpectrogramSettings, name: str) -> dict[str, str]:
     return {path: prefixed(text, name) for path, text in files.items()}
 
 
-def sample_sources(front_end: FrontEnd, placement: Placement, input_offset: int, name: str) -> dict[str, str]:
+def sample_sources(samples: int, frames: int, placement: Placement, input_offset: int, name: str) -> dict[str, str]:
     """Path → text of ``include/<name>_samples.h`` and ``src/<name>_samples.c``, which compute features and network one after the
     other; they need :func:`c_sources` and the network's own files beside them.
 
+    :param samples: that so many ``frames`` are taken of.
     :param placement: where the columns and the features' scratch memory lie in the arena.
     :param input_offset: where the network's input lies there.
     """
-    header = render("samples.h", package=TEMPLATES, m=name, samples=front_end.samples, frames=front_end.frames)
+    header = render("samples.h", m=name, samples=samples, frames=frames)
     source = render(
         "samples.c",
-        package=TEMPLATES,
         m=name,
         columns=placement.columns,
         scratch=placement.scratch,
@@ -78,12 +76,12 @@ def step_columns(placement: Placement, input_offset: int, name: str) -> str:
     move = _move(placement, input_offset)
     inner = indent(move, "    ", lambda line: not line.startswith("#"))
     before = f"    if (state != NULL && state->layer == 0u) {{\n{inner}    }}\n" if move else ""
-    return prefixed(render("step_columns.c", package=TEMPLATES, move=before), name)
+    return prefixed(render("step_columns.c", move=before), name)
 
 
 def _move(placement: Placement, input_offset: int) -> str:
     """What takes the columns to the network's input; nothing where they are there already."""
-    return render("samples_move.c", package=TEMPLATES) if placement.columns != input_offset else ""
+    return render("samples_move.c") if placement.columns != input_offset else ""
 
 
 def _description(settings: SpectrogramSettings) -> str:

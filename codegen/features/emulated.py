@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from codegen import elf
 from codegen.cores import Core
 from codegen.emulator import Execution, ModelInterface, execute
-from codegen.features.c_source import TEMPLATES, c_sources
+from codegen.features.c_source import c_sources
 from codegen.features.settings import SpectrogramSettings
+from codegen.features.templates import render
 from codegen.measurement import Flash
 from codegen.optimize import Optimize
-from codegen.project.rendering import prefixed, render
+from codegen.rendering import prefixed
 from codegen.toolchain import ZigCompiler
 
 _NAME = "measured"
@@ -80,7 +81,7 @@ def emulate(
 def _execute(settings: SpectrogramSettings, core: Core, clips: NDArray[np.int16], optimize: Optimize, piece: int) -> Execution:
     samples = clips.shape[1]
     output = settings.frames(samples) * settings.columns
-    harness = render("harness.c", package=TEMPLATES, samples=samples, piece=piece)
+    harness = render("harness.c", samples=samples, piece=piece)
     interface = ModelInterface(
         run=f"{_NAME}_harness_run",
         inputs=((f"{_NAME}_harness_input", 2 * samples),),

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
+from codegen.features.c_source import c_sources, sample_sources
+from codegen.features.placement import Placement
 from codegen.features.preprocessing import Preprocessing
 from codegen.features.raw_input import raw_input_from_json
 from codegen.features.reference import features
@@ -19,14 +21,6 @@ from codegen.ir import Graph
 _WORD = 4
 STREAMING = ("features_start", "features_push", "columns", "scratch", "run_columns")
 """Functions by which firmware gives sound in pieces; they are linked, and charged to flash, beside the one that takes it whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Bytes from the arena's begin to the columns and to the features' scratch memory."""
-
-    columns: int
-    scratch: int
 
 
 def _words(count: int) -> int:
@@ -129,10 +123,8 @@ class FrontEnd(Preprocessing):
         return np.random.default_rng(0).normal(0, 1000, self.samples).astype(np.int16)
 
     def sources(self, name: str, input_offset: int, arena_bytes: int) -> dict[str, str]:
-        from codegen.features.c_source import c_sources, sample_sources
-
         placement = self.place(input_offset, arena_bytes)
-        return c_sources(self.settings, name) | sample_sources(self, placement, input_offset, name)
+        return c_sources(self.settings, name) | sample_sources(self.samples, self.frames, placement, input_offset, name)
 
     def check(self, graph: Graph) -> None:
         tensor = graph[graph.inputs[0]]

@@ -15,11 +15,11 @@ from codegen import elf
 from codegen.cache import cache_dir
 from codegen.cores import Core
 from codegen.emulator import Execution, ModelInterface, execute
-from codegen.features.c_source import TEMPLATES
 from codegen.features.preprocessing import Preprocessing
+from codegen.features.templates import render
 from codegen.measurement import Flash
 from codegen.optimize import Optimize
-from codegen.project.rendering import prefixed, render
+from codegen.rendering import prefixed
 from codegen.toolchain import ZigCompiler
 
 _VERSION = 1
@@ -80,8 +80,8 @@ def front_end_costs(front_end: Preprocessing, core: Core, optimize: Optimize = "
 
 def _files(front_end: Preprocessing) -> dict[str, str]:
     stand_in = {
-        f"include/{_NAME}.h": render("no_network.h", package=TEMPLATES),
-        "src/no_network.c": render("no_network.c", package=TEMPLATES, m=_NAME, depth=_DEPTH),
+        f"include/{_NAME}.h": render("no_network.h"),
+        "src/no_network.c": render("no_network.c", m=_NAME, depth=_DEPTH),
     }
     own = {path: prefixed(text, _NAME) for path, text in stand_in.items()}
     return own | front_end.sources(_NAME, 0, front_end.arena_bytes(0))

@@ -9,15 +9,15 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.c_text import C_TYPES, initializer, shape_text
 from codegen.errors import UserError
 from codegen.features.fixed_point import Channels, channels, quantized
 from codegen.features.preprocessing import Preprocessing
+from codegen.features.templates import render
 from codegen.ir import Graph
-from codegen.project.c_text import C_TYPES, initializer, shape_text
-from codegen.project.rendering import prefixed, render
+from codegen.rendering import prefixed
 from codegen.samples import quantize
 
-TEMPLATES = "codegen.features.templates"
 Form = Literal["window", "values", "image"]
 """Of series, vectors and images."""
 RawType = Literal["float32", "int16", "uint8"]
@@ -138,24 +138,23 @@ class RawInput(Preprocessing):
         windows, channels = self.form == "window", self.shape[-1]
         header = render(
             "raw.h",
-            package=TEMPLATES,
             **common,
             plural=_PLURAL[self.noun],
             size=self.raw_size,
             shape=shape_text(self.shape),
-            sample=render("raw_sample.h", package=TEMPLATES, type=common["type"], channels=channels) if windows else "",
-            pixels=render("pixels.h", package=TEMPLATES) if self.takes_pixels else "",
+            sample=render("raw_sample.h", type=common["type"], channels=channels) if windows else "",
+            pixels=render("pixels.h") if self.takes_pixels else "",
         )
-        sample = render("raw_sample.c", package=TEMPLATES, type=common["type"]) if windows else ""
+        sample = render("raw_sample.c", type=common["type"]) if windows else ""
         quantizing = {**common, "sample": sample}
         files = {
             f"include/{name}_{self.noun}.h": header,
             f"src/{name}_{self.noun}.c": self._bytes_source(quantizing) if self._by_table else self._fixed_source(quantizing),
-            f"src/{name}_run_{self.noun}.c": render("run_raw.c", package=TEMPLATES, **common),
+            f"src/{name}_run_{self.noun}.c": render("run_raw.c", **common),
         }
         if self.takes_pixels:
             sides = dict(zip(("height", "width", "channels"), self.shape, strict=True))
-            files[f"src/{name}_run_pixels.c"] = render("pixels.c", package=TEMPLATES, m=name, **sides)
+            files[f"src/{name}_run_pixels.c"] = render("pixels.c", m=name, **sides)
         return {path: prefixed(text, name) for path, text in files.items()}
 
     def _fixed_source(self, common: Mapping[str, str]) -> str:
@@ -163,19 +162,18 @@ class RawInput(Preprocessing):
         rows = zip(found.exponent, found.centre, found.limit, found.multiplier, found.bias, strict=True)
         return render(
             "raw_fixed.c",
-            package=TEMPLATES,
             **common,
             channels=len(found.centre),
             constants="\n".join(f"    {{ {', '.join(map(str, row))} }}," for row in rows),
-            fixed=render("raw_float.c", package=TEMPLATES) if real else "",
+            fixed=render("raw_float.c") if real else "",
             steps="NN_fixed(number, channel)" if real else "number",
             shift=found.shift,
         )
 
     def _bytes_source(self, common: Mapping[str, str]) -> str:
         if np.array_equal(self._table, np.arange(-128, 128)):
-            return render("raw_bytes.c", package=TEMPLATES, **common)
-        return render("raw_table.c", package=TEMPLATES, **common, table=initializer(self._table.reshape(16, 16)))
+            return render("raw_bytes.c", **common)
+        return render("raw_table.c", **common, table=initializer(self._table.reshape(16, 16)))
 
     @property
     def rule(self) -> str:

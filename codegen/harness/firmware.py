@@ -10,10 +10,10 @@ from pathlib import Path
 
 from codegen import elf
 from codegen.boards import Board
+from codegen.c_text import comment_text
 from codegen.cores import CORES
 from codegen.errors import UserError
-from codegen.project.c_text import comment_text
-from codegen.project.rendering import render
+from codegen.project.templates import render
 from codegen.project.writer import check_target
 from codegen.toolchain import CompileError, ZigCompiler
 

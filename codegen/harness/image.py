@@ -12,7 +12,7 @@ from codegen.emulator import ModelInterface
 from codegen.errors import UserError
 from codegen.harness.device import Hello
 from codegen.optimize import Optimize
-from codegen.project.rendering import render
+from codegen.project.templates import render
 from codegen.toolchain import CompileError, ZigCompiler
 
 _EMPTY_CALLS = 4

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from codegen.c_text import C_TYPES, comment_text, float_literal, shape_text
 from codegen.ir import Graph, Tensor
-from codegen.project.c_text import C_TYPES, comment_text, float_literal, shape_text
-from codegen.project.rendering import render
+from codegen.project.templates import render
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from codegen.c_text import C_TYPES
 from codegen.project.borders import Border, borders
-from codegen.project.c_text import C_TYPES
-from codegen.project.rendering import render
+from codegen.project.templates import render
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledModel
@@ -89,6 +89,6 @@ def _raw_type(raw: Preprocessing) -> str:
 
 
 def _takes_sound(model: CompiledModel) -> bool:
-    from codegen.features import FrontEnd  # which needs this package
+    from codegen.features import FrontEnd
 
     return isinstance(model.front_end, FrontEnd)

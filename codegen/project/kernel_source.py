@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
-from codegen.project.rendering import prefixed, render
+from codegen.project.templates import render
+from codegen.rendering import prefixed
 
 _WIDTH = 120
 _SIBLING = re.compile(r'^\s*#\s*include\s+"([^"]+)\.h"[^\n]*\n', re.MULTILINE)

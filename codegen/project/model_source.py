@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from codegen.c_text import C_TYPES, comment_text, initializer, shape_text
 from codegen.project.borders import borders, declaration, definition
-from codegen.project.c_text import C_TYPES, comment_text, initializer, shape_text
-from codegen.project.rendering import render
+from codegen.project.templates import render
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledLayer, CompiledModel

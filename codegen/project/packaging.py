@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from codegen.project.cpp_header import cpp_header, sketch
-from codegen.project.rendering import render
+from codegen.project.templates import render
 from codegen.toolchain import FIRMWARE_FLAGS, OPTIMIZE
 
 if TYPE_CHECKING:

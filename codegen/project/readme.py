@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from codegen.c_text import C_TYPES, float_literal, shape_text
 from codegen.memory_map import text_map
 from codegen.project.borders import Border, borders
-from codegen.project.c_text import C_TYPES, float_literal, shape_text
 from codegen.project.model_source import ARENA_ALIGN, constant_bytes
 from codegen.project.qemu_board import qemu_board
-from codegen.project.rendering import render
 from codegen.project.stream_section import stream_section
+from codegen.project.templates import render
 from codegen.project.vectors import Vectors, vector_bytes, vector_count
 from codegen.toolchain import OPTIMIZE
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codegen.project.c_text import C_TYPES, comment_text
-from codegen.project.rendering import render
+from codegen.c_text import C_TYPES, comment_text
+from codegen.project.templates import render
 
 if TYPE_CHECKING:
     from codegen.compile import CompiledModel

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.c_text import C_TYPES, initializer
 from codegen.ir import Graph
 from codegen.project.borders import borders
-from codegen.project.c_text import C_TYPES, initializer
-from codegen.project.rendering import render
+from codegen.project.templates import render
 from codegen.samples import Arrays, fit_inputs, sample_shape
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from codegen.project.memory_map_svg import memory_map_svg
 from codegen.project.packaging import build_flags, package_version, packaging_files
 from codegen.project.qemu_board import qemu_board
 from codegen.project.readme import readme
-from codegen.project.rendering import render
 from codegen.project.report import report_json, report_text
+from codegen.project.templates import render
 from codegen.project.vectors import choose, self_test_source, vector_count, vectors_header
 from codegen.samples import Arrays
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from codegen.c_text import C_TYPES, comment_text, initializer
 from codegen.features import FrontEnd
-from codegen.project.c_text import C_TYPES, comment_text, initializer
-from codegen.project.rendering import prefixed, render
+from codegen.rendering import prefixed
 from codegen.streaming.reference import powers
 from codegen.streaming.stream import Stream
-
-TEMPLATES = "codegen.streaming.templates"
+from codegen.streaming.templates import render
 
 
 def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, str]:
@@ -24,7 +23,6 @@ def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, 
     names = {"m": name, "what": "sound" if sound else "a series", "sample": sample_type(stream)}
     header = render(
         "stream.h",
-        package=TEMPLATES,
         **names,
         noun=stream.source.noun,
         rows=_rows(stream),
@@ -42,23 +40,15 @@ def stream_sources(stream: Stream, output_scale: float, name: str) -> dict[str, 
     )
     source = render(
         "stream.c",
-        package=TEMPLATES,
         **names,
         events=initializer(np.array(settings.is_event(), np.uint8)),
         powers=len(table),
         power_values=initializer(table),
         start="    NN_features_start(&stream->features);\n" if sound else "",
-        push=render("push_sound.c" if sound else "push_series.c", package=TEMPLATES),
+        push=render("push_sound.c" if sound else "push_series.c"),
     )
     files = {f"include/{name}_stream.h": header, f"src/{name}_stream.c": source}
     return {path: prefixed(text, name) for path, text in files.items()}
-
-
-def harness_source(stream: Stream, pushes: int, name: str) -> str:
-    """A C file that runs the stream of model ``name`` in the emulator, up to so many ``pushes`` a call."""
-    channels = 1 if isinstance(stream.source, FrontEnd) else stream.row_bytes
-    text = render("harness.c", package=TEMPLATES, pushes=pushes, sample=sample_type(stream), channels=channels)
-    return prefixed(text.replace('"NN_stream.h"', f'"{name}_stream.h"'), name)
 
 
 def sample_type(stream: Stream) -> str:

@@ -11,8 +11,8 @@ from codegen.errors import UserError
 from nas.units import format_count
 
 if TYPE_CHECKING:
+    from codegen.stream_emulation import StreamVerification
     from codegen.streaming import Stream
-    from codegen.streaming.verify import StreamVerification
 
 SHOWN = 20
 """Detections that are printed."""

@@ -18,7 +18,7 @@ from codegen.compile import CompiledModel
 from codegen.cores import CORES
 from codegen.errors import UserError
 from codegen.features import FrontEnd
-from codegen.features.front_end import Placement
+from codegen.features.placement import Placement
 from codegen.project import read_project, write_project
 from codegen.reference import run
 from codegen.toolchain import ZigCompiler

@@ -16,7 +16,8 @@ from codegen.boards import load_board
 from codegen.compile import compile_graph
 from codegen.cores import CORES, find_core
 from codegen.emulator import ModelInterface, execute
-from codegen.features.front_end import FrontEnd, Placement
+from codegen.features import FrontEnd
+from codegen.features.placement import Placement
 from codegen.project import write_project
 from codegen.reference import run
 from codegen.toolchain import ZigCompiler

@@ -23,10 +23,10 @@ from codegen.elf import read
 from codegen.errors import UserError
 from codegen.project import read_project
 from codegen.reference import run
+from codegen.stream_emulation.costs import stream_costs
+from codegen.stream_emulation.verify import expected_records, odd_lengths, verify_stream
 from codegen.streaming import StreamSettings, decisions, sound_stream
-from codegen.streaming.costs import stream_costs
 from codegen.streaming.reference import detections
-from codegen.streaming.verify import expected_records, odd_lengths, verify_stream
 
 KINDS = ("sound", "series")
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from codegen.cores import find_core
 from codegen.errors import UserError
 from codegen.project.report import read_project
+from codegen.stream_emulation.runner import StreamRunner, record_type
 from codegen.streaming.reference import Decisions, decisions
-from codegen.streaming.runner import StreamRunner, record_type
 from codegen.streaming.stream import Stream
 from codegen.verify import read_graph
 

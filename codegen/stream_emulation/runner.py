@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from codegen.cores import Core
 from codegen.emulator import Execution, ModelInterface, execute
+from codegen.features import FrontEnd
 from codegen.project.report import Project
-from codegen.streaming.c_source import harness_source
+from codegen.rendering import prefixed
+from codegen.stream_emulation.templates import render
+from codegen.streaming.c_source import sample_type
 from codegen.streaming.stream import Stream
 from codegen.verify import build
 
@@ -79,6 +82,13 @@ class StreamRunner:
             argument_bytes=len(argument),
         )
         return execute(self._program.path, self._core, interface, [(self._state, argument)], arena_at="end", watch_memory=watch)
+
+
+def harness_source(stream: Stream, pushes: int, name: str) -> str:
+    """A C file that runs the stream of model ``name`` in the emulator, up to so many ``pushes`` a call."""
+    channels = 1 if isinstance(stream.source, FrontEnd) else stream.row_bytes
+    text = render("harness.c", pushes=pushes, sample=sample_type(stream), channels=channels)
+    return prefixed(text.replace('"NN_stream.h"', f'"{name}_stream.h"'), name)
 
 
 def record_type(classes: int) -> np.dtype[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.measurement import Flash
 from codegen.project.report import read_project
-from codegen.streaming.runner import StreamRunner
+from codegen.stream_emulation.runner import StreamRunner
 from codegen.streaming.stream import Stream
 from codegen.verify import build
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -14,12 +15,18 @@ def _template(package: str, name: str) -> str:
     return resources.files(package).joinpath(f"{name}.in").read_text(encoding="utf-8")
 
 
-def render(template: str, *, package: str = "codegen.project.templates", **values: object) -> str:
-    """The text of ``<template>.in`` in ``package`` with its placeholders replaced.
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The files ``<template>.in`` of a ``package``."""
 
-    :raises KeyError: for a placeholder without a value.
-    """
-    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), _template(package, template))
+    package: str
+
+    def __call__(self, template: str, /, **values: object) -> str:
+        """The text of ``<template>.in`` with its placeholders replaced.
+
+        :raises KeyError: for a placeholder without a value.
+        """
+        return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), _template(self.package, template))
 
 
 def prefixed(text: str, name: str) -> str:

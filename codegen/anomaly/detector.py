@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.anomaly.templates import render
+from codegen.c_text import float_literal
 from codegen.errors import UserError
 from codegen.ir import Graph
-from codegen.project.c_text import float_literal
-from codegen.project.rendering import prefixed, render
+from codegen.rendering import prefixed
 
 LOG_BITS = 12
 _UNITS = 128
