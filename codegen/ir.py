@@ -56,6 +56,7 @@ from codegen.operators import (
 )
 
 __all__ = [
+    "FIXED_OUTPUTS",
     "ITEMSIZE",
     "Add",
     "ArgMax",
@@ -126,6 +127,14 @@ class Quantization:
             raise GraphError(f"a quantization needs positive, finite scales, got {self.scale[:4]}")
         if not -128 <= self.zero_point <= 127:
             raise GraphError(f"zero point {self.zero_point} is outside -128..127")
+
+
+FIXED_OUTPUTS: Mapping[type[Op], Quantization] = {
+    Logistic: Quantization((1 / 256,), -128),
+    Softmax: Quantization((1 / 256,), -128),
+    Tanh: Quantization((1 / 128,), 0),
+}
+"""Of outputs whose range is known, as TFLite's specification has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -216,12 +216,12 @@ class HardSwish(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logistic(Op):
-    """``1 / (1 + exp(-x))``; output scale 1/256, zero point -128."""
+    """``1 / (1 + exp(-x))``; its output has a fixed quantization (:data:`codegen.ir.FIXED_OUTPUTS`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tanh(Op):
-    """Hyperbolic tangent; output scale 1/128, zero point 0."""
+    """Hyperbolic tangent; its output has a fixed quantization."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +236,7 @@ class Dequantize(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Softmax(Op):
-    """Softmax over the last axis; output scale 1/256, zero point -128."""
+    """Softmax over the last axis; its output has a fixed quantization."""
 
     beta: float = 1.0
 

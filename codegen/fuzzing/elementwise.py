@@ -9,6 +9,7 @@ import numpy as np
 
 from codegen.fuzzing.sketch import CHANNELS, MOST_ELEMENTS, Sketch, Unsuitable, float32
 from codegen.ir import (
+    FIXED_OUTPUTS,
     Add,
     Dequantize,
     HardSwish,
@@ -129,14 +130,14 @@ def leaky_relu(s: Sketch) -> None:
 def logistic(s: Sketch) -> None:
     """Logistic function."""
     x = s.operand()
-    output = s.tensor("out", x.shape, Quantization((1 / 256,), -128))
+    output = s.tensor("out", x.shape, FIXED_OUTPUTS[Logistic])
     s.append(Logistic(name=s.next_name, inputs=(x.name,), output=output))
 
 
 def tanh(s: Sketch) -> None:
     """Hyperbolic tangent."""
     x = s.operand()
-    s.append(Tanh(name=s.next_name, inputs=(x.name,), output=s.tensor("out", x.shape, Quantization((1 / 128,), 0))))
+    s.append(Tanh(name=s.next_name, inputs=(x.name,), output=s.tensor("out", x.shape, FIXED_OUTPUTS[Tanh])))
 
 
 def quantize(s: Sketch) -> None:

@@ -7,9 +7,19 @@ from typing import Any
 
 from codegen.fuzzing.sketch import Sketch, Unsuitable, float32
 from codegen.fuzzing.weighted import note_window, window_padding, window_strides
-from codegen.ir import ArgMax, AveragePool2D, MaxPool2D, Mean, Quantization, ReduceMax, Reduction, Softmax, Sum, Tensor
-
-_FIXED = Quantization((1 / 256,), -128)
+from codegen.ir import (
+    FIXED_OUTPUTS,
+    ArgMax,
+    AveragePool2D,
+    MaxPool2D,
+    Mean,
+    Quantization,
+    ReduceMax,
+    Reduction,
+    Softmax,
+    Sum,
+    Tensor,
+)
 
 
 def average_pool2d(s: Sketch) -> None:
@@ -88,7 +98,7 @@ def softmax(s: Sketch) -> None:
     else:
         x = s.operand()
     beta = 1.0 if s.chance(0.8) else float32(2.0 ** s.rng.uniform(-2, 2))
-    s.append(Softmax(name=s.next_name, inputs=(x.name,), output=s.tensor("out", x.shape, _FIXED), beta=beta))
+    s.append(Softmax(name=s.next_name, inputs=(x.name,), output=s.tensor("out", x.shape, FIXED_OUTPUTS[Softmax]), beta=beta))
 
 
 def arg_max(s: Sketch) -> None:

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codegen.importers._step import Step
+from codegen.ir import FIXED_OUTPUTS, Logistic, Softmax, Tanh
+
+_FIXED = {"sigmoid": FIXED_OUTPUTS[Logistic], "softmax": FIXED_OUTPUTS[Softmax], "tanh": FIXED_OUTPUTS[Tanh]}
 
 
 @dataclass
@@ -216,15 +219,15 @@ class Curve(Layer):
 
     def forward(self, value: Value) -> Value:
         real = self._function(value.x * value.scale)
-        grid = FIXED_GRIDS.get(self.step.kind)
-        if grid is None:
+        fixed = _FIXED.get(self.step.kind)
+        if fixed is None:
             # HardSwish in 16 bits needs an output scale that is no finer than this.
             least: Tensor | float = value.scale / 64 if self.step.kind == "hard_swish" else 1e-9
             result: Value = self.observer(real, least, lambda scale: self._whole(value, real, scale), self.clamp)
             return result
         if not self.observer.rounding:
             return Value(real, torch.ones_like(value.scale), torch.zeros_like(value.zero_point))
-        scale, zero_point = (torch.full_like(value.scale, number) for number in grid)
+        scale, zero_point = (torch.full_like(value.scale, number) for number in (*fixed.scale, fixed.zero_point))
         low, high = self.clamp(scale, zero_point)
         return Value(_straight_through(real / scale, lambda x: torch.clamp(_round_away(x), low, high)), scale, zero_point)
 
@@ -297,8 +300,6 @@ def _no_rounding(scale: Tensor) -> Tensor:
     raise AssertionError("asked for whole numbers while computing in float")
 
 
-FIXED_GRIDS: Mapping[str, tuple[float, float]] = {"sigmoid": (1 / 256, -128), "softmax": (1 / 256, -128), "tanh": (1 / 128, 0)}
-"""Scale and zero point of outputs whose range is known, as TFLite's specification has them."""
 LAYERS: Mapping[str, type[Layer]] = {
     "convolution": Weighted,
     "depthwise": Weighted,

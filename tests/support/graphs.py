@@ -80,7 +80,8 @@ class GraphBuilder:
 
     def softmax(self, x: str) -> str:
         """Softmax over the last axis."""
-        y = self._activation(f"{self._next('softmax')}_out", self._shape(x), 1 / 256, -128)
+        fixed = ir.FIXED_OUTPUTS[ir.Softmax]
+        y = self._activation(f"{self._next('softmax')}_out", self._shape(x), *fixed.scale, fixed.zero_point)
         self._ops.append(ir.Softmax(name=self._next("softmax"), inputs=(x,), output=y))
         return y
 

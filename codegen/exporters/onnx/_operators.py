@@ -16,13 +16,11 @@ from onnx import TensorProto
 from codegen import ir
 from codegen.errors import UserError
 from codegen.exporters.onnx._builder import ORDERS, Layout, ModelBuilder, quantization_of
-from codegen.ir import Op, Padding, Quantization
+from codegen.ir import FIXED_OUTPUTS, Op, Padding
 from codegen.reference.movement import nearest
 
 _UNARY = {"Relu": "Relu", "HardSwish": "HardSwish", "Logistic": "Sigmoid", "Tanh": "Tanh"}
 _BINARY = {"Add": "Add", "Sub": "Sub", "Mul": "Mul", "Maximum": "Max", "Minimum": "Min"}
-_FIXED = {"Logistic": Quantization((1 / 256,), -128), "Softmax": Quantization((1 / 256,), -128), "Tanh": Quantization((1 / 128,))}
-"""What the integer operators write, whatever their output's scale is said to be."""
 
 
 def convert(b: ModelBuilder, op: Op) -> None:
@@ -72,7 +70,7 @@ def convert(b: ModelBuilder, op: Op) -> None:
         case ir.Dequantize():
             b.output(op, "Identity", [b.real(x)])
         case _ if op.kind in _UNARY:
-            b.write(op, _node(b, op, _UNARY[op.kind], [b.real(x, layout)]), layout, _FIXED.get(op.kind))
+            b.write(op, _node(b, op, _UNARY[op.kind], [b.real(x, layout)]), layout, FIXED_OUTPUTS.get(type(op)))
         case _:
             raise UserError(f"operator {op.name!r} ({op.kind}) cannot be written as .onnx: the format has no such operator")
 
@@ -189,4 +187,4 @@ def _softmax(b: ModelBuilder, op: ir.Softmax) -> None:
     value = b.real(op.inputs[0])
     if not math.isclose(op.beta, 1.0):
         value = b.node("Mul", [value, b.constant(f"{op.output}_beta", np.float32(op.beta))], f"{op.output}_scaled")
-    b.write(op, _node(b, op, "Softmax", [value], axis=-1), "NHWC", _FIXED["Softmax"])
+    b.write(op, _node(b, op, "Softmax", [value], axis=-1), "NHWC", FIXED_OUTPUTS[ir.Softmax])

@@ -11,7 +11,7 @@ from typing import Any
 from codegen import ir
 from codegen.importers.tflite._builder import GraphBuilder, UnsupportedError, padding
 from codegen.importers.tflite._schema import FileOperator
-from codegen.ir import Op, Tensor
+from codegen.ir import FIXED_OUTPUTS, Op, Tensor
 
 INT8 = ("int8",)
 _MOST_IMAGES = 16
@@ -231,17 +231,19 @@ def _resize(builder: GraphBuilder, op: FileOperator) -> Op:
 
 def _fixed_output(builder: GraphBuilder, op: FileOperator) -> Op:
     x, y = _unary(builder, op)
-    scale, zero_point = (1 / 128, 0) if op.kind == "TANH" else (1 / 256, -128)
-    if abs(y.scale - scale) > 1e-3 * scale or y.zero_point != zero_point:
-        raise UnsupportedError(f"tensor {y.name!r} has scale {y.scale}, zero point {y.zero_point}; needs {scale}, {zero_point}")
     common: dict[str, Any] = {"name": _name(op), "inputs": (x.name,), "output": y.name}
+    made: Op
     match op.kind:
         case "TANH":
-            return ir.Tanh(**common)
+            made = ir.Tanh(**common)
         case "LOGISTIC":
-            return ir.Logistic(**common)
+            made = ir.Logistic(**common)
         case _:
-            return ir.Softmax(**common, beta=op.float32(0))
+            made = ir.Softmax(**common, beta=op.float32(0))
+    (scale,), zero_point = FIXED_OUTPUTS[type(made)].scale, FIXED_OUTPUTS[type(made)].zero_point
+    if abs(y.scale - scale) > 1e-3 * scale or y.zero_point != zero_point:
+        raise UnsupportedError(f"tensor {y.name!r} has scale {y.scale}, zero point {y.zero_point}; needs {scale}, {zero_point}")
+    return made
 
 
 def _elementwise(cls: type[Op]) -> Callable[[GraphBuilder, FileOperator], Op]:
