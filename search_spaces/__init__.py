@@ -2,6 +2,7 @@
 
 from search_spaces._base import Architecture, Choice, SearchSpace, Suggest
 from search_spaces._inputs import ArrayInput, ImageInput, Input, SpectrogramInput, WindowInput
+from search_spaces._published import PublishedNetwork
 from search_spaces.audio import AudioSpace, spectrograms
 from search_spaces.dense import AutoencoderSpace, DenseSpace
 from search_spaces.image import ImageSpace
@@ -18,6 +19,7 @@ __all__ = [
     "ImageInput",
     "ImageSpace",
     "Input",
+    "PublishedNetwork",
     "SearchSpace",
     "Shaped",
     "SpectrogramInput",

@@ -24,6 +24,7 @@ from codegen.errors import UserError
 from codegen.ir import Graph
 from search_spaces._inputs import Input, Shape
 from search_spaces._layers import Layer, layer_chain, shape_graph
+from search_spaces._published import PublishedNetwork
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,6 +73,11 @@ class SearchSpace(ABC):
     @abstractmethod
     def name(self) -> str:
         """The family with what it was made for, for example ``image(8x8x1,10)``."""
+
+    @property
+    @abstractmethod
+    def published(self) -> PublishedNetwork:
+        """What a practitioner would draw for such data, as it was published."""
 
     @abstractmethod
     def decode(self, suggest: Suggest) -> Architecture:
@@ -183,6 +189,16 @@ class SearchSpace(ABC):
                 return
             name, index = asked.pop()
             path = [*asked, (name, index + 1)]
+
+    def hand_designed(self) -> dict[Architecture, float]:
+        """:attr:`published` and its narrower forms with the width multiplier of each, widest first.
+
+        :raises UserError: if the space was restricted to other blocks.
+        """
+        found: dict[Architecture, float] = {}
+        for multiplier in self.published.multipliers(self._choices):
+            found.setdefault(self.from_params(self.published.params(self._choices, multiplier)), multiplier)
+        return found
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """A random architecture: every active parameter uniformly from its choices."""

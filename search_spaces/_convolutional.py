@@ -12,7 +12,7 @@ beyond the map on both sides at once. That makes ``5`` and ``"1x5"`` one kernel 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -25,6 +25,7 @@ from codegen.errors import UserError
 from search_spaces._base import Architecture, Choice, SearchSpace, Suggest
 from search_spaces._inputs import Input
 from search_spaces._layers import Convolution, Dense, Layer, Pair, Pool, Residual, convolved
+from search_spaces._published import PublishedNetwork
 
 BLOCKS = ("conv", "depthwise_separable", "inverted_residual")
 STRIDE = "stride"
@@ -92,6 +93,32 @@ class Design:
         return {**choices, "head": ("pool", "flatten"), "pooling": self.poolings}
 
 
+class Stage(NamedTuple):
+    """A stage of a published network; it makes its map smaller by the stride."""
+
+    block: str
+    channels: int
+    depth: int
+    kernel: Choice
+    stride: Choice
+
+
+def published(
+    name: str, source: str, stem: tuple[int, Choice, Choice], stages: Sequence[Stage], **entry: Choice
+) -> PublishedNetwork:
+    """A published network of a ``stem`` (channels, kernel, stride) and ``stages`` whose last map is averaged; ``entry`` chooses the
+    input."""
+    channels, kernel, stride = stem
+    widths = {"stem_channels": channels}
+    values: dict[str, Choice] = {**entry, "stem_kernel": kernel, "stem_stride": stride, "stages": len(stages)}
+    for number, stage in enumerate(stages, 1):
+        names = _stage(number)
+        widths[names.channels] = stage.channels
+        values |= {names.block: stage.block, names.depth: stage.depth, names.kernel: stage.kernel, names.stride: stage.stride}
+        values[names.reduction] = STRIDE
+    return PublishedNetwork(name, source, widths, {**values, "head": "pool", "pooling": "average"})
+
+
 @dataclass(frozen=True)
 class Entry:
     """What a network takes in and the layers before its stem."""
@@ -116,6 +143,7 @@ class ConvolutionalSpace(SearchSpace):
     :param design: choices for stem, stages and head.
     :param entry_choices: parameters that choose the input, with their choices.
     :param entries: the entry for every combination of them, in the order of ``entry_choices``.
+    :param published: what a practitioner would draw.
     :raises UserError: for fewer than two classes.
     """
 
@@ -126,6 +154,7 @@ class ConvolutionalSpace(SearchSpace):
         design: Design,
         entry_choices: Mapping[str, tuple[Choice, ...]],
         entries: Mapping[tuple[Choice, ...], Entry],
+        published: PublishedNetwork,
     ) -> None:
         if classes < 2:
             raise UserError(f"a classifier needs at least 2 classes, the data has {classes}")
@@ -135,11 +164,16 @@ class ConvolutionalSpace(SearchSpace):
         self._entry_names = tuple(entry_choices)
         self._entries = dict(entries)
         self._name = name
+        self._published = published
         self.classes = classes
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def published(self) -> PublishedNetwork:
+        return self._published
 
     def decode(self, suggest: Suggest) -> Architecture:
         values: list[tuple[str, Choice]] = []

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from codegen.errors import UserError
 from search_spaces._base import Choice
-from search_spaces._convolutional import BLOCKS, REDUCTIONS, ConvolutionalSpace, Design, Entry, entries_of
+from search_spaces._convolutional import BLOCKS, REDUCTIONS, ConvolutionalSpace, Design, Entry, Stage, entries_of, published
 from search_spaces._inputs import SpectrogramInput
 
 STEM_CHANNELS = (4, 8, 12, 16, 24, 32, 48, 64)
@@ -20,6 +20,15 @@ STEM_STRIDES = ("1x1", "2x1", "1x2", "2x2", "4x2")
 KERNELS = ("3x3", "3x1", "5x1", "5x3", "5x5", "9x1")
 STRIDES = ("1x1", "2x1", "1x2", "2x2")
 LEAST_SIDE = 4
+DS_CNN = published(
+    "DS-CNN",
+    "Zhang et al., Hello Edge, arXiv:1711.07128; the keyword spotter of MLPerf Tiny",
+    (64, "10x4", "2x2"),
+    [Stage("depthwise_separable", 64, 4, "3x3", "1x1")],
+    bands=10,
+    hop=20,
+)
+"""On ten mel bands where the publication has ten cepstral coefficients."""
 
 
 class AudioSpace(ConvolutionalSpace):
@@ -59,7 +68,7 @@ class AudioSpace(ConvolutionalSpace):
             poolings=("average", "max"),
         )
         of_entries = "|".join(f"{f.frames}x{f.bands}@{f.hop}" for f in sorted(features, key=lambda f: (f.bands, f.hop)))
-        super().__init__(f"audio({of_entries},{classes})", classes, design, choices, entries)
+        super().__init__(f"audio({of_entries},{classes})", classes, design, choices, entries, DS_CNN)
 
 
 def spectrograms(

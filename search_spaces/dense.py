@@ -16,11 +16,26 @@ from codegen.errors import UserError
 from search_spaces._base import Architecture, Choice, SearchSpace, Suggest
 from search_spaces._inputs import ArrayInput, Shape, SpectrogramInput
 from search_spaces._layers import Dense, Layer
+from search_spaces._published import PublishedNetwork
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 CODES = (4, 8, 12, 16, 24, 32, 48, 64)
 MOST_LAYERS = 4
 DECODERS = ("mirrored", "direct")
+MLP = PublishedNetwork(
+    "MLP",
+    "Wang et al., Time series classification from scratch with deep neural networks: a strong baseline, arXiv:1611.06455",
+    widths={f"layer{i}_width": 500 for i in range(1, 4)},
+    values={"layers": 3},
+)
+"""At about half the published width at most, which is what layers have."""
+DEEP_AUTOENCODER = PublishedNetwork(
+    "deep autoencoder",
+    "the baseline of DCASE 2020, arXiv:2006.05822; the anomaly detector of MLPerf Tiny",
+    widths={f"layer{i}_width": 128 for i in range(1, 5)},
+    values={"layers": 4, "code": 8, "decoder": "mirrored"},
+)
+"""Its code stays as it is: how many values describe what is normal is no matter of width."""
 
 
 class _DenseFamily(SearchSpace):
@@ -29,17 +44,28 @@ class _DenseFamily(SearchSpace):
     :raises UserError: for an array without elements.
     """
 
-    def __init__(self, name: str, taken: ArrayInput | SpectrogramInput, choices: dict[str, tuple[Choice, ...]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        taken: ArrayInput | SpectrogramInput,
+        choices: dict[str, tuple[Choice, ...]],
+        published: PublishedNetwork,
+    ) -> None:
         if min(taken.shape) < 1:
             raise UserError(f"arrays of {'x'.join(map(str, taken.shape))} have no elements")
         widths: dict[str, tuple[Choice, ...]] = {f"layer{i}_width": WIDTHS for i in range(1, MOST_LAYERS + 1)}
         super().__init__({"layers": tuple(range(MOST_LAYERS + 1)), **widths, **choices})
         self._name = name
         self._input = taken
+        self._published = published
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def published(self) -> PublishedNetwork:
+        return self._published
 
     def input(self, architecture: Architecture) -> ArrayInput | SpectrogramInput:
         return self._input
@@ -63,7 +89,7 @@ class DenseSpace(_DenseFamily):
     def __init__(self, input_shape: Shape, classes: int) -> None:
         if classes < 2:
             raise UserError(f"a classifier needs at least 2 classes, the data has {classes}")
-        super().__init__(f"dense({'x'.join(map(str, input_shape))},{classes})", ArrayInput(input_shape), {})
+        super().__init__(f"dense({'x'.join(map(str, input_shape))},{classes})", ArrayInput(input_shape), {}, MLP)
         self.classes = classes
 
     def decode(self, suggest: Suggest) -> Architecture:
@@ -95,7 +121,7 @@ class AutoencoderSpace(_DenseFamily):
         of = taken if isinstance(taken, SpectrogramInput) else ArrayInput(taken)
         hop = f"@{of.hop}" if isinstance(of, SpectrogramInput) else ""
         name = f"autoencoder({'x'.join(map(str, of.shape))}{hop})"
-        super().__init__(name, of, {"code": CODES, "decoder": DECODERS})
+        super().__init__(name, of, {"code": CODES, "decoder": DECODERS}, DEEP_AUTOENCODER)
 
     def decode(self, suggest: Suggest) -> Architecture:
         values: list[tuple[str, Choice]] = [("layers", suggest("layers"))]

@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from codegen.errors import UserError
 from search_spaces._base import Choice
-from search_spaces._convolutional import ConvolutionalSpace, Design, Entry, entries_of
+from search_spaces._convolutional import ConvolutionalSpace, Design, Entry, Stage, entries_of, published
 from search_spaces._inputs import ImageInput, Shape
 
 STEM_CHANNELS = (4, 6, 8, 12, 16, 24, 32)
 # The kernels work on groups of four channels; 6 fills a gap that matters in the smallest budgets. Small images get 64 at most.
 CHANNELS = (4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
 LEAST_SIDE = 4
+MLPERF_TINY = "arXiv:2106.07597"
+RESNET_8 = published(
+    "plain ResNet-8",
+    f"the classifier of CIFAR-10 of MLPerf Tiny, {MLPERF_TINY}, after He et al., arXiv:1512.03385",
+    (16, 3, 1),
+    [Stage("conv", 16, 2, 3, 1), Stage("conv", 32, 2, 3, 2), Stage("conv", 64, 2, 3, 2)],
+    colour="full",
+)
+"""Without the shortcuts, which the space has around inverted residuals only: the plain network that He et al. compare with."""
+MOBILENET = published(
+    "MobileNetV1 0.25",
+    f"the person detector of MLPerf Tiny, {MLPERF_TINY}, after Howard et al., arXiv:1704.04861",
+    (8, 3, 2),
+    [
+        Stage("depthwise_separable", 16, 1, 3, 1),
+        Stage("depthwise_separable", 32, 2, 3, 2),
+        Stage("depthwise_separable", 64, 2, 3, 2),
+        Stage("depthwise_separable", 128, 6, 3, 2),
+        Stage("depthwise_separable", 128, 2, 3, 2),
+    ],
+    colour="full",
+)
+"""With 128 channels in the last stage, the most of the space, where 256 were published; of the six blocks before it three are left,
+the most of a stage."""
+LARGE = 64
+"""Pixels of the shorter side from which images are photographs, MLPerf Tiny's of 96, and no longer such as CIFAR-10's of 32."""
 
 
 class ImageSpace(ConvolutionalSpace):
@@ -55,4 +82,6 @@ class ImageSpace(ConvolutionalSpace):
             (h, c): Entry(ImageInput(*sizes[int(h)], colours[c])) for h, c in entries_of(choices)
         }
         shapes = "|".join("x".join(map(str, entry.input.shape)) for entry in entries.values())
-        super().__init__(f"image({shapes},{classes})", classes, design, choices, entries)
+        drawn = MOBILENET if short >= LARGE else RESNET_8
+        drawn = replace(drawn, values={**drawn.values, "resolution": heights[-1]})
+        super().__init__(f"image({shapes},{classes})", classes, design, choices, entries, drawn)

@@ -7,10 +7,11 @@ docs/search_spaces.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from codegen.errors import UserError
 from search_spaces._base import Choice
-from search_spaces._convolutional import BLOCKS, REDUCTIONS, ConvolutionalSpace, Design, Entry, entries_of
+from search_spaces._convolutional import BLOCKS, REDUCTIONS, ConvolutionalSpace, Design, Entry, Stage, entries_of, published
 from search_spaces._inputs import WindowInput
 from search_spaces._layers import Pool
 
@@ -20,6 +21,14 @@ LEAST_LENGTH = 8
 """Samples that a stem must see."""
 LEAST_DECIMATED = 32
 """Samples that decimation must leave: shorter windows have no rate to spare."""
+FCN = published(
+    "FCN",
+    "Wang et al., Time series classification from scratch with deep neural networks: a strong baseline, arXiv:1611.06455",
+    (128, 8, 1),
+    [Stage("conv", 256, 1, 5, 1), Stage("conv", 128, 1, 3, 1)],
+    decimation=1,
+)
+"""At a quarter of the published width at most, which is what stems have, and with a kernel of 9 for the one of 8."""
 
 
 class TimeSeriesSpace(ConvolutionalSpace):
@@ -56,7 +65,8 @@ class TimeSeriesSpace(ConvolutionalSpace):
         choices: dict[str, tuple[Choice, ...]] = {"window": lengths, "decimation": decimations}
         entries: dict[tuple[Choice, ...], Entry] = {(n, d): _entry(int(n), int(d), channels) for n, d in entries_of(choices)}
         name = f"time_series({'|'.join(map(str, lengths))}x{channels},{classes})"
-        super().__init__(name, classes, design, choices, entries)
+        drawn = replace(FCN, values={**FCN.values, "window": lengths[-1]})
+        super().__init__(name, classes, design, choices, entries, drawn)
 
 
 def _entry(length: int, decimation: int, channels: int) -> Entry:

@@ -39,13 +39,13 @@ def test_one_spectrogram_is_no_parameter() -> None:
     assert not {"bands", "hop"} & set(AudioSpace([SpectrogramInput(10, 20, 49)], 12).choices())
 
 
-def test_ds_cnn_is_in_the_space() -> None:
+def test_ds_cnn_is_what_one_draws_by_hand() -> None:
     """The keyword spotter of MLPerf Tiny: a 10x4 stem of stride 2, four separable blocks of 64 channels, 49x10 coefficients."""
-    space = AudioSpace([SpectrogramInput(10, 20, 49)], 12)
-    architecture = space.from_params(
-        {"stem_channels": 64, "stem_kernel": "10x4", "stem_stride": "2x2", "stages": 1, "stage1_block": "depthwise_separable",
-         "stage1_channels": 64, "stage1_depth": 4, "stage1_kernel": "3x3", "stage1_stride": "1x1", "pooling": "average"}
-    )  # fmt: skip
+    space = AudioSpace(spectrograms(1000), 12)
+    designs = space.hand_designed()
+    architecture = next(iter(designs))
+    assert designs[architecture] == 1
+    assert space.input(architecture) == SpectrogramInput(10, 20, 49)
     graph = space.graph(architecture)
     assert graph["stem_weight"].shape == (64, 10, 4, 1)
     assert graph["stem"].shape == (1, 24, 5, 64)

@@ -40,13 +40,20 @@ class TestWindows(SearchSpaceConformance):
         return AutoencoderSpace((1, 60, 8))
 
 
-def test_the_anomaly_detector_of_mlperf_tiny_is_in_the_space() -> None:
-    """640-128-128-128-128-8-128-128-128-128-640, see MODEL.md of the reference network."""
+def test_the_anomaly_detector_of_mlperf_tiny_is_what_one_draws_by_hand() -> None:
+    """640-128-128-128-128-8-128-128-128-128-640, see MODEL.md of the reference network; narrower, the code stays."""
     space = AutoencoderSpace((1, 1, 640))
-    widths: dict[str, Choice] = {f"layer{i}_width": 128 for i in range(1, 5)}
-    graph = space.graph(space.from_params({"layers": 4, **widths, "code": 8, "decoder": "mirrored"}))
-    assert [graph[op.output].size for op in graph.ops] == [128, 128, 128, 128, 8, 128, 128, 128, 128, 640]
-    assert total_macs(graph) == 264_192
+    widest, *_, narrowest = map(space.graph, space.hand_designed())
+    assert [widest[op.output].size for op in widest.ops] == [128, 128, 128, 128, 8, 128, 128, 128, 128, 640]
+    assert total_macs(widest) == 264_192
+    assert [narrowest[op.output].size for op in narrowest.ops] == [8] * 9 + [640]
+
+
+def test_a_hand_designed_classifier_has_three_layers_of_one_width() -> None:
+    space = DenseSpace((1, 1, 40), 3)
+    widths = [tuple(width for _, width in design.network[1:]) for design in space.hand_designed()]
+    assert widths == [(width,) * 3 for width in reversed(space.choices()["layer1_width"])]
+    assert max(space.hand_designed().values()) == 256 / 500
 
 
 def test_the_output_is_a_map_of_the_input_and_row_by_row_what_torch_gives() -> None:

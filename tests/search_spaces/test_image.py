@@ -152,3 +152,25 @@ def test_bad_shapes_are_refused() -> None:
 def test_macs_grow_with_the_image(digits: ImageSpace) -> None:
     large = ImageSpace((16, 16, 1), 10)
     assert total_macs(large.graph(large.smallest())) > total_macs(digits.graph(digits.smallest()))
+
+
+def test_small_images_are_given_the_plain_resnet_8() -> None:
+    """The main path of MLPerf Tiny's, whose MODEL.md counts 12,501,632 multiply-accumulates, 262,144 of them in its shortcuts."""
+    space = ImageSpace((32, 32, 3), 10)
+    widest, *_, narrowest = space.hand_designed()
+    graph = space.graph(widest)
+    convolutions = [graph[op.output].shape[1:] for op in graph.ops if op.kind == "Conv2D"]
+    assert convolutions == [*[(32, 32, 16)] * 3, *[(16, 16, 32)] * 2, *[(8, 8, 64)] * 2]
+    assert total_macs(graph) == 12_501_632 - 262_144
+    assert {block[1] for block in narrowest.network if block[0] == "conv"} == {4}
+
+
+def test_photographs_are_given_mobilenet() -> None:
+    space = ImageSpace((96, 96, 3), 2, resolutions=(48, 96), grey=True)
+    widest = next(iter(space.hand_designed()))
+    assert space.input(widest) == ImageInput(96, 96, 3)
+    graph = space.graph(widest)
+    maps = [graph[op.output].shape[2:] for op in graph.ops if op.kind == "Conv2D"]
+    blocks = [(48, 16), (24, 32), (24, 32), (12, 64), (12, 64), *[(6, 128)] * 3, *[(3, 128)] * 2]
+    assert maps == [(48, 8), *blocks]
+    assert [op.kind for op in graph.ops].count("DepthwiseConv2D") == len(blocks)

@@ -73,6 +73,18 @@ def test_the_window_is_a_choice_and_decimation_averages_before_the_stem(activiti
     torch.testing.assert_close(module.decimation(steps)[0, 0, 0], torch.arange(32.0) * 2 + 0.5)
 
 
+def test_fcn_is_what_one_draws_by_hand(activities: TimeSeriesSpace) -> None:
+    """Wang et al.: 128, 256 and 128 channels with kernels of 8, 5 and 3, here at a quarter of that width or less, and a mean."""
+    designs = activities.hand_designed()
+    architecture = next(iter(designs))
+    assert designs[architecture] == 0.25
+    assert kinds(activities, architecture) == ["Conv2D"] * 3 + ["AveragePool2D", "FullyConnected"]
+    graph = activities.graph(architecture)
+    shapes = [graph[op.parameters[0]].shape for op in graph.ops if op.kind == "Conv2D"]
+    assert shapes == [(32, 1, 9, 6), (64, 1, 5, 32), (32, 1, 3, 64)]
+    assert graph["block2"].shape == (1, 1, 128, 32)
+
+
 def test_short_windows_are_not_decimated() -> None:
     assert "decimation" not in TimeSeriesSpace(25, 12, 9).choices()
     assert TimeSeriesSpace(100, 6, 4).choices()["decimation"] == (1, 2)

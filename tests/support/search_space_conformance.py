@@ -245,6 +245,21 @@ class SearchSpaceConformance:
         assert all(constants(a) >= constants(smallest) for a in architectures)
         assert all(total_macs(space.graph(a)) >= total_macs(space.graph(smallest)) for a in architectures)
 
+    def test_the_hand_designed_network_is_a_member_at_every_width(self, space: SearchSpace) -> None:
+        """Narrower ones have the same layers and less to do."""
+        designs = space.hand_designed()
+        assert list(designs.values()) == sorted(set(designs.values()), reverse=True)
+        assert 0 < min(designs.values()) < max(designs.values()) <= 1
+        graphs = [space.graph(design) for design in designs]
+        assert len({tuple(op.kind for op in graph.ops) for graph in graphs}) == 1
+        macs = [total_macs(graph) for graph in graphs]
+        assert macs == sorted(macs, reverse=True)
+        for design in designs:
+            assert space.from_params(space.params(design)) == design
+            for name, width in space.published.widths.items():
+                if name in design.parameters:
+                    assert int(design.parameters[name]) <= width
+
     def test_the_module_takes_the_input_that_the_architecture_names(
         self, space: SearchSpace, architectures: list[Architecture]
     ) -> None:
