@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from nas.study.preparation import Preparation
     from nas.study.settings import SearchSettings
 
-STRATEGIES = {"search": "winner", "random": "best of random search", "largest": "largest that fits"}
+STRATEGIES = {
+    "search": "winner",
+    "random": "best of random search",
+    "largest": "largest that fits",
+    "hand_designed": "hand-designed",
+}
+"""What a strategy came to, in words."""
 
 
 def opening(run: RunDirectory, settings: SearchSettings, preparation: Preparation) -> str:
@@ -219,7 +225,7 @@ def _comparison(report: Mapping[str, Any]) -> list[str]:
         same = name != "search" and figures["trial"]["architecture"] == report["winner"]["trial"]["architecture"]
         rows.append(
             (
-                STRATEGIES[name] + (" (the same network)" if same else ""),
+                strategy_text(name, figures) + (" (the same network)" if same else ""),
                 f"{test['int8']:.2%}",
                 f"{test['float']:.2%}",
                 format_size(built["ram"]["total"]),
@@ -227,7 +233,15 @@ def _comparison(report: Mapping[str, Any]) -> list[str]:
                 f"{built['latency_ms']:.3f} ms",
             )
         )
-    return table(rows, "lrrrrr")
+    reasons = report.get("without_baseline", {})  # which older runs do not have
+    return [*table(rows, "lrrrrr"), *(f"{STRATEGIES[name]}: {reason}" for name, reason in reasons.items())]
+
+
+def strategy_text(name: str, figures: Mapping[str, Any]) -> str:
+    """``hand-designed (DS-CNN, width 0.625)``: what a strategy came to, in words."""
+    design = figures.get("design")
+    told = STRATEGIES.get(name, name)
+    return told if design is None else f"{told} ({design['name']}, width {design['width']:.3g})"
 
 
 def _front(report: Mapping[str, Any]) -> list[str]:

@@ -45,7 +45,8 @@ class Result:
     ``accuracy`` (0..1) is what ``metric`` says of the int8 network on the test part, ``float_accuracy`` of the float one; other
     examples would give a value of the 95 % ``interval``; ``examples`` were tested. ``trial`` is the number of its trial, None for a
     baseline without one. ``predicted`` before it was trained and ``built`` stand side by side. ``project`` is the directory of its
-    C project, None for baselines.
+    C project, None for baselines. ``design`` is the name of the published network that a hand-designed one was drawn after, and
+    its width, 1 as published.
     """
 
     strategy: str
@@ -60,6 +61,7 @@ class Result:
     predicted: Prediction
     built: Verification
     params: Mapping[str, int | str] = field(repr=False)
+    design: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class Run:
 
     @property
     def baselines(self) -> dict[str, Result]:
-        """What a random search (``random``) and the largest network that fits (``largest``) came to at the same cost.
+        """What a random search (``random``) and the largest network that fits (``largest``) came to at the same cost, and what a
+        published network did that was made narrower until it fits (``hand_designed``); those that came to something.
 
         :raises UserError: as :attr:`winner`.
         """
@@ -225,6 +228,7 @@ def _result(strategy: str, report: Mapping[str, Any], project: Path | None) -> R
     figures = report["winner"] if strategy == "search" else report["baselines"][strategy]
     trial, test = figures["trial"], figures["test"]
     low, high = test["interval"]
+    design = figures.get("design")
     return Result(
         strategy=strategy,
         trial=trial["number"],
@@ -238,4 +242,5 @@ def _result(strategy: str, report: Mapping[str, Any], project: Path | None) -> R
         predicted=prediction_from_json(figures["predicted"], Limits(**report["limits"])),
         built=Verification.from_json(figures["built"]),
         params=trial["params"],
+        design=None if design is None else (design["name"], design["width"]),
     )

@@ -83,7 +83,8 @@ def search(
     :param confidence: a candidate fits if the upper end of the prediction's interval at this confidence (0.95) does.
     :param optimize: what the C compiler optimises for: ``"speed"``, ``"balanced"`` (default) or ``"size"``.
     :param finalists: best trials to train fully, quantise, build and measure, by default 3.
-    :param baselines: whether to run a random search and the largest network that fits, for comparison; True by default.
+    :param baselines: whether to run a random search, the largest network that fits and a hand-designed one, for comparison; True by
+        default.
     :param workers: trainings at a time, by default one for each core.
     :param ray_address: train on this Ray cluster (``"host:port"`` or ``"auto"``) instead of this machine.
     :param model: a cost model that ``nas calibrate`` wrote; by default what comes for the board's core.

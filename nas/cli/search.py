@@ -111,7 +111,7 @@ Examples:
     "--baselines/--no-baselines",
     default=DEFAULTS["baselines"],
     show_default=True,
-    help="Run a random search of as many trials and the largest network that fits, for comparison.",
+    help="Run a random search of as many trials, the largest network that fits and a hand-designed one, for comparison.",
 )
 @click.option(
     "--config",

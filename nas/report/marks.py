@@ -17,6 +17,7 @@ SHAPES = {
     "winner": f"{_STAR}Z",
     "random": "M0-6.5L6.5 5H-6.5Z",
     "largest": "M-5-5H5V5H-5Z",
+    "hand_designed": "M-6.5-5H6.5L0 6.5Z",
     "baseline": "M-2-6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z",
 }
 """Path of each kind of mark around its place, about six units in each direction."""
@@ -27,6 +28,7 @@ NAMES = {
     "winner": "winner, as built",
     "random": "best of the random search, as built",
     "largest": "largest that fits, as built",
+    "hand_designed": "hand-designed, as built",
     "baseline": "other baseline, as built",
 }
 """What the legend calls it."""

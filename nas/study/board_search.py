@@ -12,6 +12,7 @@ from nas.study.compute import finishing_cost, training_cost
 from nas.study.feasibility import Feasibility
 from nas.study.feedback import Feedback
 from nas.study.finalists import Candidate, Finalist, FinalistStage, best, front, ranked
+from nas.study.hand_designed import hand_designed, too_wide
 from nas.study.largest import largest_feasible
 from nas.study.objectives import COSTS
 from nas.study.preparation import Preparation
@@ -19,7 +20,7 @@ from nas.study.settings import SearchSettings
 from nas.study.study_source import StudySource
 from nas.study.trials import SEARCH
 
-LARGEST = "largest"
+LARGEST, HAND_DESIGNED = "largest", "hand_designed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,14 @@ class Chosen:
 @dataclass(frozen=True, slots=True)
 class BoardOutcome:
     """Everything that is decided of a board when the test part is looked at; ``chosen`` begins with the winner, ``front`` has the
-    search's finalists that none of the others beats, ``cost_model`` says how good the promises were."""
+    search's finalists that none of the others beats, ``without`` why a baseline came to nothing, ``cost_model`` says how good the
+    promises were."""
 
     place: BoardDirectory
     fits: Feasibility
     chosen: Sequence[Chosen]
     front: Sequence[Candidate]
+    without: Mapping[str, str]
     finalists: Mapping[str, Finalist]
     cost_model: Mapping[str, Any]
 
@@ -98,6 +101,8 @@ class BoardSearch:
         self._pools = [_Pool(source.label, ranked(source, self.name, settings.costs, most), most) for source in sources]
         if settings.baselines:
             self._pools.append(_Pool(LARGEST, _largest(settings, preparation, fits, sources[0], self._pools[0].considered), 1))
+            drawn = [Candidate(HAND_DESIGNED, None, architecture, None) for architecture in hand_designed(fits)]
+            self._pools.append(_Pool(HAND_DESIGNED, drawn, 1))
 
     @property
     def considered(self) -> list[Candidate]:
@@ -108,7 +113,7 @@ class BoardSearch:
         """What every strategy came to, once :attr:`considered` are finished, or why there is no winner."""
         done = stage.done[self.name]
         self._feedback.learn(done)
-        chosen = []
+        chosen, without = [], {}
         for pool in self._pools:
             while (candidate := best(pool.considered, done, self.fits.limits, self._costs, self._examples)) is None and self._more(
                 pool, stage
@@ -120,8 +125,10 @@ class BoardSearch:
             elif pool.label == SEARCH:
                 return self._why_none(pool, stage)
             else:
-                self._progress.message(f"{self._where}{pool.label}: no network that keeps the limits as built")
-        return BoardOutcome(self.place, self.fits, chosen, self._front(done), done, self._feedback.to_json())
+                none_fits = pool.label == HAND_DESIGNED and not pool.considered
+                without[pool.label] = too_wide(self.fits) if none_fits else "no network that keeps the limits as built"
+                self._progress.message(f"{self._where}{pool.label}: {without[pool.label]}")
+        return BoardOutcome(self.place, self.fits, chosen, self._front(done), without, done, self._feedback.to_json())
 
     def _front(self, done: Mapping[str, Finalist]) -> list[Candidate]:
         candidates = {c.architecture.id: c for c in self._pools[0].considered if c.architecture.id in done}

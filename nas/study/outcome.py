@@ -19,9 +19,10 @@ from nas.metrics import describe
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
 from nas.streaming import Operation, choose_operation, state_operation, stream_for
-from nas.study.board_search import BoardOutcome, Chosen
+from nas.study.board_search import HAND_DESIGNED, BoardOutcome, Chosen
 from nas.study.feasibility import Feasibility
 from nas.study.finalists import Finalist, built_figures, c_name
+from nas.study.hand_designed import design_json
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings, versions
 from nas.study.study_source import StudySource
@@ -48,6 +49,7 @@ KEYS = (
         "without_winner",
         "winner",
         "baselines",
+        "without_baseline",
         "front",
         "finalists",
         "cost_model",
@@ -140,6 +142,7 @@ def _board(
         ],
         "winner": figures[winner.strategy],
         "baselines": {chosen.strategy: figures[chosen.strategy] for chosen in board.chosen[1:]},
+        "without_baseline": dict(board.without),
         "finalists": [
             {
                 "architecture": finalist.architecture,
@@ -214,8 +217,10 @@ def _figures(outcome: Outcome, board: BoardOutcome, chosen: Chosen, tested: Test
     candidate = chosen.candidate
     finalist = board.finalists[candidate.architecture.id]
     metric = outcome.preparation.train_set.metric
+    drawn = chosen.strategy == HAND_DESIGNED
     return {
         "trial": trial_json(candidate.study, candidate.number, candidate.architecture),
+        **({"design": design_json(board.fits.space, candidate.architecture)} if drawn else {}),
         "effort": round(candidate.effort, 3),
         "validation": {
             "metric": metric,

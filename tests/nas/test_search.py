@@ -23,6 +23,7 @@ from other_runtimes import lite_micro, onnx_runtime
 from codegen.graph_file import load
 from cost_models import load_cost_model, save
 from cost_models.regression import Linear
+from nas.api import load_run
 from nas.cli import cli
 from nas.quantization import quantize_input
 
@@ -70,7 +71,17 @@ def test_the_run_directory_is_complete(searched: tuple[Path, str]) -> None:
     assert report["data"]["train"] + report["data"]["validation"] == 1437
     assert [report["studies"][name]["completed"] for name in ("search", "random")] == [5, 5]
     assert report["studies"]["search"]["rejected"]["candidates"] > 0
-    assert set(report["baselines"]) == {"random", "largest"}
+    assert set(report["baselines"]) == {"random", "largest", "hand_designed"}
+    assert report["without_baseline"] == {}
+    drawn = report["baselines"]["hand_designed"]
+    assert drawn["design"]["name"] == "plain ResNet-8"
+    assert drawn["effort"] == 1
+    assert drawn["built"]["bit_exact"]
+    assert (drawn["built"]["ram"]["total"] <= 3072, drawn["built"]["flash"]["total"] <= 12288) == (True, True)
+    assert load_run(run).baselines["hand_designed"].design == ("plain ResNet-8", drawn["design"]["width"])
+    assert f"hand-designed (plain ResNet-8, width {drawn['design']['width']:.3g})" in output
+    purposes = [use["purpose"] for use in report["test_uses"]]
+    assert "accuracy of the baseline hand_designed" in purposes
     assert all(use["examples"] == 360 for use in report["test_uses"])
     assert report["test_uses"][0]["architecture"] == report["winner"]["trial"]["architecture"]
     for words in ("trial 0", "best ", "left", "predicted", "built", "limit", "rejected before training", "nas verify"):

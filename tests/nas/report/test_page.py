@@ -133,14 +133,14 @@ def test_a_finished_run_shows_everything(finished: RunDirectory) -> None:
     report = json.loads(finished.report.read_text())
     for make in SECTIONS:
         assert f'<section id="{make(Evidence(finished)).anchor}"' in page
-    assert re.findall(r'<p class="absent">(.*?)</p>', page) == ["No hand-designed network was among the baselines of this run."]
+    assert re.findall(r'<p class="absent">(.*?)</p>', page) == []
     winner = report["winner"]
     for value in (winner["built"]["ram"]["total"], winner["built"]["flash"]["total"], winner["built"]["cycles"]):
         assert f"{value:,.0f}" in tags.text
     for layer in winner["built"]["layers"]:
         assert layer["name"] in tags.text
     assert f"{winner['test']['int8']:.2%}" in tags.text
-    assert {"winner", "finalist", "largest"} <= set(re.findall(r'class="mark ([\w-]+)"', page))
+    assert {"winner", "finalist", "largest", "hand_designed"} <= set(re.findall(r'class="mark ([\w-]+)"', page))
     assert "nas search --config" in tags.text
     assert (finished.path / "search.toml").read_text() in unescape(page)
 
@@ -200,6 +200,7 @@ def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
         del report["winner"]["test"]["groups"]
         del report["winner"]["test"]["confusion"]
         del report["winner"]["predicted"]["layers"]
+        del report["baselines"]["hand_designed"], report["without_baseline"]
 
     for path in (finished.path / "finalists").glob("*.json"):
         content = json.loads(path.read_text())
@@ -212,8 +213,22 @@ def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
         "did not keep what was predicted of single layers",
         "did not keep the training loss",
         "memory_map.svg is not there",
+        "No hand-designed network was among the baselines",
     ):
         assert words in text
+
+
+@pytest.mark.slow
+def test_a_hand_designed_network_is_named_or_why_there_is_none(finished: RunDirectory) -> None:
+    text = Tags(report_page(finished)).text
+    assert "hand-designed (plain ResNet-8, width " in text
+    assert "The hand-designed network is plain ResNet-8 (the classifier of CIFAR-10 of MLPerf Tiny, arXiv:2106.07597" in text
+
+    def none_fits(report: dict[str, Any]) -> None:
+        del report["baselines"]["hand_designed"]
+        report["without_baseline"]["hand_designed"] = "plain ResNet-8 does not fit, at its narrowest it needs more"
+
+    assert "Hand-designed: plain ResNet-8 does not fit, at its narrowest it needs more." in edited(finished, none_fits)
 
 
 @pytest.mark.slow
