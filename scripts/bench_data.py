@@ -3,7 +3,8 @@
 Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [--trials N] [--finalists N] [--seeds N] [--baselines]
 [--out DIR]``. Every row is ``nas search --data ...`` with the limits of :data:`CASES`; archives are unpacked first. Accuracies are
 those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what the network
-alone takes stands beside. A row appears as soon as it is known; the whole takes an hour or two on 2 cores.
+alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an hour or two on
+2 cores.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,9 @@ CASES: Mapping[str, Case] = {
     "ItalyPowerDemand": Case("ucr_small/ItalyPowerDemand.npz", "", {"budget": "8KB", "flash": "32KB"}),
     "BasicMotions": Case("ucr_small/BasicMotions.npz", "", {"budget": "8KB", "flash": "32KB"}),
 }
-HEAD = (
-    "| data | seed | metric | int8 | float | RAM, bytes | flash, bytes | latency, ms | network alone | inputs verified | minutes |"
+COLUMNS = (
+    *("data", "seed", "metric", "int8", "float", "RAM, bytes", "flash, bytes", "latency, ms", "network alone", "inputs verified"),
+    *("minutes", "MACs"),
 )
 
 
@@ -62,25 +64,37 @@ def unpacked(case: Case, data: Path, work: Path) -> Path:
     return work / case.inside
 
 
-def row(name: str, seed: int, run: nas.Run, minutes: float) -> str:
+def row(name: str, seed: int, result: nas.Result, minutes: str = "") -> str:
     """A line of the table."""
-    winner, built = run.winner, run.winner.built
+    built = result.built
     alone = built if built.network is None else built.network
     figures = f"{alone.ram.total:,} / {alone.flash.total:,} / {alone.latency_ms:.2f}"
     cells = (
         name,
         seed,
-        winner.metric,
-        f"{winner.accuracy:.2%}",
-        f"{winner.float_accuracy:.2%}",
+        result.metric,
+        f"{result.accuracy:.2%}",
+        f"{result.float_accuracy:.2%}",
         f"{built.ram.total:,}",
         f"{built.flash.total:,}",
         f"{built.latency_ms:.2f}",
         figures,
         f"{built.inputs:,}, {built.mismatches} differ",
-        f"{minutes:.1f}",
+        minutes,
+        f"{built.macs:,}",
     )
+    return line(cells)
+
+
+def line(cells: Sequence[object]) -> str:
+    """Cells as a line of a table."""
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def label(strategy: str, result: nas.Result) -> str:
+    """What a baseline is called."""
+    design = "" if result.design is None else " ({}, width {:.3g})".format(*result.design)
+    return f"{strategy.replace('_', '-')}{design}"
 
 
 def main() -> None:
@@ -91,12 +105,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--finalists", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--baselines", action="store_true", help="random search and the largest network, for comparison")
+    parser.add_argument("--baselines", action="store_true", help="random search, the largest network and a hand-designed one, too")
     parser.add_argument("--out", type=Path, help="folder that keeps the runs")
     options = parser.parse_args()
     names = list(CASES) if options.only is None else [name.strip() for name in options.only.split(";")]
-    print(HEAD)
-    print("|---" * HEAD.count(" |") + "|")
+    print(line(COLUMNS))
+    print("|---" * len(COLUMNS) + "|")
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs" if options.out is None else options.out
         runs.mkdir(parents=True, exist_ok=True)
@@ -114,12 +128,9 @@ def main() -> None:
                     out=runs / f"{path.stem}-{seed}",
                     **case.options,
                 )
-                print(row(name, seed, run, (time.monotonic() - began) / 60), flush=True)
-                for strategy, result in run.baselines.items() if options.baselines else ():
-                    print(
-                        f"|   {strategy} | {seed} | {result.metric} | {result.accuracy:.2%} | {result.float_accuracy:.2%} |",
-                        flush=True,
-                    )
+                print(row(name, seed, run.winner, f"{(time.monotonic() - began) / 60:.1f}"), flush=True)
+                for strategy, result in run.baselines.items():
+                    print(row(f"… {label(strategy, result)}", seed, result), flush=True)
 
 
 if __name__ == "__main__":
