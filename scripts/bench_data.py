@@ -4,7 +4,7 @@ Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [-
 [--out DIR]``. Every row is ``nas search --data ...`` with the limits of :data:`CASES`; archives are unpacked first. Accuracies are
 those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what the network
 alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an hour or two on
-2 cores.
+2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import nas
+from nas.datasets import Reading
+from nas.datasets.collection import open_collection
+from nas.datasets.description import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ COLUMNS = (
     *("data", "seed", "metric", "int8", "float", "RAM, bytes", "flash, bytes", "latency, ms", "network alone", "inputs verified"),
     *("minutes", "MACs"),
 )
+
+
+DESCRIBED = ("data", "format", "kind", "input", "classes", "train / validation / test", "groups", "how it is divided")
 
 
 def unpacked(case: Case, data: Path, work: Path) -> Path:
@@ -91,6 +97,16 @@ def line(cells: Sequence[object]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def description(name: str, about: Mapping[str, Any]) -> str:
+    """A line about what ``nas data --json`` says."""
+    kind = "anomalies in " + about["kind"] if about["task"] == "anomaly detection" else about["kind"]
+    counts = [sum(entry[part] for entry in about["classes"]) for part in ("train", "validation", "test")]
+    groups = "" if about["groups"] is None else f"{about['groups']['count']} by {about['groups']['kind']}"
+    shape = "x".join(map(str, about["input_shape"]))
+    examples = " / ".join(f"{count:,}" for count in counts)
+    return line((name, about["format"], kind, shape, len(about["classes"]), examples, groups, about["split"]))
+
+
 def label(strategy: str, result: nas.Result) -> str:
     """What a baseline is called."""
     design = "" if result.design is None else " ({}, width {:.3g})".format(*result.design)
@@ -106,17 +122,22 @@ def main() -> None:
     parser.add_argument("--finalists", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--baselines", action="store_true", help="random search, the largest network and a hand-designed one, too")
+    parser.add_argument("--describe", action="store_true", help="search nothing, print what 'nas data' says of each")
     parser.add_argument("--out", type=Path, help="folder that keeps the runs")
     options = parser.parse_args()
     names = list(CASES) if options.only is None else [name.strip() for name in options.only.split(";")]
-    print(line(COLUMNS))
-    print("|---" * len(COLUMNS) + "|")
+    columns = DESCRIBED if options.describe else COLUMNS
+    print(line(columns))
+    print("|---" * len(columns) + "|")
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs" if options.out is None else options.out
         runs.mkdir(parents=True, exist_ok=True)
         for name in names:
             case = CASES[name]
             path = unpacked(case, options.data, Path(folder))
+            if options.describe:
+                print(description(name, describe(open_collection(str(path), Reading()))), flush=True)
+                continue
             for seed in range(options.seeds):
                 began = time.monotonic()
                 run = nas.search(

@@ -32,7 +32,8 @@ def proposed_parts(collection: Collection) -> tuple[NDArray[np.uint8], str]:
     except ValueError:
         return parts, f"{words}: not possible, some class has too few examples"
     parts[rest[held.mask]] = VALIDATION
-    return parts, f"{words}: {held.words}"
+    # Without groups the words say already that it is stratified.
+    return parts, f"{words}: {held.words if groups is not None else held.words.replace('stratified by class, ', '')}"
 
 
 def describe(collection: Collection) -> dict[str, Any]:
