@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from codegen.c_text import C_TYPES, initializer, shape_text
 from codegen.errors import UserError
+from codegen.features.area import MOST_SIDE
 from codegen.features.fixed_point import Channels, channels, quantized
 from codegen.features.preprocessing import Preprocessing
 from codegen.features.templates import render
@@ -143,7 +144,7 @@ class RawInput(Preprocessing):
             size=self.raw_size,
             shape=shape_text(self.shape),
             sample=render("raw_sample.h", type=common["type"], channels=channels) if windows else "",
-            pixels=render("pixels.h") if self.takes_pixels else "",
+            pixels=render("pixels.h", most_side=MOST_SIDE) if self.takes_pixels else "",
         )
         sample = render("raw_sample.c", type=common["type"]) if windows else ""
         quantizing = {**common, "sample": sample}
@@ -154,7 +155,7 @@ class RawInput(Preprocessing):
         }
         if self.takes_pixels:
             sides = dict(zip(("height", "width", "channels"), self.shape, strict=True))
-            files[f"src/{name}_run_pixels.c"] = render("pixels.c", m=name, **sides)
+            files[f"src/{name}_run_pixels.c"] = render("pixels.c", m=name, most_side=MOST_SIDE, **sides)
         return {path: prefixed(text, name) for path, text in files.items()}
 
     def _fixed_source(self, common: Mapping[str, str]) -> str:
