@@ -22,6 +22,7 @@ from codegen import reference
 from codegen.errors import UserError
 from codegen.importers.torch_network import QuantizedNetwork, prepare, to_graph
 from codegen.ir import Graph
+from nas.evenly_spaced import evenly_spaced
 from nas.quantization import OBSERVATION_BATCH, quantize_input
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ def quantize_module(module: nn.Module, calibration_data: object, name: str) -> Q
         for begin in range(0, len(x), OBSERVATION_BATCH):
             network(x[begin : begin + OBSERVATION_BATCH])
     graph = to_graph(network, name)
-    agreement = _agreement(module, network, graph, _spread(x, COMPARED))
-    return QuantizedModule(graph, agreement, quantize_input(graph, _to_graph_layout(_spread(x, MEASURED))))
+    agreement = _agreement(module, network, graph, x[evenly_spaced(len(x), COMPARED)])
+    return QuantizedModule(graph, agreement, quantize_input(graph, _to_graph_layout(x[evenly_spaced(len(x), MEASURED)])))
 
 
 def read_calibration(data: object) -> torch.Tensor:
@@ -172,10 +173,6 @@ def _to_graph_layout(x: torch.Tensor) -> NDArray[np.float32]:
         x = x.unsqueeze(2)
     array: NDArray[np.float32] = (x.permute(0, 2, 3, 1) if x.ndim == 4 else x).contiguous().numpy()
     return array
-
-
-def _spread(x: torch.Tensor, most: int) -> torch.Tensor:
-    return x if len(x) <= most else x[torch.arange(most) * len(x) // most]
 
 
 class _Noise:

@@ -15,6 +15,7 @@ from codegen.anomaly import AnomalyDetector
 from codegen.errors import UserError
 from codegen.features import Preprocessing
 from codegen.ir import Graph
+from nas.evenly_spaced import evenly_spaced
 from nas.metrics import CLASS_METRICS, ClassMetric, describe
 from nas.raw_files import LabelledFolder, RawExample, about_data, form_of, raw_files
 
@@ -198,7 +199,7 @@ class FolderTest:
 
 def to_emulate(folder: LabelledFolder) -> NDArray[Any]:
     """Raw numbers ``(n, size)`` of the examples that are run in the emulator."""
-    return stacked([folder.examples[at] for at in _spread(len(folder.examples))])
+    return stacked([folder.examples[at] for at in evenly_spaced(len(folder.examples), EMULATED)])
 
 
 def test_folder(directory: Path, folder: LabelledFolder, result: Verification) -> FolderTest:
@@ -213,7 +214,7 @@ def test_folder(directory: Path, folder: LabelledFolder, result: Verification) -
         names = ", ".join(map(repr, network.classes))
         raise UserError(f"--raw {folder.path}: {unknown[0]!r} is no class of the project, which are {names}")
     said = network.said(stacked(folder.examples))
-    said[_spread(len(folder.examples))] = network.measured(result)
+    said[evenly_spaced(len(folder.examples), EMULATED)] = network.measured(result)
     count, files = len(folder.examples), len({example.file for example in folder.examples})
     of = f"{count:,} examples" + ("" if count == files else f" of {files:,} files")
     judged = (
@@ -271,10 +272,6 @@ def _alarms(
     }
     lines = (f"alarms: {detected:.1%} of {anomalous.sum():,} anomalies, {false:.1%} of {(~anomalous).sum():,} normal examples",)
     return figures, f"AUROC {area:.3f} ({low:.3f} to {high:.3f}) over {of}", lines
-
-
-def _spread(count: int) -> NDArray[np.intp]:
-    return np.arange(min(count, EMULATED)) * count // min(count, EMULATED)
 
 
 def _metric(directory: Path) -> ClassMetric:

@@ -23,6 +23,7 @@ from codegen.features import FrontEnd, Preprocessing, SpectrogramSettings, norma
 from codegen.features.settings import LEAST_FFT
 from nas.augmentation import SoundAugmentation
 from nas.datasets import Dataset, Normalization
+from nas.evenly_spaced import evenly_spaced
 from nas.files import write_atomically
 from search_spaces import Architecture, SearchSpace, SpectrogramInput
 
@@ -124,8 +125,7 @@ def fitted(taken: SpectrogramInput, train_set: Dataset) -> FrontEnd:
     front_end, sounds = FrontEnds.of(train_set)(taken), clips(train_set)
 
     def fit() -> NDArray[Any]:
-        spread = np.arange(min(MOST_FITTED, len(sounds))) * len(sounds) // min(MOST_FITTED, len(sounds))
-        settings = normalized(front_end.settings, sounds[spread])
+        settings = normalized(front_end.settings, sounds[evenly_spaced(len(sounds), MOST_FITTED)])
         return np.array([settings.mean, settings.deviation])
 
     mean, deviation = _cached(_key("fit", sounds, front_end.settings), fit).tolist()

@@ -12,6 +12,7 @@ import numpy as np
 
 from nas.build import build_project
 from nas.datasets import Dataset, is_path, load_test, name_of
+from nas.evenly_spaced import evenly_spaced
 from nas.executor import Executor
 from nas.files import read_json, write_atomically, write_json
 from nas.layer_shares import layer_shares
@@ -120,7 +121,7 @@ def _board(
     figures = {
         chosen.strategy: _figures(outcome, board, chosen, tested[chosen.candidate.architecture.id]) for chosen in board.chosen
     }
-    emulated = _spread(test_set, EMULATED)
+    emulated = test_set.subset(evenly_spaced(len(test_set), EMULATED))
     uses.log(f"the winner's program{where} in the emulator, bit by bit", winner.candidate.architecture, len(emulated))
     if operation is not None:
         purpose = f"false accepts and false rejects of the winner{where} on a stream"
@@ -245,11 +246,6 @@ def trial_json(study: str, number: int | None, architecture: Architecture) -> di
     """How reports name a trial."""
     params = dict(architecture.values)
     return {"study": study, "number": number, "architecture": architecture.id, "network": architecture.network, "params": params}
-
-
-def _spread(dataset: Dataset, most: int) -> Dataset:
-    """All of the examples, or so many of them at equal distances."""
-    return dataset if len(dataset) <= most else dataset.subset(np.arange(most) * len(dataset) // most)
 
 
 def _winner_graph(outcome: Outcome, board: BoardOutcome) -> Graph:
