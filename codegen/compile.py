@@ -106,6 +106,14 @@ class CompiledModel:
         """Bytes of the arena of the project: the plan's, or more where the features need them."""
         return self.plan.arena_bytes if self.front_end is None else self.front_end.arena_bytes(self.plan.arena_bytes)
 
+    def with_stream(self, stream: Stream) -> CompiledModel:
+        """The same with other decisions while samples come in; what one run of the network does stays as it is.
+
+        :raises UserError: if the network does not take what the stream gives.
+        """
+        stream.check(self.graph)
+        return replace(self, stream=stream)
+
     @property
     def plan(self) -> MemoryPlan:
         """Where everything lies in the arena."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codegen.measurement import Verification
     from codegen.optimize import Optimize
     from codegen.schedules import Chooser
-    from codegen.streaming import Stream
+    from nas.streaming import Listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def build_project(
     choose: Chooser | None = None,
     front_end: Preprocessing | None = None,
     detector: AnomalyDetector | None = None,
-    stream: Stream | None = None,
+    listen: Listen | None = None,
 ) -> Build:
     """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules;
-    with a ``front_end`` inputs are raw. ``detector`` scores reconstructions; ``stream`` is what ``<m>_push`` does, whose costs are
-    measured and noted in the report.
+    with a ``front_end`` inputs are raw. ``detector`` scores reconstructions; ``listen`` tells what ``<m>_push`` does, whose costs
+    are measured and noted in the report.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
@@ -97,7 +97,6 @@ def build_project(
             arena_limit=arena_limit,
             front_end=front_end,
             detector=detector,
-            stream=stream,
         )
         given = {"inputs": inputs} if front_end is None else {"raw": inputs}
         verification = measure_model(model, board=board, expect=expect, **given)
@@ -111,15 +110,22 @@ def build_project(
     broken = excesses(verification.to_json(), limits)
     written = verification.bit_exact and (force or not broken)
     if written:
-        report = {**report, **_streamed(model, board, report)}
+        about: dict[str, Any] = {}
+        if listen is not None:
+            latency = (verification.network or verification).latency_ms
+            assert latency is not None  # measured on the board's own core
+            listening = listen(latency)
+            model = model.with_stream(listening.stream)
+            about = {} if listening.operation is None else {"operation": listening.operation}
+        report = {**report, **_streamed(model, board, about)}
         write_project(model, directory, board=board, report=report, vectors=inputs, built=verification)
     return Build(verification, broken, written, text_map(model.layout))
 
 
-def _streamed(model: CompiledModel, board: Board, report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report's ``stream`` with what the stream costs, where the model has one."""
+def _streamed(model: CompiledModel, board: Board, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The report's ``stream``: ``about`` it and what it costs, where the model has one."""
     if model.stream is None:
         return {}
     from codegen.stream_emulation import stream_costs
 
-    return {"stream": {**report.get("stream", {}), "built": stream_costs(model, board).to_json(model.stream, board)}}
+    return {"stream": {**about, "built": stream_costs(model, board).to_json(model.stream, board)}}

@@ -73,7 +73,7 @@ def export_network(
         choose=choose,
         front_end=network.front_end,
         detector=network.detector,
-        stream=network.stream,
+        listen=network.listen,
     )
     return Exported(build, predicted, reason)
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
     from codegen.ir import Graph
-    from codegen.streaming import Stream
-    from nas.datasets import Dataset
+    from nas.streaming import Listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,15 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Trained:
     """An int8 graph with what makes its input of raw numbers, if anything does, and what scores its output, if it detects
-    anomalies; where they are known, inputs of the built program from the data, and what a report says of its origin; ``stream`` is
-    how it listens all the time, if it can."""
+    anomalies; where they are known, inputs of the built program from the data, and what a report says of its origin; ``listen``
+    tells how it listens all the time, if it can."""
 
     graph: Graph
     inputs: NDArray[Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     front_end: Preprocessing | None = None
     detector: AnomalyDetector | None = None
-    stream: Stream | None = None
+    listen: Listen | None = None
 
 
 def find_source(text: str) -> Source:
@@ -137,14 +136,13 @@ def trained(source: Source, board: str | None = None) -> Trained:
         about["data"] = train_set.about_input()
     from nas.program_inputs import program_form, program_inputs
     from nas.quantization import fitted_detector, quantize_input
+    from nas.streaming import listener
 
     front_end = network.front_end
     inputs = quantize_input(network.graph, validation.x) if front_end is None else program_inputs(validation, front_end)
     detector = fitted_detector(network.graph, program_form(validation, front_end))
-    stream, operation = _stream(network, validation, known)
-    if operation is not None:
-        about["stream"] = {"operation": operation}
-    return replace(network, inputs=inputs, about=about, detector=detector, stream=stream)
+    listen = listener(network.graph, front_end, validation, known)
+    return replace(network, inputs=inputs, about=about, detector=detector, listen=listen)
 
 
 def _tested_stream(run: RunDirectory, settings: SearchSettings, architecture: str, board: str | None) -> Mapping[str, Any] | None:
@@ -159,22 +157,6 @@ def _tested_stream(run: RunDirectory, settings: SearchSettings, architecture: st
             stream: Mapping[str, Any] | None = winner.get("stream")
             return stream
     return None
-
-
-def _stream(
-    network: Trained, validation: Dataset, known: Mapping[str, Any] | None
-) -> tuple[Stream | None, Mapping[str, Any] | None]:
-    """How the network listens all the time and what a report says of it: as a run's report has it (``known``), or with what the
-    validation data suggests, of which nothing was tested."""
-    from codegen.streaming.settings import stream_settings_from_json
-    from nas.streaming import choose_operation, stream_for
-
-    stream = stream_for(validation, network.front_end)
-    if stream is None:
-        return None, None
-    if known is None:
-        return choose_operation(stream, network.graph, validation).stream, None
-    return replace(stream, settings=stream_settings_from_json(known["settings"])), known["operation"]
 
 
 def _imported(source: Source) -> Graph:

@@ -1,6 +1,15 @@
 """Networks that listen all the time: what they take for an event, how often they are wrong, and a person's long recordings."""
 
-from nas.streaming.operation import Operation, choose_operation, state_operation
+from nas.streaming.operation import Listen, Listening, Operation, choose_operation, listener, state_operation
 from nas.streaming.scene import background_classes, stream_for
 
-__all__ = ["Operation", "background_classes", "choose_operation", "state_operation", "stream_for"]
+__all__ = [
+    "Listen",
+    "Listening",
+    "Operation",
+    "background_classes",
+    "choose_operation",
+    "listener",
+    "state_operation",
+    "stream_for",
+]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codegen.ir import total_macs
+from codegen.streaming.settings import stream_settings_from_json
 from nas.datasets import Dataset
 from nas.streaming.curve import BETA, Point, curve, point
-from nas.streaming.scene import make_scene
+from nas.streaming.scene import make_scene, stream_for
 
 if TYPE_CHECKING:
+    from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.streaming import Stream
 
@@ -37,6 +40,18 @@ class Operation:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The ``stream`` of a program, and what a report says of how often it is wrong; None where nothing was tested."""
+
+    stream: Stream
+    operation: Mapping[str, Any] | None
+
+
+Listen: TypeAlias = Callable[[float], Listening]
+"""How a network listens on a board that runs it once in so many milliseconds."""
+
+
 def choose_operation(stream: Stream, graph: Graph, validation: Dataset) -> Operation:
     """Choose threshold and smoothing by :data:`RULE`. ``validation`` is that of the search, never the test part."""
     from codegen.streaming.reference import network_scores, probabilities, smoothed
@@ -52,6 +67,26 @@ def choose_operation(stream: Stream, graph: Graph, validation: Dataset) -> Opera
     equal = [p for s, p in found if p.score == best and s.settings.smoothing == first.settings.smoothing]
     middle = equal[len(equal) // 2]
     return Operation(replace(first, settings=replace(first.settings, threshold=middle.threshold)), middle, scene.words)
+
+
+def listener(graph: Graph, front_end: Preprocessing | None, validation: Dataset, known: Mapping[str, Any] | None) -> Listen | None:
+    """How a network listens on any board; None where it does not.
+
+    As a run's report has it (``known``) where the board leaves the time for as many decisions, else as ``validation`` suggests.
+    """
+    if stream_for(validation, front_end) is None:
+        return None
+
+    def listen(latency_ms: float) -> Listening:
+        stream = stream_for(validation, front_end, latency_ms)
+        assert stream is not None
+        if known is not None:
+            settings = stream_settings_from_json(known["settings"])
+            if settings.hop == stream.settings.hop:
+                return Listening(replace(stream, settings=settings), known["operation"])
+        return Listening(choose_operation(stream, graph, validation).stream, None)
+
+    return listen
 
 
 def state_operation(operation: Operation, graph: Graph, test: Dataset) -> dict[str, Any]:

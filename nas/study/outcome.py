@@ -19,7 +19,7 @@ from nas.layer_shares import layer_shares
 from nas.metrics import describe
 from nas.progress import Progress
 from nas.run_directory import RunDirectory
-from nas.streaming import Operation, choose_operation, state_operation, stream_for
+from nas.streaming import Listening, Operation, choose_operation, state_operation, stream_for
 from nas.study.board_search import HAND_DESIGNED, BoardOutcome, Chosen
 from nas.study.feasibility import Feasibility
 from nas.study.finalists import Finalist, built_figures, c_name
@@ -290,8 +290,6 @@ def _write_winner(
         "trial": {"number": winner.candidate.number, "params": dict(winner.candidate.architecture.values)},
         "test": figures["test"],
     }
-    if stream is not None:
-        report["stream"] = {"operation": figures["stream"]["operation"]}
     if is_path(settings.data):
         report["data"] = test_set.about_input()
     build = build_project(
@@ -306,7 +304,7 @@ def _write_winner(
         limits=limits,
         front_end=front_end,
         detector=fitted_detector(graph, program_form(outcome.preparation.validation, front_end)),
-        stream=stream,
+        listen=None if stream is None else lambda _: Listening(stream, figures["stream"]["operation"]),
     )
     if build.verification.mismatches or build.broken:
         shutil.rmtree(place.winner, ignore_errors=True)

@@ -6,21 +6,29 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from command_line import read
 from feature_library import as_clips, recordings
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from stream_library import GRAPHS, SERIES, streams
 
+from codegen.boards import load_board
+from codegen.features import RawInput
+from codegen.ir import Graph
 from codegen.streaming import ONE, Stream, StreamSettings, decisions
 from codegen.streaming.reference import detections
+from cost_models import Limits
 from nas.datasets import Dataset, Normalization
+from nas.exports import export_network
 from nas.program_inputs import raw_input_of
+from nas.sources import Trained
 from nas.spectrograms import clips
-from nas.streaming import background_classes, choose_operation, state_operation, stream_for
+from nas.streaming import background_classes, choose_operation, listener, state_operation, stream_for
 from nas.streaming.curve import THRESHOLDS, curve, point, tolerance
 from nas.streaming.operation import RULE
 from nas.streaming.scene import Event, make_scene
@@ -122,7 +130,23 @@ def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans:
     assert result.hours == pytest.approx(1000 / 50 / 3600)
 
 
-def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of_test_data() -> None:
+def exported_on_boards(graph: Graph, front_end: RawInput | None, validation: Dataset, known: Any, *, folder: Path) -> None:
+    """A board that leaves the time for as many decisions takes them as they were tested, a slow one makes fewer, untested."""
+    listen, board = listener(graph, front_end, validation, known), load_board("nucleo-g0b1re")
+    for clock, hop in ((board.clock_hz, 6), (100_000, 24)):
+        network = Trained(graph, inputs=validation.stored, front_end=front_end, listen=listen)
+        there, directory = dataclasses.replace(board, clock_hz=clock), folder / str(clock)
+        exported = export_network(network, there, Limits(), name="streamed", optimize="balanced", directory=directory)
+        assert exported.build.written
+        report = read(directory / "report.json")
+        settings = report["project"]["stream"]["settings"]
+        assert settings["hop"] == hop
+        assert report["stream"]["built"]["load"] > 0
+        assert (settings == known["settings"]) == (report["stream"].get("operation") == known["operation"]) == (hop == 6)
+    assert listener(graph, None, validation, known) is None
+
+
+def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of_test_data(tmp_path: Path) -> None:
     graph = GRAPHS["series"]
 
     def part(seed: int) -> Dataset:
@@ -152,6 +176,8 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
         assert slow is not None
         assert slow.settings.hop == hop
     assert stream_for(dataclasses.replace(validation, normal=0), front_end) is None
+    known = {"settings": operation.stream.settings.to_json(), "operation": stated}
+    exported_on_boards(graph, front_end, validation, known, folder=tmp_path)
     assert stream_for(dataclasses.replace(validation, kind="image"), front_end) is None
     assert stream_for(validation, None) is None
     assert streams()["sound"].settings.is_event() == [True, False, True, True]
