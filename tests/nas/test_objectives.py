@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from command_line import nas, read
+from command_line import nas, nas_here, read
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,12 +192,12 @@ def test_a_search_for_a_front(tmp_path: Path) -> None:
     points = [merits(entry["int8"], entry, ("flash", "latency")) for entry in report["front"]]
     assert undominated(points) == list(range(len(points)))
     assert "front by accuracy, flash, latency" in done.stdout
-    exported = nas("export", "run", "--front", "--out", "front", cwd=tmp_path)
+    exported = nas_here("export", "run", "--front", "--out", "front", cwd=tmp_path)
     assert exported.returncode == 0, exported.stderr
     for entry in report["front"]:
         built = read(tmp_path / "front" / f"trial-{entry['trial']}" / "report.json")["built"]
         assert (built["flash"]["total"], built["ram"]["total"]) == (entry["flash"], entry["ram"])
-    assert nas("export", "run:0", "--front", "--out", "no", cwd=tmp_path).returncode == 2
+    assert nas_here("export", "run:0", "--front", "--out", "no", cwd=tmp_path).returncode == 2
     refused = nas("search", "--objective", "accuracy,beauty", cwd=tmp_path)
     assert refused.returncode == 2
     assert "'beauty'" in refused.stderr

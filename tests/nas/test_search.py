@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from command_line import ENVIRONMENT, nas, read
+from command_line import ENVIRONMENT, nas, nas_here, read
 from exported import required_package
 from other_runtimes import lite_micro, onnx_runtime
 
@@ -124,7 +124,7 @@ def test_verify_agrees_with_the_report(searched: tuple[Path, str]) -> None:
     expected = np.load(folder / arrays / "expected.npy")
     expected.flat[17] ^= 1
     np.save(folder / "wrong.npy", expected)
-    done = nas(
+    done = nas_here(
         "verify",
         "runs/digits-1/winner",
         "--inputs",
@@ -171,21 +171,21 @@ def test_export_and_predict_of_a_run_and_of_trials(searched: tuple[Path, str]) -
     winner = read(folder / run / "report.json")["winner"]["trial"]["number"]
     other = next(n for n in range(5) if n != winner)
     for source, out in ((run, "a"), (f"{run}:{winner}", "b"), (f"{run}:{other}", "c")):
-        done = nas("export", source, "--board", "nucleo-l4r5zi", "--out", out, cwd=folder)
+        done = nas_here("export", source, "--board", "nucleo-l4r5zi", "--out", out, cwd=folder)
         assert done.returncode == 0, done.stderr
     assert (folder / "a/src/digits_weights.c").read_bytes() == (folder / "b/src/digits_weights.c").read_bytes()
     assert (folder / "a/src/digits_weights.c").read_bytes() == (folder / run / "winner/src/digits_weights.c").read_bytes()
     assert (folder / "a/src/digits_weights.c").read_bytes() != (folder / "c/src/digits_weights.c").read_bytes()
-    done = nas("export", run, "--out", "d", "--budget", "100", cwd=folder)
+    done = nas_here("export", run, "--out", "d", "--budget", "100", cwd=folder)
     assert done.returncode == 1
     assert re.search(r"needs .* of RAM, .* above the limit", done.stderr)
     assert not (folder / "d").exists()
-    assert nas("export", run, "--out", "d", "--budget", "100", "--force", cwd=folder).returncode == 0
+    assert nas_here("export", run, "--out", "d", "--budget", "100", "--force", cwd=folder).returncode == 0
     for source in (run, f"{run}:{other}"):
-        predicted = json.loads(nas("predict", source, "--budget", "3KB", "--json", cwd=folder).stdout)
+        predicted = json.loads(nas_here("predict", source, "--budget", "3KB", "--json", cwd=folder).stdout)
         assert predicted["fits"] == {"ram": True, "flash": None, "latency": None}
-    assert nas("predict", run, "--budget", "100", cwd=folder).returncode == 1
-    missing = nas("export", f"{run}:77", "--out", "e", cwd=folder)
+    assert nas_here("predict", run, "--budget", "100", cwd=folder).returncode == 1
+    missing = nas_here("export", f"{run}:77", "--out", "e", cwd=folder)
     assert (missing.returncode, missing.stderr) == (2, f"nas: {run}:77: no such trial; the search made 5, numbered from 0\n")
 
 
@@ -196,7 +196,7 @@ def test_the_winner_leaves_for_other_tools(searched: tuple[Path, str]) -> None:
         required_package(package)
     run = searched[0] / "runs" / "digits-1"
     for name in ("winner.tflite", "winner.onnx"):
-        done = nas("export", "runs/digits-1", "--out", name, cwd=searched[0])
+        done = nas_here("export", "runs/digits-1", "--out", name, cwd=searched[0])
         assert done.returncode == 0, done.stderr
     graph = load(run / "winner" / "model.safetensors")
     (source,), (result,) = graph.inputs, graph.outputs
@@ -330,10 +330,10 @@ def test_a_search_without_a_winner_says_what_is_to_blame(tmp_path: Path) -> None
     assert verdict is not None, done.stdout
     assert float(verdict[1]) > 0.045
     assert not (tmp_path / "run" / "winner").exists()
-    explained = nas("explain", "run", cwd=tmp_path)
+    explained = nas_here("explain", "run", cwd=tmp_path)
     assert explained.returncode == 1
     assert explained.stdout.startswith(verdict[0])
-    assert nas("report", "run", cwd=tmp_path).returncode == 0
+    assert nas_here("report", "run", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.slow
@@ -354,11 +354,11 @@ def test_a_cost_model_that_is_off_is_noticed_and_refitted(tmp_path: Path) -> Non
     assert any("latency" in finalist["broken"] for finalist in report["finalists"])
     predict = ("predict", "run", "--json", "--model")
     built = report["winner"]["built"]["cycles"]
-    assert json.loads(nas(*predict, "low.json", cwd=tmp_path).stdout)["cycles"]["high"] < built
-    refitted = json.loads(nas(*predict, "run/cost_model_refitted.json", cwd=tmp_path).stdout)["cycles"]
+    assert json.loads(nas_here(*predict, "low.json", cwd=tmp_path).stdout)["cycles"]["high"] < built
+    refitted = json.loads(nas_here(*predict, "run/cost_model_refitted.json", cwd=tmp_path).stdout)["cycles"]
     assert refitted["low"] <= built <= refitted["high"]
     (tmp_path / "low.json").unlink()
     assert nas("resume", "run", cwd=tmp_path).returncode == 0
-    other = nas("predict", "run", "--model", "run/cost_model.json", "--board", "nucleo-g0b1re", cwd=tmp_path)
+    other = nas_here("predict", "run", "--model", "run/cost_model.json", "--board", "nucleo-g0b1re", cwd=tmp_path)
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
     assert "is for cortex-m4, but nucleo-g0b1re has a cortex-m0plus" in other.stderr

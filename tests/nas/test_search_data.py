@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import example, nas, read
+from command_line import example, nas, nas_here, read
 
 from codegen.anomaly import detector_from_json
 from nas.files import read_toml
@@ -48,7 +48,7 @@ def test_recordings_become_a_project(searched: Path) -> None:
     assert settings["data"] == {"hash": data["hash"], "split": data["split"]}
 
     arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]
-    verified = nas("verify", str(run / "winner"), "--json", *arrays, cwd=searched)
+    verified = nas_here("verify", str(run / "winner"), "--json", *arrays, cwd=searched)
     assert verified.returncode == 0, verified.stderr
     figures = json.loads(verified.stdout)
     assert (figures["bit_exact"], figures["inputs"]) == (True, data["test"])
@@ -66,7 +66,7 @@ def test_a_recording_is_pushed_sample_by_sample(searched: Path) -> None:
     assert project["project"]["front_end"]["offset"] == project["data"]["normalization"]["offset"]
     assert project["project"]["stream"]["rate"] == 50
     path = max((searched / "recordings" / "test" / "WALKING").iterdir(), key=lambda path: path.stat().st_size)
-    done = nas("verify", str(run), "--stream", str(path), "--json", cwd=searched)
+    done = nas_here("verify", str(run), "--stream", str(path), "--json", cwd=searched)
     assert done.returncode == 0, done.stderr
     verified = json.loads(done.stdout)
     assert verified["bit_exact"]
@@ -81,7 +81,7 @@ def test_a_recording_is_pushed_sample_by_sample(searched: Path) -> None:
         ("short.csv", [head, *rows[:63]], 2, "63 samples are less than a window of 64"),
     ):
         (searched / name).write_text("\n".join(lines))
-        done = nas("verify", str(run), "--stream", name, cwd=searched)
+        done = nas_here("verify", str(run), "--stream", name, cwd=searched)
         assert done.returncode == status, done.stderr
         assert words in done.stdout + done.stderr
         assert done.stderr.count("\n") == (status != 0)
@@ -137,7 +137,7 @@ def test_limits_are_on_normalisation_and_network(searched: Path) -> None:
 @pytest.mark.slow
 def test_the_test_folder_through_the_program_has_the_accuracy_of_the_report(searched: Path) -> None:
     run = searched / "runs" / "recordings-1"
-    done = nas("verify", str(run), "--json", "--raw", "recordings", cwd=searched)
+    done = nas_here("verify", str(run), "--json", "--raw", "recordings", cwd=searched)
     assert done.returncode == 0, done.stderr
     test, reported = json.loads(done.stdout)["test"], read(run / "report.json")["winner"]["test"]
     assert (test["n"], test["emulated"], test["mismatches"]) == (reported["n"], reported["n"], 0)
@@ -145,14 +145,14 @@ def test_the_test_folder_through_the_program_has_the_accuracy_of_the_report(sear
     assert test["confusion"] == reported["confusion"]
     assert test["interval"] == reported["interval"]
     raw = ["--raw", str(run / "verification" / "raw.npy"), "--expect", str(run / "verification" / "expected.npy")]
-    done = nas("verify", str(run), "--json", *raw, cwd=searched)
+    done = nas_here("verify", str(run), "--json", *raw, cwd=searched)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) | {"answers": 0} == read(run / "winner" / "report.json")["built"] | {"answers": 0}
 
 
 @pytest.mark.slow
 def test_a_trial_is_exported_and_data_that_changed_is_refused(searched: Path) -> None:
-    done = nas("export", "runs/recordings-1:0", "--board", "nucleo-l4r5zi", "--out", "exported", cwd=searched)
+    done = nas_here("export", "runs/recordings-1:0", "--board", "nucleo-l4r5zi", "--out", "exported", cwd=searched)
     assert done.returncode == 0, done.stderr
     assert read(searched / "exported" / "report.json")["data"]["rate"] == 50
     stopped = searched / "stopped"
@@ -192,8 +192,8 @@ def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: 
     outputs = np.load(run / "verification" / "expected.npy")
     assert outputs.shape == (report["data"]["test"], 1, 60, 8)  # reconstructions
     arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]
-    assert nas("verify", str(run / "winner"), *arrays, cwd=tmp_path).returncode == 0
-    source = nas("predict", "run:1", "--board", "nucleo-g0b1re", cwd=tmp_path)
+    assert nas_here("verify", str(run / "winner"), *arrays, cwd=tmp_path).returncode == 0
+    source = nas_here("predict", "run:1", "--board", "nucleo-g0b1re", cwd=tmp_path)
     assert source.returncode == 0, source.stderr
     project = read(run / "winner" / "report.json")["project"]["detector"]
     detector = detector_from_json(project)
@@ -201,7 +201,7 @@ def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: 
     assert "skab_valve_is_anomaly(&arena, copy)" in (run / "winner" / "README.md").read_text()
     raw = np.load(run / "verification" / "raw.npy")
     np.save(tmp_path / "some.npy", raw[:40])
-    done = nas("verify", str(run), "--json", "--raw", "some.npy", cwd=tmp_path)
+    done = nas_here("verify", str(run), "--json", "--raw", "some.npy", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     verified = json.loads(done.stdout)
     assert verified["anomaly"]["cycles"] > 480 * 10

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import nas, read
+from command_line import nas, nas_here, read
 from exported import required_package
 from other_runtimes import lite_micro
 from scipy.io import wavfile
@@ -97,7 +97,7 @@ def test_the_test_part_goes_through_the_program_as_sound(searched: Path) -> None
     expected = np.load(run / "verification" / "expected.npy").reshape(len(test), -1)
     assert float(np.mean(expected.argmax(1) == test.y)) == read(run / "report.json")["winner"]["test"]["int8"]
     arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]
-    done = nas("verify", str(run / "winner"), "--json", *arrays, cwd=searched)
+    done = nas_here("verify", str(run / "winner"), "--json", *arrays, cwd=searched)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == read(run / "winner" / "report.json")["built"]
 
@@ -113,7 +113,7 @@ def test_recordings_get_the_scores_of_the_reference(searched: Path) -> None:
     graph = load(run / "winner" / "model.safetensors")
     grid = graph[graph.outputs[0]]
     scores = {tuple(np.round((row.astype(float) - grid.zero_point) * grid.scale, 4).tolist()) for row in expected}
-    done = nas("verify", str(run), "--json", *(f"--raw={name}" for name in names), cwd=searched)
+    done = nas_here("verify", str(run), "--json", *(f"--raw={name}" for name in names), cwd=searched)
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)["answers"]
     assert [answer["file"] for answer in answers] == names
@@ -122,11 +122,11 @@ def test_recordings_get_the_scores_of_the_reference(searched: Path) -> None:
     for answer in answers:
         assert answer["class"] == max(answer["scores"], key=answer["scores"].__getitem__)
         assert list(answer["scores"]) == ["0", "1", "2"]
-    done = nas("verify", str(run), "--raw", names[0], cwd=searched)
+    done = nas_here("verify", str(run), "--raw", names[0], cwd=searched)
     assert done.stdout.startswith(f"{names[0]}: {answers[0]['class']}   ({answers[0]['class']} ")
     (searched / "no.wav").write_bytes(b"RIFF")
     for bad, words in (("no.wav", "not a WAV file; a WAV file is needed"), ("none.wav", "none.wav: cannot be read")):
-        done = nas("verify", str(run), "--raw", bad, cwd=searched)
+        done = nas_here("verify", str(run), "--raw", bad, cwd=searched)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert words in done.stderr
 
@@ -149,7 +149,7 @@ def test_a_long_recording_is_pushed_and_the_curve_is_stated(searched: Path) -> N
     assert built["cycles_per_second"] > 0
     assert f"#define SPOKEN_STREAM_BYTES {built['ram']['state']}\n" in (run / "winner" / "include" / "spoken_stream.h").read_text()
     assert "| threshold | false accepts an hour | false rejects |" in (run / "winner" / "README.md").read_text()
-    assert nas("report", str(run), cwd=searched).returncode == 0
+    assert nas_here("report", str(run), cwd=searched).returncode == 0
     page = (run / "report.html").read_text()
     assert "False accepts and false rejects by threshold" in page
     assert 'aria-label="False rejects by false accepts an hour"' in page
@@ -157,7 +157,7 @@ def test_a_long_recording_is_pushed_and_the_curve_is_stated(searched: Path) -> N
     with wave.open(str(searched / "long.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(long)
-    done = nas("verify", str(run), "--stream", "long.wav", "--json", cwd=searched)
+    done = nas_here("verify", str(run), "--stream", "long.wav", "--json", cwd=searched)
     assert done.returncode == 0, done.stderr
     verified = json.loads(done.stdout)
     assert verified["bit_exact"]
@@ -165,7 +165,7 @@ def test_a_long_recording_is_pushed_and_the_curve_is_stated(searched: Path) -> N
     assert verified["decisions"] > 50
     assert verified["state_bytes"] == built["ram"]["state"]
     assert verified["cycles_per_second"] == pytest.approx(built["cycles_per_second"], rel=0.05)
-    done = nas("verify", str(run), "--stream", "long.wav", cwd=searched)
+    done = nas_here("verify", str(run), "--stream", "long.wav", cwd=searched)
     assert done.stdout.startswith("bit-exact: long.wav, ")
     (searched / "series.csv").write_text("a,b\n1,2\n")
     for arguments, words in (
@@ -173,18 +173,18 @@ def test_a_long_recording_is_pushed_and_the_curve_is_stated(searched: Path) -> N
         (("--stream", "gone.wav"), "gone.wav: cannot be read"),
         (("--stream", "long.wav", "--raw", "long.wav"), "--stream: give no --inputs"),
     ):
-        done = nas("verify", str(run), *arguments, cwd=searched)
+        done = nas_here("verify", str(run), *arguments, cwd=searched)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert words in done.stderr
 
 
 @pytest.mark.slow
 def test_trials_are_predicted_and_exported_with_their_features(searched: Path) -> None:
-    done = nas("predict", "runs/spoken-1:0", "--board", "nucleo-g0b1re", "--json", cwd=searched)
+    done = nas_here("predict", "runs/spoken-1:0", "--board", "nucleo-g0b1re", "--json", cwd=searched)
     assert done.returncode == 0, done.stderr
     predicted = json.loads(done.stdout)
     assert predicted["ram"]["total"] > predicted["network"]["ram"]["total"]
-    done = nas("export", "runs/spoken-1:0", "--board", "nucleo-g0b1re", "--out", "exported", cwd=searched)
+    done = nas_here("export", "runs/spoken-1:0", "--board", "nucleo-g0b1re", "--out", "exported", cwd=searched)
     assert done.returncode == 0, done.stderr
     built = read(searched / "exported" / "report.json")["built"]
     assert built["bit_exact"]
@@ -198,7 +198,7 @@ def test_trials_are_predicted_and_exported_with_their_features(searched: Path) -
 
 @pytest.mark.slow
 def test_for_other_tools_the_network_leaves_alone(searched: Path) -> None:
-    done = nas("export", "runs/spoken-1", "--out", "spoken.tflite", cwd=searched)
+    done = nas_here("export", "runs/spoken-1", "--out", "spoken.tflite", cwd=searched)
     assert done.returncode == 0, done.stderr
     assert "the network alone: its input is a spectrogram; what makes that of a sound is in the C project\n" in done.stdout
     required_package("tflite_micro")
@@ -237,7 +237,7 @@ def test_normal_sounds_become_an_anomaly_detector(tmp_path: Path, unpacked: Unpa
     assert test["interval"][0] > 0.5
     assert built["layers"][0]["op"] == "Spectrogram"
     assert built["anomaly"]["cycles"] > 0
-    done = nas("verify", "run", "--json", "--raw", "zeros", cwd=tmp_path)
+    done = nas_here("verify", "run", "--json", "--raw", "zeros", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     through = json.loads(done.stdout)["test"]
     assert (through["n"], through["emulated"], through["mismatches"]) == (80, 80, 0)

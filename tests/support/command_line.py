@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
 import nas as package
+from nas.cli import cli
 
 ENVIRONMENT = {
     **os.environ,
@@ -21,6 +24,17 @@ ENVIRONMENT = {
 def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """``nas`` with these arguments in the folder ``cwd``."""
     return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def nas_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which has imported torch and TVM already; for commands that start no workers."""
+    before = Path.cwd()
+    os.chdir(cwd)
+    try:
+        result = CliRunner().invoke(cli, list(arguments), prog_name="nas")
+    finally:
+        os.chdir(before)
+    return subprocess.CompletedProcess(["nas", *arguments], result.exit_code, result.stdout, result.stderr)
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
