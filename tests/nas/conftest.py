@@ -12,6 +12,7 @@ from pathlib import Path
 import optuna
 import pytest
 from browser import Browser, find_chromium
+from short_recipes import SHORT
 
 import nas as package
 from codegen.boards import load_board
@@ -39,16 +40,6 @@ seed = 5
 optimize = "balanced"
 finalists = 2
 baselines = true
-"""
-SHORT = """
-[screening]
-epochs = 1
-
-[finishing]
-epochs = 2
-
-[quantization]
-epochs = 1
 """
 
 

@@ -11,6 +11,7 @@ import pytest
 from command_line import nas, nas_here, read
 from hypothesis import given
 from hypothesis import strategies as st
+from short_recipes import SHORT
 
 from codegen.boards import load_board
 from codegen.errors import UserError
@@ -159,7 +160,8 @@ def test_the_winner_is_the_cheapest_of_those_that_are_as_good() -> None:
     assert dataclasses.replace(kept[0], seconds=2.0) not in kept
 
 
-CONFIG = """
+CONFIG = (
+    """
 format = 1
 
 [search]
@@ -168,16 +170,9 @@ trials = 4
 finalists = 3
 seed = 3
 baselines = false
-
-[screening]
-epochs = 1
-
-[finishing]
-epochs = 2
-
-[quantization]
-epochs = 1
 """
+    + SHORT
+)
 
 
 @pytest.mark.slow

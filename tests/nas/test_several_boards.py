@@ -13,6 +13,7 @@ from browser import Browser
 from click.testing import CliRunner, Result
 from command_line import nas, read
 from html_tags import Tags
+from short_recipes import SHORT
 
 import codegen.boards as boards_package
 from codegen.boards import load_board
@@ -29,7 +30,8 @@ from nas.study.options import load_boards
 from nas.study.running import reopen
 
 M4, OWN = "nucleo-l4r5zi", "mine"
-CONFIG = """
+CONFIG = (
+    """
 format = 1
 
 [search]
@@ -41,16 +43,9 @@ finalists = 1
 seed = 3
 workers = 2
 baselines = false
-
-[screening]
-epochs = 1
-
-[finishing]
-epochs = 2
-
-[quantization]
-epochs = 1
 """
+    + SHORT
+)
 
 
 @dataclass(frozen=True)
