@@ -25,6 +25,7 @@ def shared_functions(graph: Graph, core: str, optimize: Optimize) -> set[str]:
     return {name for s in lay_out(graph, CORES[core], optimize).selections for name in s.kernel.shared_functions(s.spec)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("core", "optimize"), [("cortex-m4", "balanced"), ("cortex-m4", "size"), ("cortex-m0plus", "balanced")])
 def test_networks_of_other_inputs_call_nothing_else(core: str, optimize: Optimize) -> None:
     operators = covering_operators(DEPTHWISE_KERNELS, core, optimize)

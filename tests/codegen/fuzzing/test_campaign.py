@@ -24,6 +24,7 @@ from codegen.reference import run
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "fuzz_codegen.py"
 
 
+@pytest.mark.slow
 def test_random_graphs_give_the_bits_of_the_reference_everywhere() -> None:
     lines: list[str] = []
     campaign = run_campaign(20, range(40), cores=EVERY_TIME, report=lines.append)
