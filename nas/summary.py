@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codegen.cores import find_core
 from nas.metrics import describe
 from nas.study.board_report import report_on
+from nas.text_table import table
 from nas.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -280,14 +281,3 @@ def _cost_model(truth: Mapping[str, Any], where: str) -> str:
     verdict = f"outside of what was predicted: {', '.join(broken)}" if broken else "all as predicted"
     refitted = f"; refitted in {truth['refitted']}" if truth["refitted"] else ""
     return f"cost model{where}: {figures['cycles']['networks']} networks built, {errors} on average; {verdict}{refitted}"
-
-
-def table(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
-    """Rows of cells as lines; ``alignment`` holds ``l`` or ``r`` for each column."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(alignment))]
-    pad = {"l": str.ljust, "r": str.rjust}
-
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(pad[side](cell, width) for cell, width, side in zip(row, widths, alignment, strict=True)).rstrip()
-
-    return [line(row) for row in rows]

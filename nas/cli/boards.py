@@ -23,7 +23,7 @@ def command(as_json: bool) -> None:
     import json
 
     from codegen.boards import board_names, load_board
-    from nas.summary import table
+    from nas.text_table import table
 
     boards = [load_board(name) for name in board_names()]
     if as_json:

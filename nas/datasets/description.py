@@ -106,7 +106,7 @@ def _problems(collection: Collection, counts: Mapping[str, NDArray[np.int64]], t
 
 def as_text(about: Mapping[str, Any], width: int = 110) -> str:
     """A description for people."""
-    from nas.summary import table
+    from nas.text_table import table
 
     classes = about["classes"]
     rows = [("class", *PARTS, "all"), *((c["name"], *(f"{c[part]:,}" for part in PARTS), f"{c['total']:,}") for c in classes)]

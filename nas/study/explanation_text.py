@@ -7,7 +7,7 @@ from cost_models.limits import violations
 from nas.layer_shares import LayerShare
 from nas.study.explanation import Explanation, Figure, largest, layer_amount, shares
 from nas.study.feasibility import OPTION, Feasibility, describe
-from nas.summary import table
+from nas.text_table import table
 from nas.units import format_count, format_size
 
 NAMES = {"ram": "RAM", "flash": "flash", "latency": "latency", "macs": "MACs"}
