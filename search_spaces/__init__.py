@@ -2,6 +2,7 @@
 
 from search_spaces._base import Architecture, Choice, SearchSpace, Suggest
 from search_spaces._inputs import ArrayInput, ImageInput, Input, SpectrogramInput, WindowInput
+from search_spaces._layers import Convolution, Dense, Layer, Pool, Residual
 from search_spaces._published import PublishedNetwork
 from search_spaces.audio import AudioSpace, spectrograms
 from search_spaces.dense import AutoencoderSpace, DenseSpace
@@ -15,11 +16,16 @@ __all__ = [
     "AudioSpace",
     "AutoencoderSpace",
     "Choice",
+    "Convolution",
+    "Dense",
     "DenseSpace",
     "ImageInput",
     "ImageSpace",
     "Input",
+    "Layer",
+    "Pool",
     "PublishedNetwork",
+    "Residual",
     "SearchSpace",
     "Shaped",
     "SpectrogramInput",

@@ -103,6 +103,10 @@ class SearchSpace(ABC):
         """Parameters by whose numbers networks become larger or smaller: of the input, of widths and of depth."""
         return tuple(name for name, options in self._choices.items() if all(isinstance(option, int) for option in options))
 
+    def widths(self) -> tuple[str, ...]:
+        """Parameters by whose numbers layers become wider or narrower."""
+        return tuple(name for name in self.sizes() if name.endswith(("_channels", "_width")))
+
     def restricted(self: Space, choices: Mapping[str, tuple[Choice, ...]]) -> Space:
         """The same space with fewer choices for some parameters; ids of architectures stay what they are.
 
@@ -236,6 +240,16 @@ class SearchSpace(ABC):
     def changed(self, architecture: Architecture, changes: Mapping[str, Choice]) -> Architecture:
         """``architecture`` with other values for some parameters. Those that become active by it are completed, always alike."""
         return self.decode(self._completing({**architecture.parameters, **changes}, np.random.default_rng(0)))
+
+    def resized(self, architecture: Architecture, factor: float) -> Architecture:
+        """``architecture`` with ``factor`` times the width in every layer, as near as the choices come to it."""
+        values = architecture.parameters
+        changes: dict[str, Choice] = {}
+        for name in self.widths():
+            if name in values:
+                wanted = factor * float(values[name])
+                changes[name] = min(self._choices[name], key=lambda choice: abs(float(choice) - wanted))
+        return self.changed(architecture, changes)
 
     def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         """An architecture whose groups of parameters (the name up to ``_``: a stage, the stem, …) come from either parent."""

@@ -148,6 +148,18 @@ class SearchSpaceConformance:
             shared = set(space.params(a)) & set(space.params(child))
             assert sum(space.params(a)[name] != space.params(child)[name] for name in shared) <= 1
 
+    def test_resized_networks_are_wider_or_narrower_on_the_same_input(
+        self, space: SearchSpace, architectures: list[Architecture]
+    ) -> None:
+        work: dict[float, int] = {}
+        for factor in (0.5, 1.0, 2.0):
+            resized = [space.resized(a, factor) for a in architectures]
+            assert all(space.input(other) == space.input(a) for other, a in zip(resized, architectures, strict=True))
+            work[factor] = sum(total_macs(space.graph(other)) for other in resized)
+        assert resized == [space.resized(a, 2.0) for a in architectures]
+        assert [space.resized(a, 1.0) for a in architectures] == architectures
+        assert work[0.5] < work[1.0] < work[2.0]
+
     def test_mutation_reaches_across_the_space(self, space: SearchSpace) -> None:
         rng = np.random.default_rng(3)
         architecture, seen = space.smallest(), set()
