@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from codegen.requantize import round_half_away
 from nas.anomaly import alarm_threshold, detector
 from nas.datasets import Dataset
 from nas.training import Recipe, tensors, train
+
+if TYPE_CHECKING:
+    from nas.distillation import Teacher
 
 FINE_TUNING = Recipe(epochs=5, batch_size=32, learning_rate=1e-3, weight_decay=0.0, warm_up=0.1)
 """Quantization-aware fine-tuning: short, and too slow to leave the minimum that training found. On unchanged images: the ranges
@@ -43,7 +47,9 @@ def observe_ranges(module: nn.Module, train_set: Dataset) -> QuantizedNetwork:
     return network
 
 
-def quantize_network(module: nn.Module, train_set: Dataset, recipe: Recipe, seed: int, name: str) -> Graph:
+def quantize_network(
+    module: nn.Module, train_set: Dataset, recipe: Recipe, seed: int, name: str, teacher: Teacher | None = None
+) -> Graph:
     """The int8 graph of ``module`` after quantization-aware fine-tuning by ``recipe``; ``module`` itself stays as it is.
 
     The ranges adapt during the first half of the epochs and are fixed in the second.
@@ -58,8 +64,20 @@ def quantize_network(module: nn.Module, train_set: Dataset, recipe: Recipe, seed
 
     if recipe.epochs:
         network.quantize(observing=recipe.epochs > 1)
-        train(network, train_set, None, recipe, seed, fix_ranges)
+        train(network, train_set, None, recipe, seed, fix_ranges, teacher=teacher, after_step=_keep_zeros(network))
     return to_graph(network, name)
+
+
+def _keep_zeros(network: QuantizedNetwork) -> Callable[[float], None] | None:
+    """After a step makes the filters zero that were it before; None where there are none."""
+    dead = list(network.dead_filters())
+
+    def keep(_: float) -> None:
+        with torch.no_grad():
+            for parameter, zero in dead:
+                parameter[zero] = 0
+
+    return keep if dead else None
 
 
 def quantize_input(graph: Graph, x: NDArray[np.float32]) -> NDArray[np.int8]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
 from nas.datasets import Dataset
 from nas.metrics import weighs_classes_equally
 from search_spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from nas.distillation import Teacher
 
 OnEpoch = Callable[[int, "float | None"], None]
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -65,7 +68,10 @@ def device() -> torch.device:
 
 
 class Inputs:
-    """A data set's inputs on the :func:`device`, kept as stored and turned into float32 ``(N, C, H, W)`` batch by batch."""
+    """A data set's inputs on the :func:`device`, kept as stored and turned into float32 ``(N, C, H, W)`` batch by batch.
+
+    The examples' variants lie behind them: variant *k* (from 1) of example *i* is at ``i + k * N``.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         stored = dataset.stored
@@ -95,14 +101,19 @@ class Inputs:
         return (batch.to(torch.float32) - offset) * scale
 
     def varied(self, indices: Tensor, generator: torch.Generator) -> Tensor:
-        """The examples at ``indices``, each as it is or as one of its variants; draws come from ``generator``."""
+        """The places of the examples at ``indices``, each as it is or as one of its variants; draws come from ``generator``."""
         copies = torch.randint(len(self._stored) // self._count, indices.shape, generator=generator)
-        return self[indices + copies * self._count]
+        return indices + copies * self._count
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """All examples in order, ``size`` at a time."""
         for begin in range(0, len(self), size):
             yield self[begin : min(begin + size, self._count)]
+
+    def stored_batches(self, size: int) -> Iterator[Tensor]:
+        """All examples and then their variants in order, ``size`` at a time."""
+        for begin in range(0, len(self._stored), size):
+            yield self[begin : begin + size]
 
 
 def tensors(dataset: Dataset) -> tuple[Inputs, Tensor]:
@@ -119,11 +130,14 @@ def train(
     on_epoch: OnEpoch | None = None,
     *,
     augmentation: Augmentation | None = None,
+    teacher: Teacher | None = None,
+    after_step: Callable[[float], None] | None = None,
 ) -> TrainingResult:
     """Train ``module`` in place; it ends in evaluation mode, on the :func:`device`.
 
     ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
-    ``augmentation`` varies batches instead of what suits the data.
+    ``augmentation`` varies batches instead of what suits the data; a ``teacher`` is learnt from beside the labels, of classes only;
+    ``after_step`` hears after each step how much of the training is done (0..1), while gradients are there to see.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
@@ -137,9 +151,9 @@ def train(
         [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}], lr=recipe.learning_rate
     )
     steps = recipe.epochs * batches
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, steps, pct_start=recipe.warm_up, cycle_momentum=False
-    )
+    # A rise that ends with the first step would have no length, which the schedule divides by.
+    warm_up = recipe.warm_up if recipe.warm_up * steps != 1 else min(1.0, 1.5 / steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=warm_up, cycle_momentum=False)
     if augmentation is None and recipe.augment:
         augmentation = suitable_augmentation(train_set)
     loss_of = _loss(train_set, recipe)
@@ -151,14 +165,20 @@ def train(
         order = torch.randperm(len(x), generator=generator)
         total = torch.zeros((), dtype=torch.float64, device=x.device)
         for indices in torch.split(order[: batches * recipe.batch_size], recipe.batch_size):
-            batch = x.varied(indices, generator) if varied else x[indices]
+            examples = x.varied(indices, generator) if varied else indices
+            batch = x[examples]
             if augmentation is not None:
                 batch = augmentation(batch, generator)
             optimizer.zero_grad()
-            loss = loss_of(module(batch), batch, y[indices])
+            outputs = module(batch)
+            loss = loss_of(outputs, batch, y[indices])
+            if teacher is not None:
+                loss = teacher.blend(loss, outputs, y[indices], examples, None if augmentation is None else batch)
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
+            if after_step is not None:
+                after_step(schedule.last_epoch / steps)
             total += loss.detach()
         losses.append(float(total) / batches)
         accuracy = None if validation_set is None else evaluate(module, validation_set)

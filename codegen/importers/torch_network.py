@@ -94,6 +94,15 @@ class QuantizedNetwork(nn.Module):
             alone = layer(*(on_grid(exact[i].x, rounded[i]) for i in layer.step.inputs))
             yield LayerOutputs(real.x, whole.x * whole.scale, alone.x * alone.scale)
 
+    def dead_filters(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
+        """Weights and biases of layers some of whose filters are zero in both, and which ones (bool, by output channel)."""
+        for layer in self.layers:
+            if isinstance(layer, Weighted):
+                zero = (layer.weight.detach().flatten(1) == 0).all(1) & (layer.bias.detach() == 0)
+                if zero.any():
+                    yield layer.weight, zero
+                    yield layer.bias, zero
+
     def observe(self) -> None:
         """From now on compute in float and track the ranges of what passes."""
         self._set(observing=True, rounding=False)

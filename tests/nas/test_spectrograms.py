@@ -121,11 +121,15 @@ def test_trainings_draw_from_the_clips_and_their_variants(digits: Dataset) -> No
     assert len(inputs) == 30
     assert torch.equal(torch.cat(list(inputs.batches(7))), torch.from_numpy(varied.x).permute(0, 3, 1, 2))
     indices = torch.arange(30)
-    batches = [inputs.varied(indices, torch.Generator().manual_seed(seed)) for seed in range(40)]
+    places = [inputs.varied(indices, torch.Generator().manual_seed(seed)) for seed in range(40)]
+    assert all(torch.equal(place % 30, indices) for place in places)
+    batches = [inputs[place] for place in places]
     kinds = {batch[4].numpy().tobytes() for batch in batches}
     assert varied.x[4].tobytes() in kinds
     assert 4 < len(kinds) <= 1 + spectrograms.VARIANTS
-    assert torch.equal(batches[3], inputs.varied(indices, torch.Generator().manual_seed(3)))
+    assert torch.equal(places[3], inputs.varied(indices, torch.Generator().manual_seed(3)))
+    everything = torch.cat(list(inputs.stored_batches(7)))
+    assert torch.equal(everything[places[3]], batches[3])
     assert varied.subset(np.array([3, 1])).variants is not None
 
 

@@ -101,6 +101,12 @@ def test_a_batch_may_be_larger_than_the_data(data: tuple[Dataset, Dataset], smal
     assert len(result.curve) == 1
 
 
+def test_the_learning_rate_may_rise_in_a_single_step(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    few = data[0].subset(np.arange(64))
+    result = train(build_module(SPACE, small, 0), few, None, Recipe(epochs=5, warm_up=0.1), 0)
+    assert len(result.losses) == 5
+
+
 def test_augmentation_without_strength_changes_nothing() -> None:
     x = torch.rand(5, 3, 8, 12)
     still = ImageAugmentation(shift=0, rotation=0, zoom=0, shear=0)(x, torch.Generator().manual_seed(0))
