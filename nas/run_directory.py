@@ -159,6 +159,16 @@ class RunDirectory(BoardDirectory):
         """Weights of the finalist with this id: ``.safetensors`` is its int8 graph, ``.float.safetensors`` the float network."""
         return self.path / "finalists" / f"{architecture}{ending}"
 
+    @property
+    def teacher(self) -> Path:
+        """Figures of the network that finalists learnt from."""
+        return self.path / "teacher.json"
+
+    @property
+    def teacher_weights(self) -> Path:
+        """Its weights."""
+        return self.path / "teacher.safetensors"
+
     def board_option(self, name: str) -> str:
         """What ``--board`` calls a board of this run: its file, where it came from one, else its name."""
         file = self.path / BOARD_FILES / f"{name}.toml"

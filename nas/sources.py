@@ -127,10 +127,12 @@ def trained(source: Source, board: str | None = None) -> Trained:
             known = _tested_stream(source.run, settings, architecture.id, board)
         else:
             from nas.study.tasks import train_and_quantize, training_seed
+            from nas.study.teacher import read_lesson
 
             seed = training_seed(settings.seed, architecture.id)
             recipes = settings.finishing, settings.quantization
-            made = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name)
+            lesson = read_lesson(source.run, settings)
+            made = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name, lesson)
             network = Trained(made.graph, front_end=made.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()

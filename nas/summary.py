@@ -71,6 +71,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         *told,
         "",
         *(_study(name, study) for name, study in report["studies"].items()),
+        *_teacher(report.get("teacher")),
         *(_cost_model(part["cost_model"], "" if boards is None else f" on {part['board']}") for part, _ in places),
         f"took {format_duration(report['seconds'])}",
         "",
@@ -272,6 +273,15 @@ def _study(name: str, study: Mapping[str, Any]) -> str:
     failed = f", {study['failed']} failed" if study["failed"] else ""
     reasons = f" ({by_limit})" if by_limit else ""
     return f"{name}: {study['completed']} trials{failed}; rejected before training: {rejected['candidates']} candidates{reasons}"
+
+
+def _teacher(teacher: Mapping[str, Any] | None) -> list[str]:
+    """The network that finalists learnt from."""
+    if teacher is None:
+        return []
+    validation = teacher["validation"]
+    told = f"{describe(validation['metric'])} {validation['float']:.2%} on the validation data in float, {teacher['macs']:,} MACs"
+    return [f"teacher: {told}, trained in {format_duration(teacher['seconds'])}"]
 
 
 def _cost_model(truth: Mapping[str, Any], where: str) -> str:

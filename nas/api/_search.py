@@ -43,6 +43,7 @@ def search(
     optimize: Optimize | None = None,
     finalists: int | None = None,
     baselines: bool | None = None,
+    distill: bool | None = None,
     workers: int | None = None,
     ray_address: str | None = None,
     model: AnyPath | None = None,
@@ -54,6 +55,7 @@ def search(
     screening: Recipe | None = None,
     finishing: Recipe | None = None,
     quantization: Recipe | None = None,
+    distillation: Recipe | None = None,
     config: AnyPath | None = None,
     out: AnyPath | None = None,
     progress: bool = False,
@@ -85,12 +87,14 @@ def search(
     :param finalists: best trials to train fully, quantise, build and measure, by default 3.
     :param baselines: whether to run a random search, the largest network that fits and a hand-designed one, for comparison; True by
         default.
+    :param distill: whether finalists learn from a larger network, too, that is trained first; False by default, not for anomalies.
     :param workers: trainings at a time, by default one for each core.
     :param ray_address: train on this Ray cluster (``"host:port"`` or ``"auto"``) instead of this machine.
     :param model: a cost model that ``nas calibrate`` wrote; by default what comes for the board's core.
     :param format: form of the data, see ``docs/data.md``; so are ``kind``, ``window``, ``step`` and ``size``.
     :param screening: how trials are trained, like ``{"epochs": 8}``; what it leaves out is as usual.
-    :param finishing: how finalists are trained; ``quantization``: how they are fine-tuned in int8.
+    :param finishing: how finalists are trained; ``quantization``: how they are fine-tuned in int8; ``distillation``: how
+        they learn from a larger network, like ``{"temperature": 4.0, "weight": 0.5}``.
     :param config: a file like a run's ``search.toml``.
     :param out: run directory to make; by default ``runs/<data>-<k>``.
     :param progress: show the search on standard error while it runs.
@@ -121,6 +125,7 @@ def search(
         "optimize": optimize,
         "finalists": finalists,
         "baselines": baselines,
+        "distill": distill,
         "workers": workers,
         "ray_address": ray_address,
         "format": format,
@@ -135,7 +140,7 @@ def search(
     options |= limits(**{key: options[key] for key in ("budget", "flash", "latency", "macs")})
     options["time"] = duration("time", options["time"])
     check_choices(options)
-    recipes = {"screening": screening, "finishing": finishing, "quantization": quantization}
+    recipes = {"screening": screening, "finishing": finishing, "quantization": quantization, "distillation": distillation}
     tables = dict(document)
     for key, recipe in recipes.items():
         if recipe is not None and isinstance(table := tables.get(key, {}), dict):

@@ -114,6 +114,12 @@ Examples:
     help="Run a random search of as many trials, the largest network that fits and a hand-designed one, for comparison.",
 )
 @click.option(
+    "--distill/--no-distill",
+    default=DEFAULTS["distill"],
+    show_default=True,
+    help="Train a larger network first, from which the finalists learn beside the labels; not for anomalies.",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path),
     is_eager=True,

@@ -20,9 +20,10 @@ from nas.report.axes import (
     polyline,
     vertical,
 )
-from nas.report.evidence import SEARCH, Evidence, FinalistRecord
-from nas.report.sections import Section, absent, join, paragraph
+from nas.report.evidence import SEARCH, Evidence, FinalistRecord, network_text
+from nas.report.sections import Section, absent, join, more, paragraph
 from nas.study.finalists import Curves
+from nas.units import format_duration
 
 Curve = tuple[FinalistRecord, Curves]
 
@@ -43,10 +44,27 @@ def training_section(evidence: Evidence) -> Section:
         title,
         join(
             paragraph("Float training by epoch, before quantisation-aware fine-tuning; the winner's line is the thick one."),
+            _teacher(evidence),
             element("div", [element("div", chart, class_="picture") for chart in charts], class_="panels"),
             escape("") if with_loss else absent("This run was made by a version that did not keep the training loss."),
             _table(kept),
         ),
+    )
+
+
+def _teacher(evidence: Evidence) -> Markup:
+    """The network that the finalists learnt from."""
+    teacher = evidence.report.get("teacher")
+    if teacher is None:
+        return escape("")
+    return join(
+        paragraph(
+            f"The finalists learnt from the labels and from a larger network of {teacher['macs']:,} MACs, the teacher, which was "
+            f"trained in {format_duration(teacher['seconds'])}. In float its {evidence.metric} on the validation data is "
+            f"{teacher['validation']['float']:.2%}; it counts for {teacher['weight']:.0%} of the loss, at a temperature of "
+            f"{teacher['temperature']:g}."
+        ),
+        more("The teacher", paragraph(element("code", network_text(teacher["network"])))),
     )
 
 

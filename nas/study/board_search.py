@@ -109,6 +109,11 @@ class BoardSearch:
         """The candidates that are to be finalists so far."""
         return [candidate for pool in self._pools for candidate in pool.considered]
 
+    @property
+    def promising(self) -> Candidate | None:
+        """The search's first candidate, if there is any."""
+        return next(iter(self._pools[0].considered), None)
+
     def choose(self, stage: FinalistStage) -> BoardOutcome | str:
         """What every strategy came to, once :attr:`considered` are finished, or why there is no winner."""
         done = stage.done[self.name]

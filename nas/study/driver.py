@@ -29,6 +29,7 @@ from nas.study.several_boards import SeveralBoards
 from nas.study.strategy import make_sampler
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened, screen, training_seed
+from nas.study.teacher import find_lesson
 from nas.study.trials import RANDOM, SEARCH, open_storage
 from search_spaces import Architecture
 
@@ -67,10 +68,12 @@ def run_search(
         progress.message(f"stopped at {search.issued} trials: {search.exhausted}")
     if not search.completed():
         raise UserError(f"every trial failed; the first one: {search.study.trials[0].user_attrs.get('error', 'unknown reason')}")
-    stage = FinalistStage(run, settings, preparation, executor, data, progress)
     searches = [BoardSearch(run, settings, preparation, fits, sources, progress) for fits in preparation.boards]
     for board in searches:
         write_json(board.place.front, front_json(search.completed(), board.name, settings.costs))
+    promising = [board.promising.architecture for board in searches if board.promising is not None]
+    lesson = find_lesson(run, settings, preparation, promising, executor, data, progress)
+    stage = FinalistStage(run, settings, preparation, executor, data, progress, executor.share(lesson))
     stage.finish({board.name: board.considered for board in searches})  # all at once, to keep the workers busy
     chosen = {board.name: board.choose(stage) for board in searches}
     boards = [found for found in chosen.values() if isinstance(found, BoardOutcome)]

@@ -113,7 +113,8 @@ class _Job:
 class FinalistStage:
     """Finishes candidates on the workers; those that are in the run directory already are read from there.
 
-    A network is trained once, whatever the number of boards that it is a finalist on, and built for each of them.
+    A network is trained once, whatever the number of boards that it is a finalist on, and built for each of them. ``data`` and
+    ``lesson`` (or None) are shared by the executor.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class FinalistStage:
         executor: Executor,
         data: tuple[Any, Any],
         progress: Progress,
+        lesson: Any = None,
     ) -> None:
         self._run = run
         self._settings = settings
@@ -131,6 +133,7 @@ class FinalistStage:
         self._executor = executor
         self._data = data
         self._progress = progress
+        self._lesson = lesson
         names = [fits.board.name for fits in preparation.boards]
         self._places = {name: settings.directory(run, name) for name in names}
         self.done: dict[str, dict[str, Finalist]] = {name: {} for name in names}
@@ -199,6 +202,7 @@ class FinalistStage:
             name,
             boards,
             settings.optimize,
+            self._lesson,
         )
 
     def _ended(self, job: _Job, outcome: Outcome) -> str:

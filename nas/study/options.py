@@ -24,6 +24,7 @@ DEFAULTS: Mapping[str, Any] = {
     "optimize": "balanced",
     "finalists": 3,
     "baselines": True,
+    "distill": False,
 }
 """Options that have a value unless one is given."""
 TRIALS = 16
@@ -47,14 +48,14 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
 
     :param options: a value, or None where none is given, for every option of :data:`nas.study.settings.OPTIONS`, sizes in bytes,
         times in seconds; what has a default must have a value.
-    :param recipes: the tables ``screening``, ``finishing`` and ``quantization`` of a configuration file, as far as they are given.
+    :param recipes: the tables :data:`nas.study.settings.TRAINING` of a configuration file, as far as they are given.
     :param where: names these in messages.
     :raises UserError: for data or a board that does not exist, boards that cannot be told apart, or a bad recipe.
     """
     from nas.datasets import Reading, check_data, is_path
     from nas.limits import given_limits, make_limits
     from nas.study.objectives import parse_objectives
-    from nas.study.recipes import FINISHING, QUANTIZATION, SCREENING
+    from nas.study.recipes import DISTILLATION, FINISHING, QUANTIZATION, SCREENING
     from nas.study.settings import READING, SearchSettings, read_recipe
 
     data = options["data"]
@@ -84,9 +85,11 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         model=None if options["model"] is None else os.path.abspath(options["model"]),
         finalists=options["finalists"],
         baselines=options["baselines"],
+        distill=options["distill"],
         screening=read_recipe(recipes, "screening", SCREENING, where),
         finishing=read_recipe(recipes, "finishing", FINISHING, where),
         quantization=read_recipe(recipes, "quantization", QUANTIZATION, where),
+        distillation=read_recipe(recipes, "distillation", DISTILLATION, where),
     )
 
 
@@ -126,8 +129,9 @@ def check_choices(options: Mapping[str, Any]) -> None:
     for name, words in (("sampler", tuple(SAMPLERS)), ("optimize", OPTIMIZE), ("metric", METRICS)):
         if options.get(name) is not None and options[name] not in words:
             raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")
-    if not isinstance(options.get("baselines", True), bool):
-        raise UserError(f"--baselines {options['baselines']!r}: is neither True nor False")
+    for name in ("baselines", "distill"):
+        if not isinstance(options.get(name, True), bool):
+            raise UserError(f"--{name} {options[name]!r}: is neither True nor False")
     for name, (least, most) in RANGES.items():
         value = options.get(name)
         if value is None:

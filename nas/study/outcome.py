@@ -28,6 +28,7 @@ from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings, versions
 from nas.study.study_source import StudySource
 from nas.study.tasks import Tested, graph_from_bytes, test
+from nas.study.teacher import read_teacher
 from nas.study.trials import SEARCH
 from search_spaces import Architecture
 
@@ -46,6 +47,7 @@ KEYS = (
         "limits",
         "objectives",
         "studies",
+        "teacher",
         "boards",
         "without_winner",
         "winner",
@@ -97,6 +99,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
         "data": _data(outcome, len(test_set)),
         "objectives": [metric, *outcome.settings.costs],
         "studies": {source.label: _study(source) for source in outcome.sources},
+        "teacher": read_teacher(outcome.run),
         **(several if len(outcome.preparation.boards) > 1 else next(iter(boards.values()))),
         "test_uses": uses.entries,
         "seconds": round(time.monotonic() - began, 1),

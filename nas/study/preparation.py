@@ -86,6 +86,8 @@ def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
     if metric not in (None, "auroc"):
         only = data.classes[data.normal]
         raise UserError(f"--metric {metric}: is of classifiers; {data.name} trains on {only!r} alone, choose auroc")
+    if settings.distill:
+        raise UserError(f"--distill: is of classifiers; an autoencoder, as for {data.name}, learns from its input alone")
     train_set, normal = split_validation(replace(data, metric="auroc"), VALIDATION_FRACTION, settings.seed)
     return train_set, with_anomalies(normal, settings.seed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nas.distillation import Distillation
 from nas.quantization import FINE_TUNING
 from nas.training import Recipe
 
@@ -10,3 +11,4 @@ SCREENING = Recipe(epochs=8)
 FINISHING = Recipe(epochs=20, augment=True)
 """A finalist: until more training gains little."""
 QUANTIZATION = FINE_TUNING
+DISTILLATION = Distillation()

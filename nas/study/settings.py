@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codegen.boards import load_board
 from codegen.errors import UserError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codegen.boards import Board
     from codegen.optimize import Optimize
     from nas.datasets import Dataset
+    from nas.distillation import Distillation
     from nas.training import Recipe
 
 FORMAT = 1
@@ -49,8 +50,11 @@ OPTIONS = (
     "model",
     "finalists",
     "baselines",
+    "distill",
 )
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
+TRAINING = ("screening", "finishing", "quantization", "distillation")
+"""Tables that say how networks are trained."""
 WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "ray_address", "optimize", "model")
 """Those that are texts; ``board`` may be a list of them, too."""
 
@@ -64,8 +68,8 @@ class SearchSettings:
     small beside. ``boards`` are names of the catalogue or paths of board files, ``limits`` (bytes, milliseconds and MACs) those
     of every board (see :meth:`limits_on`). ``time`` is in seconds (None: no limit). ``screening`` is how each trial is trained,
     ``finishing`` how the finalists are (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their
-    quantisation-aware fine-tuning. ``model`` is the cost-model file for the boards of its core (None: the one that comes for
-    the core).
+    quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how.
+    ``model`` is the cost-model file for the boards of its core (None: the one that comes for the core).
     """
 
     data: str
@@ -86,9 +90,11 @@ class SearchSettings:
     model: str | None
     finalists: int
     baselines: bool
+    distill: bool
     screening: Recipe
     finishing: Recipe
     quantization: Recipe
+    distillation: Distillation
 
     @property
     def population(self) -> int:
@@ -145,6 +151,7 @@ class SearchSettings:
             "screening": dataclasses.asdict(self.screening),
             "finishing": dataclasses.asdict(self.finishing),
             "quantization": dataclasses.asdict(self.quantization),
+            "distillation": dataclasses.asdict(self.distillation),
             "versions": versions(),
         }
         if self.reading.hash is not None:
@@ -183,7 +190,7 @@ def read_options(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     """
     if document.get("format") != FORMAT:
         raise UserError(f"{where}: format is {document.get('format')!r}, this version reads format = {FORMAT}")
-    unknown = sorted(set(document) - {"format", "search", "data", "screening", "finishing", "quantization", "versions"})
+    unknown = sorted(set(document) - {"format", "search", "data", *TRAINING, "versions"})
     if unknown:
         raise UserError(f"{where}: unknown table or key {unknown[0]!r}")
     options = document.get("search", {})
@@ -213,8 +220,11 @@ def located(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return found
 
 
-def read_recipe(document: Mapping[str, Any], table: str, default: Recipe, where: str) -> Recipe:
-    """A recipe of a configuration file; what it leaves out is as in ``default``.
+Table = TypeVar("Table", "Recipe", "Distillation")
+
+
+def read_recipe(document: Mapping[str, Any], table: str, default: Table, where: str) -> Table:
+    """One of the :data:`TRAINING` tables of a configuration file; what it leaves out is as in ``default``.
 
     :raises UserError: naming ``where`` and the key.
     """
@@ -230,7 +240,10 @@ def read_recipe(document: Mapping[str, Any], table: str, default: Recipe, where:
             raise UserError(f"{where}: [{table}] {key} must be of type {expected.__name__}, not {value!r}")
         if expected in (int, float) and not 0 <= value < 1e6:
             raise UserError(f"{where}: [{table}] {key} = {value!r} is out of range")
-    return dataclasses.replace(default, **values)
+    try:
+        return dataclasses.replace(default, **values)
+    except ValueError as error:
+        raise UserError(f"{where}: [{table}] {error}") from None
 
 
 def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> SearchSettings:
@@ -238,6 +251,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
 
     :raises UserError: naming ``where`` if an option is missing or damaged.
     """
+    from nas.distillation import Distillation
     from nas.training import Recipe
     from nas.units import parse_duration
 
@@ -265,9 +279,11 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             model=None if "model" not in options else str(options["model"]),
             finalists=int(options["finalists"]),
             baselines=bool(options["baselines"]),
+            distill=bool(options.get("distill", False)),  # runs of versions that could not had no teacher
             screening=read_recipe(document, "screening", Recipe(), where),
             finishing=read_recipe(document, "finishing", Recipe(), where),
             quantization=read_recipe(document, "quantization", Recipe(), where),
+            distillation=read_recipe(document, "distillation", Distillation(), where),
         )
     except KeyError as error:
         raise UserError(f"{where}: [search] lacks {error}") from None

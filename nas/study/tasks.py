@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.optimize import Optimize
+    from nas.distillation import Distillation, Teacher
     from nas.training import Recipe
 
 MEASURED_INPUTS = 16
@@ -60,6 +61,54 @@ def screen(
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """What finalists learn from beside the labels: a trained network of the space (``checkpoint`` is a safetensors file with its
+    weights), and how much it counts."""
+
+    params: Mapping[str, Any]
+    checkpoint: bytes
+    how: Distillation
+
+    def teacher(self, space: SearchSpace, train_set: Dataset, validation: Dataset, *, varied: bool) -> Teacher:
+        """The network with the examples that finalists are trained on; ``varied`` as in :func:`network_data`."""
+        from safetensors.torch import load
+
+        from nas.distillation import Teacher
+        from nas.spectrograms import network_data
+
+        architecture = space.from_params(self.params)
+        module = space.module(architecture)
+        module.load_state_dict(load(self.checkpoint))
+        return Teacher(module, network_data(space, architecture, train_set, validation, varied=varied).train_set, self.how)
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """The teacher that was trained: ``accuracy`` (0..1) on the validation data; ``checkpoint`` is a safetensors file."""
+
+    accuracy: float
+    seconds: float
+    checkpoint: bytes
+
+
+def train_teacher(
+    space: SearchSpace, params: Mapping[str, Any], train_set: Dataset, validation: Dataset, recipe: Recipe, seed: int
+) -> Taught:
+    """Train the network that finalists learn from, without smoothed labels, which would hide from them what it knows of how alike
+    classes are (Müller, Kornblith and Hinton 2019, https://arxiv.org/abs/1906.02629)."""
+    from nas.spectrograms import network_data
+    from nas.training import train
+
+    recipe = replace(recipe, label_smoothing=0.0)
+    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
+    module = _fresh(space, params, seed)
+    result = train(module, data.train_set, data.validation, recipe, seed)
+    assert result.accuracy is not None
+    about = {"params": dict(params), "accuracy": result.accuracy, "seed": seed}
+    return Taught(result.accuracy, result.seconds, checkpoint(module, about))
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedNetwork:
     """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, mean training loss by epoch
     in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of raw numbers."""
@@ -81,8 +130,9 @@ def train_and_quantize(
     quantization: Recipe,
     seed: int,
     name: str,
+    lesson: Lesson | None = None,
 ) -> TrainedNetwork:
-    """Train one architecture fully and quantise it; ``name`` becomes the graph's."""
+    """Train one architecture fully, by a ``lesson`` if there is one, and quantise it; ``name`` becomes the graph's."""
     from nas.program_inputs import raw_input_of
     from nas.quantization import quantize_network
     from nas.spectrograms import network_data
@@ -90,10 +140,11 @@ def train_and_quantize(
 
     data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
     module = _fresh(space, params, seed)
-    trained = train(module, data.train_set, data.validation, recipe, seed)
+    teacher = None if lesson is None else lesson.teacher(space, train_set, validation, varied=recipe.augment)
+    trained = train(module, data.train_set, data.validation, recipe, seed, teacher=teacher)
     assert trained.accuracy is not None
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
-    graph = quantize_network(module, data.train_set, quantization, seed, name)
+    graph = quantize_network(module, data.train_set, quantization, seed, name, teacher)
     front_end = data.front_end or raw_input_of(train_set, graph)
     return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, graph, front_end)
 
@@ -138,13 +189,14 @@ def finish(
     name: str,
     boards: Sequence[Board],
     optimize: Optimize,
+    lesson: Lesson | None,
 ) -> Finished:
     """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it."""
     from nas.program_inputs import program_form
     from nas.quantization import int8_accuracy
 
     start = time.perf_counter()
-    trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name)
+    trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name, lesson)
     front_end = trained.front_end
     seen = program_form(validation, front_end)
     built = _build(trained.graph, front_end, validation, name, boards, optimize)

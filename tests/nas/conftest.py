@@ -40,6 +40,7 @@ seed = 5
 optimize = "balanced"
 finalists = 2
 baselines = true
+distill = true
 """
 
 

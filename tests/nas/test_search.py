@@ -35,6 +35,7 @@ budget = "3KB"
 flash = "12KB"
 trials = 5
 finalists = 2
+distill = true
 seed = 3
 
 [screening]
@@ -82,9 +83,22 @@ def test_the_run_directory_is_complete(searched: tuple[Path, str]) -> None:
     assert f"hand-designed (plain ResNet-8, width {drawn['design']['width']:.3g})" in output
     purposes = [use["purpose"] for use in report["test_uses"]]
     assert "accuracy of the baseline hand_designed" in purposes
+    teacher = report["teacher"]
+    assert 0 < teacher["validation"]["float"] <= 1
     assert all(use["examples"] == 360 for use in report["test_uses"])
+    assert all(use["architecture"] != teacher["architecture"] for use in report["test_uses"])
     assert report["test_uses"][0]["architecture"] == report["winner"]["trial"]["architecture"]
-    for words in ("trial 0", "best ", "left", "predicted", "built", "limit", "rejected before training", "nas verify"):
+    for words in (
+        "trial 0",
+        "best ",
+        "left",
+        "predicted",
+        "built",
+        "limit",
+        "rejected before training",
+        "teacher: accuracy",
+        "nas verify",
+    ):
         assert words in output
 
 
@@ -253,6 +267,7 @@ def test_a_driver_killed_in_the_middle(
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert not (run / "report.json").exists()
+    taught = (run / "teacher.json").read_bytes() if moment == "finalists" else None
     with (run / "study.journal").open("ab") as journal:
         journal.write(b'{"op_code":8,"worker_id":"x","tri')
     done = subprocess.run(resume, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
@@ -260,6 +275,7 @@ def test_a_driver_killed_in_the_middle(
     assert "torn" in done.stdout + done.stderr
     undisturbed = searched[0] / "runs" / "digits-1"
     assert comparable(run) == comparable(undisturbed)
+    assert taught in (None, (run / "teacher.json").read_bytes())  # it was not trained again
     for file in ("search.toml", "winner/src/digits_weights.c", "winner/src/digits.c", "verification/expected.npy"):
         assert (run / file).read_bytes() == (undisturbed / file).read_bytes()
 

@@ -141,6 +141,7 @@ def test_a_finished_run_shows_everything(finished: RunDirectory) -> None:
         assert layer["name"] in tags.text
     assert f"{winner['test']['int8']:.2%}" in tags.text
     assert {"winner", "finalist", "largest", "hand_designed"} <= set(re.findall(r'class="mark ([\w-]+)"', page))
+    assert f"a larger network of {report['teacher']['macs']:,} MACs, the teacher" in tags.text
     assert "nas search --config" in tags.text
     assert (finished.path / "search.toml").read_text() in unescape(page)
 
@@ -201,6 +202,7 @@ def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
         del report["winner"]["test"]["confusion"]
         del report["winner"]["predicted"]["layers"]
         del report["baselines"]["hand_designed"], report["without_baseline"]
+        del report["teacher"]
 
     for path in (finished.path / "finalists").glob("*.json"):
         content = json.loads(path.read_text())
