@@ -1,0 +1,250 @@
+"""What each step of finishing a network is worth: int8 accuracy on the test part with and without it.
+
+    python scripts/bench_finishing.py --data ../shared/data [--only NAMES] [--examples N] [--networks N] [--seeds N]
+        [--results FILE]
+
+Of each data set at most ``--examples`` training and as many test examples are taken, and networks that fit its limits: of 40 random
+ones the one with the most multiply-accumulates, and others of the upper half. Each is trained as a finalist is, in every way, once
+for each seed. The table has mean differences between two ways of finishing the same network with the same seed, in points, with
+their standard error over networks and seeds, and what a step costs. The pruned network is compared with the same one unpruned, and
+with one whose layers are as narrow by design. With ``--results`` what is done is kept there and not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from codegen.boards import load_board
+from codegen.ir import total_macs
+from codegen.passes import run_passes
+from cost_models import Limits, load_cost_model
+from nas.datasets import Dataset, load_test, load_train
+from nas.distillation import Distillation, Teacher
+from nas.program_inputs import program_form, raw_input_of
+from nas.pruning import ChannelPruning
+from nas.quantization import int8_accuracy, quantize_network
+from nas.spectrograms import NetworkData, network_data
+from nas.study.compute import lengthened
+from nas.study.feasibility import Feasibility
+from nas.study.preparation import front_ends_for, space_for
+from nas.study.recipes import DISTILLATION, FINISHING, QUANTIZATION
+from nas.study.tasks import training_seed
+from nas.study.teacher import WIDER
+from nas.training import Recipe, build_module, evaluate, train
+from search_spaces import Architecture
+
+BOARD = "nucleo-l4r5zi"
+SAMPLES = 40
+POST_TRAINING = replace(QUANTIZATION, epochs=0)
+PLAIN, TAUGHT, PRUNED, NARROW = "plain", "distilled", "pruned", "narrow"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A file below the folder of all data (an archive is unpacked, and ``inside`` is what is learnt), with limits."""
+
+    file: str
+    limits: Limits
+    inside: str = ""
+
+
+CASES: Mapping[str, Case] = {
+    "activities": Case("har_smartphone_hapt/hapt_har6.npz", Limits(ram=11059, flash=19763)),
+    "clothes": Case("fashion_mnist_15k/fashion_mnist_15k3k.npz", Limits(ram=32768, flash=65536, macs=1_000_000)),
+    "digits spoken": Case("fsdd/fsdd.tar.xz", Limits(ram=16384, flash=40960), "fsdd"),
+    "ItalyPowerDemand": Case("ucr_small/ItalyPowerDemand.npz", Limits(ram=8192, flash=32768)),
+}
+ROWS: Mapping[str, tuple[str, str]] = {
+    "fine-tuned in int8, not rounded only": (f"{PLAIN}, fine-tuned", f"{PLAIN}, rounded"),
+    "distilled, float": (f"{TAUGHT}, float", f"{PLAIN}, float"),
+    "distilled, then fine-tuned by labels": (f"{TAUGHT}, fine-tuned", f"{PLAIN}, fine-tuned"),
+    "distilled, fine-tuned by the teacher too": (f"{TAUGHT} twice", f"{PLAIN}, fine-tuned"),
+    "half of the channels pruned": (f"{PRUNED}, fine-tuned", f"{PLAIN}, fine-tuned"),
+    "pruned, not as narrow by design": (f"{PRUNED}, fine-tuned", f"{NARROW}, fine-tuned"),
+}
+"""What is compared: the ways with and without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One network with one seed: accuracies (0..1) on the test part and seconds by way of finishing, MACs of the int8 graphs."""
+
+    data: str
+    network: int
+    seed: int
+    accuracy: dict[str, float]
+    seconds: dict[str, float]
+    macs: dict[str, int]
+
+
+class Bench:
+    """Finishes networks of one data set in every way."""
+
+    def __init__(self, name: str, path: Path, examples: int, networks: int) -> None:
+        self.name, self.networks = name, networks
+        self.train_set, self.test_set = few(load_train(str(path)), examples), few(load_test(str(path)), examples)
+        self.space, board = space_for(self.train_set), load_board(BOARD)
+        cost_model, front_ends = load_cost_model(board.core), front_ends_for(self.train_set)
+        self.fits = Feasibility(self.space, cost_model, board, CASES[name].limits, 0.95, front_ends)
+
+    @cached_property
+    def architectures(self) -> list[Architecture]:
+        """Networks that fit, spread over the upper half of multiply-accumulates, the one with most of them first."""
+        rng = np.random.default_rng(1)
+        found: dict[str, Architecture] = {}
+        while len(found) < SAMPLES:
+            candidate = self.space.sample(rng)
+            if not self.fits(candidate):
+                found[candidate.id] = candidate
+        order = sorted(found.values(), key=lambda architecture: -self.macs(architecture))
+        return [order[SAMPLES * at // (2 * self.networks)] for at in range(self.networks)]
+
+    def macs(self, architecture: Architecture) -> int:
+        """Of an inference."""
+        return self.fits.predict(architecture).macs
+
+    def data(self, architecture: Architecture) -> NetworkData:
+        """The train and the test part as the network sees them."""
+        return network_data(self.space, architecture, self.train_set, self.test_set, varied=FINISHING.augment)
+
+    def recipe(self, architecture: Architecture) -> Recipe:
+        """How it is trained as a finalist."""
+        return lengthened(FINISHING, self.macs(architecture))
+
+    def teacher(self, seed: int) -> tuple[nn.Module, Architecture]:
+        """The first network, wider, trained as a run's teacher is."""
+        wide = self.space.resized(self.architectures[0], WIDER)
+        module = build_module(self.space, wide, training_seed(seed, wide.id))
+        began, data = time.monotonic(), self.data(wide)
+        train(module, data.train_set, None, replace(self.recipe(wide), label_smoothing=0.0), training_seed(seed, wide.id))
+        took, score = time.monotonic() - began, evaluate(module, data.validation)
+        print(f"{self.name}: teacher of seed {seed}: {score:.2%}, {self.macs(wide):,} MACs, {took:.0f} s", flush=True)
+        return module, wide
+
+    def finish(self, number: int, seed: int, teacher: nn.Module, wide: Architecture, how: Distillation) -> Result:
+        """Everything of one network."""
+        architecture = self.architectures[number]
+        result = Result(self.name, number, seed, {}, {}, {})
+        lesson = Teacher(teacher, self.data(wide).train_set, how)
+        self._way(result, PLAIN, architecture)
+        self._way(result, TAUGHT, architecture, lesson)
+        self._way(result, PRUNED, architecture, pruned=0.5)
+        self._way(result, NARROW, self.space.resized(architecture, 0.5))
+        return result
+
+    def _way(
+        self, result: Result, way: str, architecture: Architecture, lesson: Teacher | None = None, *, pruned: float = 0.0
+    ) -> None:
+        """Train a network in float, then make it int8."""
+        seed, data = training_seed(result.seed, architecture.id), self.data(architecture)
+        module = build_module(self.space, architecture, seed)
+        began = time.monotonic()
+        pruning = ChannelPruning(module, self.space.layers(architecture), pruned) if pruned else None
+        train(module, data.train_set, None, self.recipe(architecture), seed, teacher=lesson, after_step=pruning)
+        result.seconds[f"{way}, float"] = time.monotonic() - began
+        result.accuracy[f"{way}, float"] = evaluate(module, data.validation)
+        ways: dict[str, tuple[Recipe, Teacher | None]] = {f"{way}, fine-tuned": (QUANTIZATION, None)}
+        if way == PLAIN:
+            ways[f"{way}, rounded"] = POST_TRAINING, None
+        if lesson is not None:
+            ways[f"{way} twice"] = QUANTIZATION, lesson
+        for name, (recipe, tutor) in ways.items():
+            began = time.monotonic()
+            graph = run_passes(quantize_network(module, data.train_set, recipe, seed, "network", tutor))
+            result.seconds[name] = time.monotonic() - began
+            seen = program_form(self.test_set, data.front_end or raw_input_of(self.train_set, graph))
+            result.accuracy[name], result.macs[name] = int8_accuracy(graph, seen), total_macs(graph)
+
+
+def few(data: Dataset, most: int) -> Dataset:
+    """At most so many of the examples, drawn evenly."""
+    if len(data) <= most:
+        return data
+    return data.subset(np.sort(np.random.default_rng(0).permutation(len(data))[:most]))
+
+
+def table(results: Sequence[Result]) -> list[str]:
+    """The rows, by data set and over all."""
+    names = list(dict.fromkeys(result.data for result in results))
+    lines = [f"| points of int8 accuracy | {' | '.join(names)} | all |", "|---" * (len(names) + 2) + "|"]
+    for row, (with_it, without) in ROWS.items():
+        cells = [_difference([r for r in results if r.data in only], with_it, without) for only in (*([n] for n in names), names)]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    counts = [sum(r.data == name for r in results) for name in names]
+    lines.append(f"| networks times seeds | {' | '.join(map(str, (*counts, len(results))))} |")
+    for way in (f"{PLAIN}, fine-tuned", f"{PRUNED}, fine-tuned", f"{NARROW}, fine-tuned"):
+        macs = [np.mean([r.macs[way] for r in results if r.data == name]) for name in names]
+        lines.append(f"| MACs, {way} | {' | '.join(f'{mean:,.0f}' for mean in macs)} | |")
+    for way, base in ((f"{TAUGHT}, float", f"{PLAIN}, float"), (f"{PLAIN}, fine-tuned", f"{PLAIN}, float")):
+        times = [np.mean([r.seconds[way] / r.seconds[base] for r in results if r.data == name]) for name in names]
+        lines.append(f"| seconds, {way} over {base} | {' | '.join(f'{mean:.2f}' for mean in times)} | |")
+    return lines
+
+
+def _difference(results: Sequence[Result], with_it: str, without: str) -> str:
+    found = 100 * np.array([result.accuracy[with_it] - result.accuracy[without] for result in results])
+    error = f" ± {found.std(ddof=1) / np.sqrt(len(found)):.2f}" if len(found) > 1 else ""
+    return f"{found.mean():+.2f}{error}"
+
+
+def unpacked(case: Case, data: Path, work: Path) -> Path:
+    """What is to be learnt."""
+    path = data / case.file
+    if not case.inside:
+        return path
+    with tarfile.open(path) as archive:
+        archive.extractall(work, filter="data")
+    return work / case.inside
+
+
+def main() -> None:
+    """Print what is found, then the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with a folder for each data set")
+    parser.add_argument("--only", help="names, with semicolons between: " + "; ".join(CASES))
+    parser.add_argument("--examples", type=int, default=1200)
+    parser.add_argument("--networks", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--results", type=Path, help="file of a JSON object a line")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    names = list(CASES) if options.only is None else [name.strip() for name in options.only.split(";")]
+    kept = options.results is not None and options.results.is_file()
+    results = [Result(**json.loads(line)) for line in options.results.read_text().splitlines()] if kept else []
+    with tempfile.TemporaryDirectory() as folder:
+        benches = {}
+        for seed in range(options.seeds):
+            for name in names:
+                known = {(result.data, result.network, result.seed) for result in results}
+                lacking = [number for number in range(options.networks) if (name, number, seed) not in known]
+                if not lacking:
+                    continue
+                if name not in benches:
+                    path = unpacked(CASES[name], options.data, Path(folder))
+                    benches[name] = Bench(name, path, options.examples, options.networks)
+                bench = benches[name]
+                teacher, wide = bench.teacher(seed)
+                for number in lacking:
+                    results.append(bench.finish(number, seed, teacher, wide, DISTILLATION))
+                    print(f"{name}, network {number}, seed {seed}: {results[-1].accuracy}", flush=True)
+                    if options.results is not None:
+                        with options.results.open("a") as file:
+                            file.write(json.dumps(dataclasses.asdict(results[-1])) + "\n")
+    print("\n".join(table(results)))
+
+
+if __name__ == "__main__":
+    main()
