@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +42,8 @@ class Recipe:
     warm_up: float = 0.2
     """Fraction of the steps over which the learning rate rises."""
     label_smoothing: float = 0.05
+    least_steps: int = 30
+    """Of an epoch: it goes over a small data set several times, else networks would end after a few steps in all."""
     augment: bool = False
     """Whether images, sounds and motion are varied (:mod:`nas.augmentation`): worth it for long trainings, not for short ones."""
 
@@ -144,13 +148,14 @@ def train(
     x, y = tensors(train_set)
     module.to(x.device)
     batches = len(x) // min(recipe.batch_size, len(x))
+    passes = max(1, math.ceil(recipe.least_steps / batches))
     # Normalisation and biases are not decayed: shrinking them limits what the network can express, not its complexity.
     weights = [p for p in module.parameters() if p.ndim > 1]
     others = [p for p in module.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}], lr=recipe.learning_rate
     )
-    steps = recipe.epochs * batches
+    steps = recipe.epochs * passes * batches
     # A rise that ends with the first step would have no length, which the schedule divides by.
     warm_up = recipe.warm_up if recipe.warm_up * steps != 1 else min(1.0, 1.5 / steps)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=warm_up, cycle_momentum=False)
@@ -162,9 +167,9 @@ def train(
     losses: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
         module.train()
-        order = torch.randperm(len(x), generator=generator)
+        orders = [torch.randperm(len(x), generator=generator)[: batches * recipe.batch_size] for _ in range(passes)]
         total = torch.zeros((), dtype=torch.float64, device=x.device)
-        for indices in torch.split(order[: batches * recipe.batch_size], recipe.batch_size):
+        for indices in itertools.chain(*(torch.split(order, recipe.batch_size) for order in orders)):
             examples = x.varied(indices, generator) if varied else indices
             batch = x[examples]
             if augmentation is not None:
@@ -180,7 +185,7 @@ def train(
             if after_step is not None:
                 after_step(schedule.last_epoch / steps)
             total += loss.detach()
-        losses.append(float(total) / batches)
+        losses.append(float(total) / (passes * batches))
         accuracy = None if validation_set is None else evaluate(module, validation_set)
         if accuracy is not None:
             curve.append(accuracy)

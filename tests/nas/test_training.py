@@ -103,8 +103,21 @@ def test_a_batch_may_be_larger_than_the_data(data: tuple[Dataset, Dataset], smal
 
 def test_the_learning_rate_may_rise_in_a_single_step(data: tuple[Dataset, Dataset], small: Architecture) -> None:
     few = data[0].subset(np.arange(64))
-    result = train(build_module(SPACE, small, 0), few, None, Recipe(epochs=5, warm_up=0.1), 0)
+    result = train(build_module(SPACE, small, 0), few, None, Recipe(epochs=5, warm_up=0.1, least_steps=1), 0)
     assert len(result.losses) == 5
+
+
+def test_an_epoch_goes_over_few_examples_several_times(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+    def steps(examples: int, recipe: Recipe) -> int:
+        done: list[float] = []
+        few = data[0].subset(np.arange(examples))
+        train(build_module(SPACE, small, 0), few, None, recipe, 0, after_step=done.append)
+        assert done[-1] == 1
+        return len(done)
+
+    assert steps(40, Recipe(epochs=2)) == 2 * 30
+    assert steps(40, Recipe(epochs=2, least_steps=1)) == 2
+    assert steps(32 * 31, Recipe(epochs=2)) == 2 * 31
 
 
 def test_augmentation_without_strength_changes_nothing() -> None:
