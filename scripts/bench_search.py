@@ -1,8 +1,9 @@
 """Compare search strategies on the table of a closed space (``make_search_table.py``), where every search is a look-up.
 
 Run it as ``python scripts/bench_search.py``. All strategies get the same feasibility check under limits on RAM, flash and latency
-for nothing, and see the validation accuracy of one training seed, as a search does. After n evaluations a strategy stands for one
-of the networks evaluated: the one of the best validation accuracy or, in a second table, the one that a predictor of all its
+for nothing, and see the validation accuracy of one training seed, as a search does. An evaluation is the compute of one whole
+training; strategies that stop trials early get more of them. After n evaluations a strategy stands for one of the networks that were
+trained to the end: the one of the best validation accuracy or, in a second table, the one that a predictor of all its
 results holds for the best, as ``nas search`` does. The *simple regret* is how much better, on the test part and in the mean over
 training seeds, the best feasible network is; a second regret is of the same after smoothing (``search_problem.py``), since the best
 of many means of a few tests is mostly luck. Printed are means over searches with 95 % confidence bands, in points of accuracy.
@@ -11,6 +12,7 @@ of many means of a few tests is mostly luck. Printed are means over searches wit
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -20,12 +22,15 @@ from pathlib import Path
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from search_problem import LIMITS, Problem, problem_of, repeated, rung_correlations
+from optuna.pruners import BasePruner, NopPruner
+from optuna.trial import TrialState
+from search_problem import LIMITS, Problem, Training, problem_of, repeated, rung_correlations
 from search_table import DEFAULT, SearchTable
 from svg_curves import Curve, curves_svg
 
 from codegen.errors import UserError
 from nas.files import write_atomically
+from nas.pruners import HalvingPruner, MedianPruner
 from nas.samplers import (
     EvolutionSampler,
     FeasibleSampler,
@@ -43,75 +48,114 @@ HALVED = 8
 """Networks that begin a bracket of successive halving."""
 CURVE_STEP = 5
 """Evaluations from one point of a curve to the next."""
+WIDTH = 18
+"""Of the column with the strategies' names."""
 OURS = "predictor"
 """The strategy whose curve shows what its predictor selects."""
 Floats = NDArray[np.float64]
 
 
-Search = Callable[[Problem, int, int], list[int]]
-"""Rows evaluated, in order, given the seed and how many; each stands for the compute of one whole training."""
+Search = Callable[[Problem, int, int], list[Training]]
+"""What is trained, in order, given the seed and the compute in whole trainings."""
 
 
-def by_sampler(make: Callable[[Problem, int], FeasibleSampler]) -> Search:
-    """The search that an Optuna sampler makes."""
+def by_sampler(make: Callable[[Problem, int], FeasibleSampler], prune: Callable[[Problem], BasePruner] | None = None) -> Search:
+    """The search that an Optuna sampler makes, with a pruner where there is one to stop trials."""
 
-    def search(problem: Problem, seed: int, evaluations: int) -> list[int]:
-        sampler = make(problem, seed)
-        study = optuna.create_study(sampler=sampler, direction="maximize")
-        rows = []
-        for number in range(evaluations):
+    def search(problem: Problem, seed: int, evaluations: int) -> list[Training]:
+        sampler, pruner = make(problem, seed), NopPruner() if prune is None else prune(problem)
+        study = optuna.create_study(sampler=sampler, pruner=pruner, direction="maximize")
+        trainings: list[Training] = []
+        spent = 0
+        while spent < evaluations * problem.epochs:
             try:
-                sampler.propose(study, number)
+                sampler.propose(study, len(trainings))
             except NoFeasibleArchitectureError:
                 break
             trial = study.ask()
             row = problem.table.row[suggest_architecture(trial, problem.space).id]
-            rows.append(row)
-            study.tell(trial, float(problem.validation[row]))
-        return rows
+            for epochs, value in zip(problem.rungs, problem.curves[row].tolist(), strict=True):
+                trial.report(value, epochs)
+                if epochs == problem.epochs:
+                    study.tell(trial, value)
+                elif trial.should_prune():
+                    study.tell(trial, state=TrialState.PRUNED)
+                    break
+            trainings.append(Training(row, epochs))
+            spent += epochs
+        return trainings
 
     return search
 
 
-def largest(problem: Problem, seed: int, evaluations: int) -> list[int]:
+def largest(problem: Problem, seed: int, evaluations: int) -> list[Training]:
     """The feasible networks in order of their multiply-accumulates, the largest first."""
     macs = np.where(problem.feasible, problem.table.costs["macs"], -1)
-    return np.argsort(-macs, kind="stable")[: min(evaluations, int(problem.feasible.sum()))].tolist()
+    rows = np.argsort(-macs, kind="stable")[: min(evaluations, int(problem.feasible.sum()))].tolist()
+    return [Training(row, problem.epochs) for row in rows]
 
 
-def halving(problem: Problem, seed: int, evaluations: int) -> list[int]:
+def halving(problem: Problem, seed: int, evaluations: int) -> list[Training]:
     """Random networks by successive halving (Jamieson and Talwalkar 2016, https://arxiv.org/abs/1502.07943).
 
-    Of so many networks that begin, the better half goes on at each rung until a few have the whole training; a bracket costs as
-    many epochs as it keeps trainings going. Its results stand for the evaluations that it cost, the first of them more than once.
+    Of so many networks that begin, the better half goes on at each rung until a few have the whole training.
     """
     rng = np.random.default_rng([seed, HALVED])
     waiting = rng.permutation(np.flatnonzero(problem.feasible)).tolist()
-    rungs = problem.table.rungs
-    order: list[int] = []
-    while waiting and len(order) < evaluations:
+    trainings: list[Training] = []
+    while waiting and sum(training.epochs for training in trainings) < evaluations * problem.epochs:
         alive, waiting = waiting[:HALVED], waiting[HALVED:]
-        epochs, reached = 0, 0
-        for at, rung in enumerate(rungs):
-            epochs, reached = epochs + len(alive) * (rung - reached), rung
-            if at < len(rungs) - 1:
-                by_rung = problem.table.validation[alive, problem.training_seed, at]
-                alive = [alive[i] for i in np.argsort(-by_rung, kind="stable")[: max(1, len(alive) // 2)].tolist()]
-        cost = max(len(alive), round(epochs / rungs[-1]))
-        order += [alive[0]] * (cost - len(alive)) + alive
-    return order[:evaluations]
+        for at, rung in enumerate(problem.rungs[:-1]):
+            order = np.argsort(-problem.curves[alive, at], kind="stable").tolist()
+            kept = max(1, len(alive) // 2)
+            trainings += [Training(alive[i], rung) for i in order[kept:]]
+            alive = [alive[i] for i in order[:kept]]
+        trainings += [Training(row, problem.epochs) for row in alive]
+    return trainings
+
+
+def predictor(problem: Problem, seed: int) -> FeasibleSampler:
+    """The sampler of that name."""
+    return PredictorSampler(problem.space, problem.fits, costs=problem.costs, seed=seed)
+
+
+def evolution(problem: Problem, seed: int) -> FeasibleSampler:
+    """The sampler of that name."""
+    return EvolutionSampler(problem.space, problem.fits, seed=seed, population=50, tournament=25)
+
+
+def random(problem: Problem, seed: int) -> FeasibleSampler:
+    """The sampler of that name."""
+    return RandomFeasibleSampler(problem.space, problem.fits, seed=seed)
+
+
+def by_halving(problem: Problem) -> BasePruner:
+    """The pruner of that name."""
+    return HalvingPruner(problem.rungs[:-1])
+
+
+def by_median(problem: Problem) -> BasePruner:
+    """The pruner of that name."""
+    return MedianPruner(problem.rungs[:-1])
 
 
 STRATEGIES: Mapping[str, Search] = {
-    "predictor": by_sampler(lambda p, seed: PredictorSampler(p.space, p.fits, costs=p.costs, seed=seed)),
-    "random": by_sampler(lambda p, seed: RandomFeasibleSampler(p.space, p.fits, seed=seed)),
+    "predictor": by_sampler(predictor),
+    "predictor+halving": by_sampler(predictor, by_halving),
+    "predictor+median": by_sampler(predictor, by_median),
+    "evolution": by_sampler(evolution),
+    "evolution+halving": by_sampler(evolution, by_halving),
+    "evolution+median": by_sampler(evolution, by_median),
+    "random": by_sampler(random),
+    "random+halving": by_sampler(random, by_halving),
+    "random+median": by_sampler(random, by_median),
     "largest": largest,
     "halving": halving,
     "tpe": by_sampler(lambda p, seed: TPEFeasibleSampler(p.space, p.fits, seed=seed)),
     "nsgaii": by_sampler(lambda p, seed: NSGAIIFeasibleSampler(p.space, p.fits, seed=seed)),
     "gp": by_sampler(lambda p, seed: GPFeasibleSampler(p.space, p.fits, seed=seed)),
-    "evolution": by_sampler(lambda p, seed: EvolutionSampler(p.space, p.fits, seed=seed, population=50, tournament=25)),
 }
+"""With ``+`` those whose trials are stopped early."""
 
 
 def main() -> int:
@@ -128,7 +172,7 @@ def main() -> int:
     parser.add_argument("--flash", type=float, default=LIMITS["flash_high"], help="limit in bytes")
     parser.add_argument("--latency", type=float, default=LIMITS["latency_ms_high"], help="limit in milliseconds")
     parser.add_argument("--svg", type=Path, help="draw the curves into this file")
-    parser.add_argument("--json", type=Path, help="write the rows of the table that every search evaluated into this file")
+    parser.add_argument("--json", type=Path, help="write what every search trained, rows of the table and epochs, into this file")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     limits = {"ram": options.ram, "flash_high": options.flash, "latency_ms_high": options.latency}
@@ -142,30 +186,33 @@ def main() -> int:
         return 2
     _describe(problems[0], training_seeds)
     marks = [n for n in MARKS if n <= options.evaluations]
-    print(f"{'searches':14}{'CPU ms/proposal':>16}")
-    made: dict[str, list[tuple[Problem, list[int]]]] = {}
+    print(f"{'searches':{WIDTH}}{'CPU ms/proposal':>16}{'trials':>8}{'stopped':>9}")
+    made: dict[str, list[tuple[Problem, list[Training]]]] = {}
     for name in names:
         made[name], start = [], time.process_time()
         for seed in range(options.first_seed, options.first_seed + options.seeds):
             problem = problems[seed % len(problems)]
             made[name].append((problem, STRATEGIES[name](problem, seed, options.evaluations)))
-        proposals = sum(len(order) for _, order in made[name])
-        print(f"{name:14}{1e3 * (time.process_time() - start) / proposals:16.1f}", flush=True)
+        trials = [len(trainings) for _, trainings in made[name]]
+        stopped = sum(training.epochs < problem.epochs for problem, trainings in made[name] for training in trainings)
+        took = 1e3 * (time.process_time() - start) / sum(trials)
+        print(f"{name:{WIDTH}}{took:16.1f}{np.mean(trials):8.0f}{stopped / sum(trials):9.0%}", flush=True)
     for who, select in (("the best validation", Problem.selected), ("a predictor of validation", Problem.predicted)):
         print(f"regret in points where {who} selects, by the mean test | by the smoothed test")
-        print(f"{'evaluations':14}" + " |".join("".join(f"{n:>12}" for n in marks) for _ in range(2)))
+        print(f"{'evaluations':{WIDTH}}" + " |".join("".join(f"{n:>12}" for n in marks) for _ in range(2)))
         for name, searches in made.items():
-            rows = [(problem, select(problem, order, marks)) for problem, order in searches]
-            print(f"{name:14}" + " |".join(_cells(100 * np.array(regrets)) for regrets in zip(*map(_regrets, rows), strict=True)))
-    steps = range(CURVE_STEP, options.evaluations + 1, CURVE_STEP)
-    curves = {}
-    for name, searches in made.items():
-        select = Problem.predicted if name == OURS else Problem.selected
-        curves[name] = 100 * np.array([problem.smoothed_regret(select(problem, order, steps)) for problem, order in searches])
+            rows = [(problem, select(problem, trainings, marks)) for problem, trainings in searches]
+            print(f"{name:{WIDTH}}" + " |".join(_cells(100 * np.array(regrets)) for regrets in zip(*map(_regrets, rows), strict=True)))
     if options.json is not None:
-        kept = {name: [[int(row) for row in order] for _, order in searches] for name, searches in made.items()}
+        kept = {name: [[dataclasses.astuple(one) for one in trainings] for _, trainings in runs] for name, runs in made.items()}
         write_atomically(options.json, json.dumps(kept) + "\n")
     if options.svg is not None:
+        steps = range(CURVE_STEP, options.evaluations + 1, CURVE_STEP)
+        curves = {}
+        for name, searches in made.items():
+            select = Problem.predicted if name == OURS else Problem.selected
+            regrets = [problem.smoothed_regret(select(problem, trainings, steps)) for problem, trainings in searches]
+            curves[name] = 100 * np.array(regrets)
         drawn = [Curve(name, *_band(runs)) for name, runs in curves.items()]
         write_atomically(
             options.svg, curves_svg(drawn, steps, "evaluations", "mean simple regret, points of smoothed test accuracy")

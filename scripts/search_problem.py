@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from search_table import SearchTable, architectures, closed_space
 
 from codegen.errors import UserError
-from nas.samplers import Features, GaussianProcess, Predictor, Result
+from nas.samplers import Features, GaussianProcess, Predictor, Result, values_of
 from search_spaces import Architecture, SearchSpace
 
 Floats = NDArray[np.float64]
@@ -20,10 +21,18 @@ LIMITS = {"ram": 1700.0, "flash_high": 9300.0, "latency_ms_high": 1.2}
 """Bytes, bytes and milliseconds; of the last two it is the upper end of the prediction that has to keep them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The network of a ``row`` of the table, trained for so many ``epochs``."""
+
+    row: int
+    epochs: int
+
+
 @dataclass(frozen=True)
 class Problem:
-    """What is searched: rows of ``table`` that are ``feasible`` ``(N,)``, with the ``validation`` ``(N,)`` of one training seed and
-    the mean ``test`` ``(N,)`` over all; accuracies from 0 to 1."""
+    """What is searched: rows of ``table`` that are ``feasible`` ``(N,)``, with the validation of one training seed after each of
+    ``rungs``, ``curves`` ``(N, R)``, and the mean ``test`` ``(N,)`` over all; accuracies from 0 to 1."""
 
     space: SearchSpace
     members: Sequence[Architecture]
@@ -31,8 +40,19 @@ class Problem:
     feasible: NDArray[np.bool_]
     broken: Sequence[tuple[str, ...]]
     training_seed: int
-    validation: Floats
+    rungs: Sequence[int]
+    curves: Floats
     test: Floats
+
+    @property
+    def validation(self) -> Floats:
+        """``(N,)``, after the whole training."""
+        return np.asarray(self.curves[:, -1])
+
+    @property
+    def epochs(self) -> int:
+        """Of a whole training."""
+        return self.rungs[-1]
 
     def fits(self, architecture: Architecture) -> tuple[str, ...]:
         """The limits that ``architecture`` breaks; networks that were not trained yet are as good as infeasible."""
@@ -60,22 +80,45 @@ class Problem:
         smooth[rows], _ = GaussianProcess(groups, values[rows]).predict(groups)
         return smooth
 
-    def selected(self, order: Sequence[int], marks: Sequence[int]) -> list[int]:
-        """The row of the best validation accuracy among the first so many of ``order``, the earliest of equals."""
-        rows = np.array(order)
-        return [int(rows[np.argmax(self.validation[rows[:mark]])]) for mark in marks]
+    def within(self, trainings: Sequence[Training], evaluations: int) -> list[Training]:
+        """The trainings that end within the epochs of so many whole ones."""
+        ends = np.cumsum([training.epochs for training in trainings])
+        return list(trainings[: int(np.searchsorted(ends, evaluations * self.epochs, "right"))])
 
-    def predicted(self, order: Sequence[int], marks: Sequence[int]) -> list[int]:
-        """The row among the first so many of ``order`` that a predictor fitted to their validation results holds for the best."""
+    def selected(self, trainings: Sequence[Training], marks: Sequence[int]) -> list[int]:
+        """The row of the best validation accuracy among the whole trainings within the compute of so many, the earliest of equals."""
+        rows = []
+        for mark in marks:
+            whole = self._whole(self.within(trainings, mark))
+            rows.append(whole[int(np.argmax(self.validation[whole]))])
+        return rows
+
+    def predicted(self, trainings: Sequence[Training], marks: Sequence[int]) -> list[int]:
+        """The row among the same that a predictor fitted to the validation results of all trainings holds for the best."""
         features = Features(self.space, self.costs)
         rows = []
         for mark in marks:
-            tried = list(dict.fromkeys(order[:mark]))
-            networks = [self.members[row] for row in tried]
-            results = [Result(at, networks[at], float(self.validation[row])) for at, row in enumerate(tried)]
-            mean, _ = Predictor(features, results).predict(networks)
-            rows.append(tried[int(np.argmax(mean))])
+            known = list({training.row: training for training in self.within(trainings, mark)}.values())
+            results = [
+                Result(at, self.members[training.row], value)
+                for at, (training, value) in enumerate(zip(known, values_of(list(map(self._trial, known))), strict=True))
+                if value is not None
+            ]
+            whole = self._whole(known)
+            mean, _ = Predictor(features, results).predict([self.members[row] for row in whole])
+            rows.append(whole[int(np.argmax(mean))])
         return rows
+
+    def _whole(self, trainings: Sequence[Training]) -> list[int]:
+        return [training.row for training in trainings if training.epochs == self.epochs]
+
+    def _trial(self, training: Training) -> FrozenTrial:
+        """The training as a trial of Optuna."""
+        curve = zip(self.rungs, self.curves[training.row].tolist(), strict=True)
+        values = {rung: value for rung, value in curve if rung <= training.epochs}
+        if training.epochs < self.epochs:
+            return create_trial(state=TrialState.PRUNED, intermediate_values=values)
+        return create_trial(value=values[training.epochs], intermediate_values=values)
 
     def regret(self, rows: Sequence[int]) -> Floats:
         """By how much the best feasible network tests better than each of these."""
@@ -111,12 +154,12 @@ def problem_of(
     feasible = np.array([not names for names in broken])
     if not feasible.any():
         raise UserError(f"{path}: no trained network keeps the limits")
-    rung = len(table.rungs) - 1 if epochs is None else table.rungs.index(epochs)
-    validation = table.accuracy("validation")[:, training_seed, rung]
+    rungs = table.rungs if epochs is None else table.rungs[: table.rungs.index(epochs) + 1]
+    curves = table.accuracy("validation")[:, training_seed, : len(rungs)]
     with np.errstate(invalid="ignore"):
         counts = np.maximum(table.trained.sum(axis=1), 1)
         test = np.nansum(table.accuracy("test")[:, :, -1], axis=1) / counts
-    return Problem(space, members, table, feasible, broken, training_seed, validation, test)
+    return Problem(space, members, table, feasible, broken, training_seed, rungs, curves, test)
 
 
 def rung_correlations(table: SearchTable) -> Mapping[str, float]:

@@ -16,6 +16,7 @@ from nas.samplers._objectives import Minimize
 from nas.samplers._optuna import GPFeasibleSampler, NSGAIIFeasibleSampler, OptunaFeasibleSampler, TPEFeasibleSampler
 from nas.samplers._predictor import Predictor, PredictorSampler
 from nas.samplers._random import RandomFeasibleSampler
+from nas.samplers._stopped import values_of
 from nas.samplers._turns import TurnsSampler
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "TPEFeasibleSampler",
     "TurnsSampler",
     "suggest_architecture",
+    "values_of",
 ]

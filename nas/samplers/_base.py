@@ -17,10 +17,10 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
 
 from codegen.errors import UserError
 from nas.samplers._objectives import Minimize, weighted
+from nas.samplers._stopped import values_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -41,7 +41,8 @@ class NoFeasibleArchitectureError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A completed trial; ``value`` is its objective, always better when larger.
+    """A trial that was completed, or pruned; ``value`` is its objective, always better when larger, of a pruned one an estimate
+    (:mod:`nas.samplers._stopped`).
 
     Where there are several, ``objectives`` has all of them, the trial's own first and the logarithms of the others, and
     ``value`` is what they are worth together to the trial that is to be proposed.
@@ -204,15 +205,16 @@ class FeasibleSampler(ProposingSampler):
         known: set[str] = set()
         results: list[Result] = []
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
-        for trial in study.get_trials(deepcopy=False)[:number]:
+        trials = study.get_trials(deepcopy=False)[:number]
+        values = values_of(trials[: max(0, number - self.lag + 1)])
+        for trial in trials:
             architecture = self._architecture(trial)
             if architecture is None:
                 continue
             known.add(architecture.id)
-            if trial.number > number - self.lag or trial.state != TrialState.COMPLETE or trial.value is None:
-                continue
-            if self._fits(trial.number, architecture):
-                results.append(self._result(trial.number, architecture, sign * trial.value))
+            value = values[trial.number] if trial.number < len(values) else None
+            if value is not None and self._fits(trial.number, architecture):
+                results.append(self._result(trial.number, architecture, sign * value))
         admits = Admission(self.fits, known, self.most_draws)
         rng = self.rng(number)
         chosen = self.choose(rng, results if self.minimize is None else weighted(results, rng), admits)
