@@ -38,6 +38,8 @@ class TrialLine:
     error: str = ""
     boards: tuple[str, ...] = ()
     """Where the search is for several boards, those on which the network fits; the figures are on the first of them."""
+    stopped: int | None = None
+    """Epochs after which the training was stopped; None where it went to its end."""
 
     @property
     def label(self) -> str:
@@ -48,6 +50,11 @@ class TrialLine:
     def result(self) -> str:
         """The accuracy, or that there is none."""
         return "failed" if self.accuracy is None else f"{self.accuracy:.2%}"
+
+    @property
+    def note(self) -> str:
+        """Why it is no whole result, if it is none."""
+        return self.error if self.stopped is None else f"stopped after {self.stopped} epoch{'s' * (self.stopped != 1)}"
 
 
 class Progress(ABC):
@@ -101,7 +108,7 @@ class Progress(ABC):
 
     def trial(self, line: TrialLine) -> None:
         """A trial ended; also one step."""
-        if line.study != "search" or line.accuracy is None:
+        if line.study != "search" or line.accuracy is None or line.stopped is not None:
             return
         for board in line.boards or ("",):
             best = self._best.get(board)
@@ -179,7 +186,7 @@ class PlainProgress(QuietProgress):
         figures = f"RAM {format_size(line.ram):>8}  flash {format_size(line.flash):>8}  {line.latency_ms:7.3f} ms"
         figures += f"  fits {', '.join(line.boards)}" if line.boards else ""
         best = self._best_text()
-        self.message(f"  {self._count}  trial {line.label:<10} {line.result:>7}  {figures}  {line.error or best}{self._left()}")
+        self.message(f"  {self._count}  trial {line.label:<10} {line.result:>7}  {figures}  {line.note or best}{self._left()}")
         self.detail(line.network)
 
 
@@ -236,11 +243,13 @@ class LiveProgress(Progress):
                 format_size(line.flash),
                 f"{line.latency_ms:.3f} ms",
                 *([", ".join(line.boards)] if several else []),
-                line.error or line.network,
+                line.note or line.network,
                 style="bold green"
                 if any(line is best for best in self._best.values())
                 else "red"
                 if line.accuracy is None
+                else "dim"
+                if line.stopped is not None
                 else None,
             )
         status = f"{self._phase} {self._count}{self._left()}"

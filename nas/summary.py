@@ -272,7 +272,21 @@ def _study(name: str, study: Mapping[str, Any]) -> str:
     by_limit = ", ".join(f"{limit} {count}" for limit, count in rejected["by_limit"].items())
     failed = f", {study['failed']} failed" if study["failed"] else ""
     reasons = f" ({by_limit})" if by_limit else ""
-    return f"{name}: {study['completed']} trials{failed}; rejected before training: {rejected['candidates']} candidates{reasons}"
+    return (
+        f"{name}: {study['completed']} trials{failed}{stopped_text(study)}; "
+        f"rejected before training: {rejected['candidates']} candidates{reasons}"
+    )
+
+
+def saved_text(stops: Mapping[str, Any]) -> str:
+    """What stopping trials early saved (``early_stops`` of a study)."""
+    return f"saved {stops['saved']:,} of {stops['epochs']:,} epochs ({stops['saved'] / stops['epochs']:.0%})"
+
+
+def stopped_text(study: Mapping[str, Any]) -> str:
+    """How many more of a study's trials were stopped early; empty where none was."""
+    stops = study.get("early_stops")  # which earlier versions did not count
+    return f", {stops['stopped']} more stopped early, which {saved_text(stops)}" if stops and stops["stopped"] else ""
 
 
 def _teacher(teacher: Mapping[str, Any] | None) -> list[str]:

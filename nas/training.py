@@ -20,6 +20,7 @@ from nas.anomaly import anomaly_scores, has_channels
 from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
 from nas.datasets import Dataset
 from nas.metrics import weighs_classes_equally
+from nas.rungs import Thresholds, misses
 from search_spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -136,12 +137,14 @@ def train(
     augmentation: Augmentation | None = None,
     teacher: Teacher | None = None,
     after_step: Callable[[float], None] | None = None,
+    thresholds: Thresholds | None = None,
 ) -> TrainingResult:
     """Train ``module`` in place; it ends in evaluation mode, on the :func:`device`.
 
     ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
     ``augmentation`` varies batches instead of what suits the data; a ``teacher`` is learnt from beside the labels, of classes only;
-    ``after_step`` hears after each step how much of the training is done (0..1), while gradients are there to see.
+    ``after_step`` hears after each step how much of the training is done (0..1), while gradients are there to see. The training ends
+    where its validation accuracy misses one of ``thresholds``.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
@@ -191,6 +194,8 @@ def train(
             curve.append(accuracy)
         if on_epoch is not None:
             on_epoch(epoch, accuracy)
+        if accuracy is not None and misses(thresholds or {}, epoch, accuracy):
+            break
     module.eval()
     return TrainingResult(curve[-1] if curve else None, tuple(curve), tuple(losses), time.perf_counter() - start)
 

@@ -2,9 +2,9 @@
 
 Run it as ``python scripts/bench_search.py``. All strategies get the same feasibility check under limits on RAM, flash and latency
 for nothing, and see the validation accuracy of one training seed, as a search does. An evaluation is the compute of one whole
-training; strategies that stop trials early get more of them. After n evaluations a strategy stands for one of the networks that were
-trained to the end: the one of the best validation accuracy or, in a second table, the one that a predictor of all its
-results holds for the best, as ``nas search`` does. The *simple regret* is how much better, on the test part and in the mean over
+training; strategies that stop trials early get more of them. After n evaluations a strategy stands for one of the networks that
+were trained to the end: the one of the best validation accuracy or, in a second table, the one that a predictor of all its results
+holds for the best, as ``nas search`` does. The *simple regret* is how much better, on the test part and in the mean over
 training seeds, the best feasible network is; a second regret is of the same after smoothing (``search_problem.py``), since the best
 of many means of a few tests is mostly luck. Printed are means over searches with 95 % confidence bands, in points of accuracy.
 """
@@ -202,7 +202,9 @@ def main() -> int:
         print(f"{'evaluations':{WIDTH}}" + " |".join("".join(f"{n:>12}" for n in marks) for _ in range(2)))
         for name, searches in made.items():
             rows = [(problem, select(problem, trainings, marks)) for problem, trainings in searches]
-            print(f"{name:{WIDTH}}" + " |".join(_cells(100 * np.array(regrets)) for regrets in zip(*map(_regrets, rows), strict=True)))
+            print(
+                f"{name:{WIDTH}}" + " |".join(_cells(100 * np.array(regrets)) for regrets in zip(*map(_regrets, rows), strict=True))
+            )
     if options.json is not None:
         kept = {name: [[dataclasses.astuple(one) for one in trainings] for _, trainings in runs] for name, runs in made.items()}
         write_atomically(options.json, json.dumps(kept) + "\n")

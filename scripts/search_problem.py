@@ -86,7 +86,7 @@ class Problem:
         return list(trainings[: int(np.searchsorted(ends, evaluations * self.epochs, "right"))])
 
     def selected(self, trainings: Sequence[Training], marks: Sequence[int]) -> list[int]:
-        """The row of the best validation accuracy among the whole trainings within the compute of so many, the earliest of equals."""
+        """The row of the best validation accuracy among the whole trainings within the compute of so many, of equals the first."""
         rows = []
         for mark in marks:
             whole = self._whole(self.within(trainings, mark))

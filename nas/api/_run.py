@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A trained candidate: its ``accuracy`` (0..1, by the run's metric) on the validation data after a short training, None where
-    that failed with ``error``; what was predicted of it: ``ram`` and ``flash`` in bytes, ``latency_ms`` in milliseconds, ``macs``.
+    """A trained candidate: its ``accuracy`` (0..1, by the run's metric) on the validation data after a short training, or after the
+    epochs in ``stopped`` where that was stopped early, None where it failed with ``error``; what was predicted of it: ``ram`` and
+    ``flash`` in bytes, ``latency_ms`` in milliseconds, ``macs``.
 
     ``source`` names it for :func:`nas.export` and :func:`nas.predict`, which also take the trial itself. ``network`` is the
     architecture on one line, ``params`` are its choices.
@@ -35,6 +36,7 @@ class Trial:
     network: str
     source: str
     error: str | None = None
+    stopped: int | None = None
     params: Mapping[str, int | str] = field(default_factory=dict, repr=False)
 
 
@@ -142,12 +144,14 @@ class Run:
 
         :raises UserError: as :attr:`trials`.
         """
+        from optuna.trial import TrialState
+
         from nas.study.front import pareto_front
         from nas.study.objectives import COSTS
         from nas.study.settings import read_run_settings
 
         costs = read_run_settings(self._directory).costs or COSTS
-        completed = [(trial, figures) for trial, figures in self._on_board() if trial.value is not None]
+        completed = [(trial, figures) for trial, figures in self._on_board() if trial.state == TrialState.COMPLETE]
         return tuple(self._trial(trial, figures) for trial, figures in pareto_front(completed, costs))
 
     @property
@@ -202,13 +206,22 @@ class Run:
         return [(trial, figures) for trial, figures in found if figures is not None and "latency_ms" in figures]
 
     def _trial(self, trial: FrozenTrial, figures: Mapping[str, Any]) -> Trial:
+        from optuna.trial import TrialState
+
         from nas.report.evidence import network_text
 
         about = trial.user_attrs
         costs = {key: figures[key] for key in ("ram", "flash", "latency_ms", "macs")}
         network, source = network_text(about["network"]), f"{self.path}:{trial.number}"
         return Trial(
-            trial.number, trial.value, **costs, network=network, source=source, error=about.get("error"), params=trial.params
+            trial.number,
+            trial.value,
+            **costs,
+            network=network,
+            source=source,
+            error=about.get("error"),
+            stopped=trial.last_step if trial.state == TrialState.PRUNED else None,
+            params=trial.params,
         )
 
 

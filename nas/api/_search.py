@@ -37,6 +37,7 @@ def search(
     time: Duration | None = None,
     seed: int | None = None,
     sampler: str | None = None,
+    pruner: str | None = None,
     metric: Metric | None = None,
     objective: str | None = None,
     confidence: float | None = None,
@@ -78,6 +79,7 @@ def search(
     :param seed: 0 by default.
     :param sampler: how networks are proposed: ``"evolution"`` (default), ``"predictor"``, ``"random"``, ``"tpe"``, ``"nsgaii"`` or
         ``"gp"``.
+    :param pruner: which trials are stopped early: ``"median"`` (default), ``"halving"`` or ``"none"``.
     :param metric: what networks are judged by; by default what suits the data.
     :param objective: what is wanted, like ``"accuracy,latency"``: the metric and any of ``ram``, ``flash``, ``latency``, ``macs``.
         Finalists are then spread over the front, and the winner is the cheapest that is as accurate as the best up to a standard
@@ -119,6 +121,7 @@ def search(
         "time": time,
         "seed": seed,
         "sampler": sampler,
+        "pruner": pruner,
         "metric": metric,
         "objective": objective,
         "confidence": confidence,

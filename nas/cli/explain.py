@@ -37,9 +37,11 @@ def command(
     from nas.study.board_report import pick_board
     from nas.study.explanation_text import explanation_text
     from nas.study.settings import read_run_settings
+    from nas.study.stopping import early_stops
     from nas.study.study_source import rejections
     from nas.study.trial_explanation import explain_trial
     from nas.study.trials import read_study
+    from nas.summary import saved_text
 
     found = find_source(source)
     if found.run is None:
@@ -48,15 +50,19 @@ def command(
     settings = read_run_settings(found.run)
     one = board is not None or len(settings.boards) == 1
     explained = explain_trial(found.run, found.number, given, pick_board(found.run, settings, board) if one else None)
-    counts = rejections(read_study(found.run))
+    study = read_study(found.run)
+    counts, stops = rejections(study), early_stops(study.get_trials(deepcopy=False), settings.screening.epochs)
     rejected = counts.pop("candidates", 0)
     if as_json:
         by = {"candidates": rejected, "by_limit": dict(sorted(counts.items()))}
         objects = [{"trial": name, **explanation.to_json()} for name, explanation in explained]
         content = objects[0] if one else {"boards": {about["board"]: about for about in objects}}
-        click.echo(json.dumps({**content, "rejected": by}, indent=2))
+        click.echo(json.dumps({**content, "rejected": by, "early_stops": stops.to_json()}, indent=2))
     else:
         click.echo("\n\n".join(explanation_text(explanation, name) for name, explanation in explained))
         by_limit = ", ".join(f"{limit} {count:,}" for limit, count in counts.most_common())
         click.echo(f"\nthe search rejected {rejected:,} candidates before training{f': {by_limit}' if by_limit else ''}")
+        if stops.stopped:
+            saved = saved_text(stops.to_json())
+            click.echo(f"it stopped {stops.stopped} of {stops.trials} trials early, which {saved}")
     return 0 if all(explanation.fits for _, explanation in explained) else 1

@@ -21,7 +21,7 @@ from nas.cli.options import (
 )
 from nas.metrics import METRICS
 from nas.study.options import DEFAULTS, RANGES, TRIALS
-from nas.study.strategy import SAMPLERS
+from nas.study.strategy import PRUNERS, SAMPLERS
 
 if TYPE_CHECKING:
     from nas.progress import Verbosity
@@ -81,6 +81,13 @@ Examples:
     default=DEFAULTS["sampler"],
     show_default=True,
     help="How networks are proposed: " + ", ".join(f"{name} ({what})" for name, what in SAMPLERS.items()) + ".",
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(list(PRUNERS)),
+    default=DEFAULTS["pruner"],
+    show_default=True,
+    help="Which trials are stopped early: " + ", ".join(f"{name} ({what})" for name, what in PRUNERS.items()) + ".",
 )
 @click.option(
     "--confidence",

@@ -1,11 +1,12 @@
 """What all our pruners share: thresholds that are known before a trial begins.
 
-Trial *k* is compared with trials up to ``k - lag``, as samplers see them (:mod:`nas.samplers`). So what it must reach at each rung is
-known when it begins, whatever the others under way come to, and a worker can stop its training without asking anybody.
+Trial *k* is compared with trials up to ``k - lag``, as samplers see them (:mod:`nas.samplers`). So what it must reach at each rung
+is known when it begins, whatever the others under way come to, and a worker can stop its training without asking anybody.
 """
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ class RungPruner(BasePruner):
     def __init__(
         self, rungs: Sequence[int], *, lag: int = 1, contests: Sequence[Contest] = (everybody,), startup: int = STARTUP
     ) -> None:
-        if not all(1 <= a < b for a, b in zip(rungs, [*rungs[1:], float("inf")], strict=True)):
+        if not all(1 <= a < b for a, b in zip(rungs, [*rungs[1:], math.inf], strict=True)):
             raise ValueError("rungs must be rising numbers from 1")
         if lag < 1 or startup < 1 or not contests:
             raise ValueError("lag and startup must be at least 1, and there must be a contest")
@@ -74,7 +75,7 @@ class RungPruner(BasePruner):
                 continue
             rivals = [other for other in earlier if _costs_no_more(contest(other), costs)]
             for rung, bounds in found.items():
-                values = [other.intermediate_values[rung] for other in rivals if rung in other.intermediate_values]
+                values = [value for other in rivals if not math.isnan(value := other.intermediate_values.get(rung, math.nan))]
                 place = self.place(len(rivals), len(values)) if len(rivals) >= self.startup else 0
                 bounds.append(sorted(values, reverse=better is max)[place - 1] if 1 <= place <= len(values) else None)
         least = min if better is max else max

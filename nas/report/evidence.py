@@ -134,6 +134,13 @@ class Evidence:
         """Completed trials of the search, whether they fit on the board or another."""
         return len(_completed(self.studies[SEARCH])) if SEARCH in self.studies else 0
 
+    @cached_property
+    def stopped(self) -> int:
+        """Trials of the search that were stopped early."""
+        from optuna.trial import TrialState
+
+        return len(self.studies[SEARCH].get_trials(deepcopy=False, states=(TrialState.PRUNED,))) if SEARCH in self.studies else 0
+
     def of_study(self, name: str) -> tuple[TrialRecord, ...]:
         """The completed trials of one study."""
         return tuple(trial for trial in self.trials if trial.study == name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nas.markup import Markup, element, table
 from nas.report.axes import (
@@ -25,6 +26,7 @@ from nas.report.axes import (
 from nas.report.evidence import SEARCH, Evidence, TrialRecord
 from nas.report.marks import legend, mark
 from nas.report.sections import Section, absent, join, more, paragraph
+from nas.summary import stopped_text
 from nas.units import format_duration
 
 
@@ -75,17 +77,26 @@ def _chart(evidence: Evidence) -> Markup:
     return drawing(label, list(vertical(rows, percent)), list(axis), below(low), parts, class_="marks")
 
 
-def _study(name: str, study: dict[str, object]) -> str:
+def _study(name: str, study: Mapping[str, Any]) -> str:
     rejected = study["rejected"]
-    assert isinstance(rejected, dict)
     reasons = ", ".join(f"{limit} {count:,}" for limit, count in rejected["by_limit"].items())
     failed = f", {study['failed']} failed" if study["failed"] else ""
     seconds = study["training_seconds"]
-    assert isinstance(seconds, (int, float))
     return (
-        f"{name} ({study['sampler']}): {study['completed']} trials{failed}, {format_duration(seconds)} of training; "
+        f"{name} ({study['sampler']}): {study['completed']} trials{failed}{stopped_text(study)}; "
+        f"{format_duration(seconds)} of training; "
         f"{rejected['candidates']:,} candidates were rejected before training{f' ({reasons})' if reasons else ''}."
+        f"{_rungs(study)}"
     )
+
+
+def _rungs(study: Mapping[str, Any]) -> str:
+    """How well shorter trainings rank the networks that were trained to the end."""
+    found = study.get("early_stops", {}).get("rank_correlation")  # which earlier versions did not have
+    if not found:
+        return ""
+    told = ", ".join(f"{value:.2f} after {rung}" for rung, value in found.items())
+    return f" Rank correlation of validation with that of the whole training, by epochs: {told}."
 
 
 def _table(evidence: Evidence) -> Markup:

@@ -14,8 +14,9 @@ def overview_section(boards: Sequence[Evidence]) -> Section:
     """A row for each board; the same network may have won on several."""
     rows = [_row(evidence) for evidence in boards]
     head = ("", "core", "trials that fit", "winner", "test, int8", "RAM", "flash", "latency")
+    trials = boards[0].tried + boards[0].stopped
     told = paragraph(
-        f"The search made {boards[0].tried} trials. Each fits on one of the boards at least and was trained once; every board has "
+        f"The search made {trials} trials. Each fits on one of the boards at least and was trained once; every board has "
         "its own front, finalists and winner."
     )
     ended = any(evidence.report or evidence.no_winner for evidence in boards)

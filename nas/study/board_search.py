@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nas.progress import Progress
@@ -165,7 +165,10 @@ def _largest(
     settings: SearchSettings, preparation: Preparation, fits: Feasibility, search: StudySource, finalists: Sequence[Candidate]
 ) -> list[Candidate]:
     """The largest networks that fit, each to be trained for no more than all of the search and its ``finalists`` are."""
-    spent = sum(training_cost(trial.user_attrs["macs"], settings.screening) for trial in search.completed())
+    spent = 0
+    for trial in [*search.completed(), *search.stopped()]:
+        trained = replace(settings.screening, epochs=trial.last_step or settings.screening.epochs)
+        spent += training_cost(trial.user_attrs["macs"], trained)
     for candidate in finalists:
         spent += finishing_cost(preparation.macs(candidate.architecture), settings.finishing, settings.quantization)
     candidates = []

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from codegen.errors import UserError
 from nas.executor import Executor
@@ -26,7 +27,7 @@ from nas.study.outcome import Outcome, conclude
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
 from nas.study.several_boards import SeveralBoards
-from nas.study.strategy import make_sampler
+from nas.study.strategy import make_pruner, make_sampler
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened, screen, training_seed
 from nas.study.teacher import find_lesson
@@ -55,12 +56,12 @@ def run_search(
         sources.append(_source(RANDOM, storage, settings, preparation, lambda: search.issued))
     data = (executor.share(preparation.train_set), executor.share(preparation.validation))
 
-    def start(architecture: Architecture) -> int:
-        seed = training_seed(settings.seed, architecture.id)
-        params = preparation.space.params(architecture)
-        return executor.submit(screen, preparation.space, params, *data, settings.screening, seed)
+    def start(request: Request) -> int:
+        seed = training_seed(settings.seed, request.architecture.id)
+        params = preparation.space.params(request.architecture)
+        return executor.submit(screen, preparation.space, params, *data, settings.screening, seed, request.thresholds)
 
-    finished = sum(len(source.completed()) for source in sources)
+    finished = sum(len(source.completed()) + len(source.stopped()) for source in sources)
     total = None if settings.trials == UNLIMITED else settings.trials * len(sources)
     progress.phase("trials", total, finished, settings.time)
     run_sources(executor, sources, start, _Trials(run, progress, len(sources), search), _known(run, search))
@@ -91,9 +92,15 @@ def _source(
     preparation: Preparation,
     wanted: Callable[[], int],
 ) -> StudySource:
-    sampler = make_sampler(settings.sampler if label == SEARCH else RANDOM, settings, preparation.boards)
-    study = optuna.create_study(storage=storage, sampler=sampler, study_name=label, direction="maximize", load_if_exists=True)
     boards = preparation.boards
+    study = optuna.create_study(
+        storage=storage,
+        sampler=make_sampler(settings.sampler if label == SEARCH else RANDOM, settings, boards),
+        pruner=make_pruner(settings, boards),
+        study_name=label,
+        direction="maximize",
+        load_if_exists=True,
+    )
     return StudySource(label, study, boards[0] if len(boards) == 1 else SeveralBoards(boards), wanted)
 
 
@@ -110,9 +117,15 @@ def _known(run: RunDirectory, search: StudySource) -> dict[str, Screened]:
     for trial in search.completed():
         path = run.trial_file(trial.number)
         if path.is_file() and trial.value is not None:
-            seconds = trial.user_attrs["seconds"]
-            known[trial.user_attrs["architecture"]] = Screened(trial.value, (), seconds, path.read_bytes())
+            known[trial.user_attrs["architecture"]] = _screened(trial, trial.value, path.read_bytes())
+    for trial in search.stopped():
+        known[trial.user_attrs["architecture"]] = _screened(trial, trial.intermediate_values[trial.last_step or 0], b"")
     return known
+
+
+def _screened(trial: FrozenTrial, accuracy: float, checkpoint: bytes) -> Screened:
+    curve = tuple(trial.intermediate_values[epoch] for epoch in sorted(trial.intermediate_values))
+    return Screened(accuracy, curve, trial.user_attrs["seconds"], checkpoint, stopped=trial.state == TrialState.PRUNED)
 
 
 class _Trials:
@@ -128,15 +141,17 @@ class _Trials:
         self._progress.detail(f"{source.label} {request.number} begins: {network_text(request.architecture)}")
 
     def completed(self, source: StudySource, request: Request, result: Screened) -> None:
-        if source is self._search:
+        if source is self._search and not result.stopped:
             write_atomically(self._run.trial_file(request.number), result.checkpoint)
-        self._progress.trial(self._line(source, request, result.accuracy))
+        self._progress.trial(self._line(source, request, result.accuracy, stopped=len(result.curve) if result.stopped else None))
 
     def failed(self, source: StudySource, request: Request, reason: str) -> None:
         self._progress.trial(self._line(source, request, None, reason))
 
     @staticmethod
-    def _line(source: StudySource, request: Request, accuracy: float | None, error: str = "") -> TrialLine:
+    def _line(
+        source: StudySource, request: Request, accuracy: float | None, error: str = "", stopped: int | None = None
+    ) -> TrialLine:
         prediction = source.predict(request.architecture)
         return TrialLine(
             study=source.label,
@@ -147,6 +162,7 @@ class _Trials:
             latency_ms=prediction.latency_ms.value,
             network=network_text(request.architecture),
             error=error,
+            stopped=stopped,
             boards=source.boards(request.architecture),
         )
 

@@ -83,16 +83,21 @@ def ranked(source: StudySource, board: str, costs: Sequence[Cost], most: int) ->
     that are to be small the first ``most`` are the most promising one and those that tell most of the front (:func:`spread`).
 
     The accuracy of one short training is mostly luck, which a finalist, trained anew, does not keep. A predictor of all results
-    tells what its parameters and costs are worth (``docs/search.md``).
+    tells what its parameters and costs are worth (``docs/search.md``); those that were stopped early tell it something, and are
+    none of the candidates.
     """
-    from nas.samplers import Features, Predictor, Result
+    from nas.samplers import Features, Predictor, Result, values_of
 
-    trials = source.completed()
+    trials, ended = source.completed(), source.study.get_trials(deepcopy=False)
+    if not trials:
+        return []
+    results = [
+        Result(trial.number, source.space.from_params(trial.params), value)
+        for trial, value in zip(ended, values_of(ended), strict=True)
+        if value is not None
+    ]
     architectures = [source.space.from_params(trial.params) for trial in trials]
     values = [trial.value or 0.0 for trial in trials]
-    results = [Result(t.number, a, value) for t, a, value in zip(trials, architectures, values, strict=True)]
-    if not results:
-        return []
     worth, _ = Predictor(Features(source.space, source.costs), results).predict(architectures)
     fitting = {at: figures for at, trial in enumerate(trials) if (figures := figures_on(trial, board)) is not None}
     order = sorted(fitting, key=lambda at: (-worth[at], fitting[at]["latency_ms"], trials[at].number))

@@ -8,7 +8,6 @@ from typing import Protocol
 from nas.executor import Executor
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened
-from search_spaces import Architecture
 
 
 class Listener(Protocol):
@@ -18,7 +17,7 @@ class Listener(Protocol):
         """A trial was made and its training begins, or waits for one that is under way."""
 
     def completed(self, source: StudySource, request: Request, result: Screened) -> None:
-        """A trial has its result, which the study is told of next."""
+        """A trial has its result, or was stopped; the study is told of it next."""
 
     def failed(self, source: StudySource, request: Request, reason: str) -> None:
         """A trial came to nothing."""
@@ -27,23 +26,32 @@ class Listener(Protocol):
 def run_sources(
     executor: Executor,
     sources: Sequence[StudySource],
-    start: Callable[[Architecture], int],
+    start: Callable[[Request], int],
     listener: Listener,
     known: dict[str, Screened],
 ) -> None:
     """Run until every source has ended. Earlier sources go first; a later one gets the workers that they cannot use now.
 
-    ``start`` submits the training of an architecture and returns its ticket; ``known`` holds results by architecture id, so that
-    an architecture that two sources ask for is trained once. It is filled in.
+    ``start`` submits the training that is asked for and returns its ticket; ``known`` holds results by architecture id, so that
+    an architecture that two sources ask for is trained once, or once more where it was stopped by thresholds that the second one
+    does not have. It is filled in. What a trial comes to depends on its architecture and its thresholds alone.
     """
     waiting: dict[str, list[tuple[StudySource, Request]]] = {}
     tickets: dict[int, str] = {}
 
-    def tell(architecture: str) -> None:
+    def settle(architecture: str) -> None:
+        """Tell those that wait for the architecture what is known; for those that this does not help a training begins."""
+        undecided = []
         for source, request in waiting.pop(architecture):
-            result = known[architecture]
+            result = known[architecture].under(request.thresholds) if architecture in known else None
+            if result is None:
+                undecided.append((source, request))
+                continue
             listener.completed(source, request, result)
-            source.complete(request.number, result.accuracy, result.seconds)
+            source.complete(request.number, result)
+        if undecided:
+            waiting[architecture] = undecided
+            tickets[start(undecided[0][1])] = architecture
 
     def next_request() -> tuple[StudySource, Request] | None:
         for source in sources:
@@ -59,10 +67,8 @@ def run_sources(
             listener.asked(source, request)
             under_way = architecture in waiting
             waiting.setdefault(architecture, []).append(found)
-            if architecture in known:
-                tell(architecture)
-            elif not under_way:
-                tickets[start(request.architecture)] = architecture
+            if not under_way:
+                settle(architecture)
         if not tickets:
             assert all(source.ended for source in sources)
             return
@@ -70,7 +76,7 @@ def run_sources(
         architecture = tickets.pop(outcome.ticket)
         if outcome.error is None:
             known[architecture] = outcome.value
-            tell(architecture)
+            settle(architecture)
         else:
             for source, request in waiting.pop(architecture):
                 listener.failed(source, request, outcome.error)

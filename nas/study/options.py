@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, Any] = {
     "data": "digits",
     "board": "nucleo-l4r5zi",
     "sampler": "evolution",
+    "pruner": "median",
     "confidence": 0.95,
     "seed": 0,
     "optimize": "balanced",
@@ -77,6 +78,7 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         trials=options["trials"] or (TRIALS if options["time"] is None else UNLIMITED),
         time=options["time"],
         sampler=options["sampler"],
+        pruner=options["pruner"],
         confidence=options["confidence"],
         workers=options["workers"] or _all_cores(options["ray_address"]),
         ray_address=options["ray_address"],
@@ -121,12 +123,13 @@ def check_choices(options: Mapping[str, Any]) -> None:
     """
     from codegen.optimize import OPTIMIZE
     from nas.metrics import METRICS
-    from nas.study.strategy import SAMPLERS
+    from nas.study.strategy import PRUNERS, SAMPLERS
 
     if not isinstance(options.get("objective"), str | None):
         raise UserError(f"--objective {options['objective']!r}: give a text with commas, like accuracy,latency")
 
-    for name, words in (("sampler", tuple(SAMPLERS)), ("optimize", OPTIMIZE), ("metric", METRICS)):
+    words_of = {"sampler": tuple(SAMPLERS), "pruner": tuple(PRUNERS), "optimize": OPTIMIZE, "metric": METRICS}
+    for name, words in words_of.items():
         if options.get(name) is not None and options[name] not in words:
             raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")
     for name in ("baselines", "distill"):

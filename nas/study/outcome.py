@@ -26,6 +26,7 @@ from nas.study.finalists import Finalist, built_figures, c_name
 from nas.study.hand_designed import design_json
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings, versions
+from nas.study.stopping import early_stops
 from nas.study.study_source import StudySource
 from nas.study.tasks import Tested, graph_from_bytes, test
 from nas.study.teacher import read_teacher
@@ -98,7 +99,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     content = {
         "data": _data(outcome, len(test_set)),
         "objectives": [metric, *outcome.settings.costs],
-        "studies": {source.label: _study(source) for source in outcome.sources},
+        "studies": {source.label: _study(source, outcome.settings) for source in outcome.sources},
         "teacher": read_teacher(outcome.run),
         **(several if len(outcome.preparation.boards) > 1 else next(iter(boards.values()))),
         "test_uses": uses.entries,
@@ -342,16 +343,17 @@ def _data(outcome: Outcome, examples: int) -> dict[str, Any]:
     return about
 
 
-def _study(source: StudySource) -> dict[str, Any]:
+def _study(source: StudySource, settings: SearchSettings) -> dict[str, Any]:
     trials = source.study.get_trials(deepcopy=False)
-    completed = source.completed()
+    completed, stopped = source.completed(), source.stopped()
     rejections = source.rejections()
     return {
         "sampler": source.sampler,
         "trials": len(trials),
         "completed": len(completed),
-        "failed": len(trials) - len(completed),
+        "failed": len(trials) - len(completed) - len(stopped),
+        "early_stops": early_stops(trials, settings.screening.epochs).to_json(),
         "best_accuracy": max(trial.value or 0.0 for trial in completed) if completed else None,
-        "training_seconds": round(sum(trial.user_attrs.get("seconds", 0.0) for trial in completed), 1),
+        "training_seconds": round(sum(trial.user_attrs.get("seconds", 0.0) for trial in [*completed, *stopped]), 1),
         "rejected": {"candidates": rejections.pop("candidates", 0), "by_limit": dict(sorted(rejections.items()))},
     }

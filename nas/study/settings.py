@@ -42,6 +42,7 @@ OPTIONS = (
     "trials",
     "time",
     "sampler",
+    "pruner",
     "confidence",
     "workers",
     "ray_address",
@@ -55,7 +56,7 @@ OPTIONS = (
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
 TRAINING = ("screening", "finishing", "quantization", "distillation")
 """Tables that say how networks are trained."""
-WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "ray_address", "optimize", "model")
+WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "pruner", "ray_address", "optimize", "model")
 """Those that are texts; ``board`` may be a list of them, too."""
 
 
@@ -82,6 +83,7 @@ class SearchSettings:
     trials: int
     time: float | None
     sampler: str
+    pruner: str
     confidence: float
     workers: int
     ray_address: str | None
@@ -271,6 +273,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             trials=int(options["trials"]),
             time=None if "time" not in options else parse_duration(options["time"]),
             sampler=str(options["sampler"]),
+            pruner=str(options.get("pruner", "none")),  # which versions had that did not write it
             confidence=float(options["confidence"]),
             workers=int(options["workers"]),
             ray_address=options.get("ray_address"),

@@ -1,4 +1,4 @@
-"""Samplers by the names that ``--sampler`` takes."""
+"""Samplers and pruners by the names that ``--sampler`` and ``--pruner`` take."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import UserError
 
 if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.trial import FrozenTrial
+
+    from nas.pruners import Contest
     from nas.samplers import FeasibleSampler, ProposingSampler
     from nas.study.feasibility import Feasibility
     from nas.study.settings import SearchSettings
@@ -21,6 +25,12 @@ SAMPLERS = {
     "gp": "Optuna's Gaussian process",
 }
 """What each of them is."""
+PRUNERS = {
+    "none": "no trial",
+    "halving": "those not among the better half of the trials at a rung",
+    "median": "those below the median of all trials at a rung",
+}
+"""Which trials each of them stops."""
 
 
 def make_sampler(name: str, settings: SearchSettings, boards: Sequence[Feasibility]) -> ProposingSampler:
@@ -57,3 +67,37 @@ def _for_board(name: str, settings: SearchSettings, feasibility: Feasibility) ->
         case "gp":
             return samplers.GPFeasibleSampler(space, feasibility, **common)
     raise UserError(f"sampler {name!r} is unknown; choose one of {', '.join(SAMPLERS)}")
+
+
+def make_pruner(settings: SearchSettings, boards: Sequence[Feasibility]) -> BasePruner:
+    """What stops hopeless trials in a search with these settings: a trial competes on each board on which it fits, and where costs
+    are objectives with those that cost no more there.
+
+    :raises UserError: if there is none of the name in the settings.
+    """
+    from optuna.pruners import NopPruner
+
+    from nas import pruners
+    from nas.rungs import rungs_of
+
+    contests = [_contest(feasibility.board.name, settings) for feasibility in boards]
+    common: Any = {"rungs": rungs_of(settings.screening.epochs), "lag": settings.workers, "contests": contests}
+    match settings.pruner:
+        case "none":
+            return NopPruner()
+        case "halving":
+            return pruners.HalvingPruner(**common)
+        case "median":
+            return pruners.MedianPruner(**common)
+    raise UserError(f"pruner {settings.pruner!r} is unknown; choose one of {', '.join(PRUNERS)}")
+
+
+def _contest(board: str, settings: SearchSettings) -> Contest:
+    from nas.study.objectives import cost_values
+    from nas.study.several_boards import figures_on
+
+    def costs(trial: FrozenTrial) -> tuple[float, ...] | None:
+        figures = figures_on(trial, board)
+        return None if figures is None else cost_values(figures, settings.costs)
+
+    return costs

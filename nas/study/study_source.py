@@ -10,9 +10,12 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cost_models.prediction import Prediction
+from nas.pruners import RungPruner
+from nas.rungs import Thresholds
 from nas.samplers import NoFeasibleArchitectureError, ProposingSampler, suggest_architecture
 from nas.study.feasibility import Feasibility
 from nas.study.several_boards import SeveralBoards
+from nas.study.tasks import Screened
 from search_spaces import Architecture, SearchSpace
 
 
@@ -22,6 +25,8 @@ class Request:
 
     number: int
     architecture: Architecture
+    thresholds: Thresholds
+    """What the training must have reached after some epochs to go on."""
 
 
 class StudySource:
@@ -104,7 +109,7 @@ class StudySource:
         self._under_way[trial.number] = trial
         architecture = suggest_architecture(trial, self._feasibility.space)
         proposal = self._sampler.propose(self.study, trial.number)
-        written = self.study.get_trials(deepcopy=False)[trial.number].constraints
+        written = self._trial(trial.number).constraints
         for limit, margin in self._feasibility.margins(architecture).items():
             if limit not in written:
                 trial.set_constraint(limit, margin)
@@ -116,11 +121,26 @@ class StudySource:
         }
         for key, value in attributes.items():
             trial.set_user_attr(key, value)
-        return Request(trial.number, architecture)
+        return Request(trial.number, architecture, self._thresholds(trial.number))
 
-    def complete(self, number: int, accuracy: float, seconds: float) -> None:
-        """Trial ``number`` reached ``accuracy`` after ``seconds`` of training."""
-        self._end(number, "seconds", round(seconds, 3)).tell(number, accuracy)
+    def _thresholds(self, number: int) -> Thresholds:
+        pruner = self.study.pruner
+        return pruner.thresholds(self.study, self._trial(number)) if isinstance(pruner, RungPruner) else {}
+
+    def _trial(self, number: int) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[number]
+
+    def complete(self, number: int, result: Screened) -> None:
+        """What the training of trial ``number`` came to; one that was stopped is pruned."""
+        reported = self._trial(number).intermediate_values  # by a driver that was killed here
+        for epoch, accuracy in enumerate(result.curve, start=1):
+            if epoch not in reported:
+                self._under_way[number].report(accuracy, epoch)
+        study = self._end(number, "seconds", round(result.seconds, 3))
+        if result.stopped:
+            study.tell(number, state=TrialState.PRUNED)
+        else:
+            study.tell(number, result.accuracy)
 
     def fail(self, number: int, reason: str) -> None:
         """Trial ``number`` came to nothing."""
@@ -131,8 +151,12 @@ class StudySource:
         return self.study
 
     def completed(self) -> list[FrozenTrial]:
-        """The trials that have a result, by number."""
+        """The trials that were trained to the end, by number."""
         return self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+    def stopped(self) -> list[FrozenTrial]:
+        """The trials whose training was stopped early, by number."""
+        return self.study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
 
     def rejections(self) -> Counter[str]:
         """Candidates rejected before training, in all (``candidates``) and by limit."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from nas.datasets import Dataset
 from nas.executor import one_line
+from nas.rungs import Thresholds, misses
 from search_spaces import SearchSpace
 
 if TYPE_CHECKING:
@@ -37,25 +38,43 @@ def training_seed(seed: int, architecture: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A trial's result. ``checkpoint`` is a safetensors file with the weights; ``curve`` the validation accuracy by epoch."""
+    """A trial's result: the validation ``accuracy`` at the end, ``curve`` after each epoch (empty in runs of versions that did not
+    keep it). ``checkpoint`` is a safetensors file with the weights, empty where the training was ``stopped`` before its end."""
 
     accuracy: float
     curve: tuple[float, ...]
     seconds: float
     checkpoint: bytes
+    stopped: bool = False
+
+    def under(self, thresholds: Thresholds) -> Screened | None:
+        """What the training would have come to under these thresholds; None where it was stopped before that can be told."""
+        for epoch, accuracy in enumerate(self.curve, start=1):
+            if misses(thresholds, epoch, accuracy):
+                seconds = self.seconds * epoch / len(self.curve)
+                return Screened(accuracy, self.curve[:epoch], seconds, b"", stopped=True)
+        return None if self.stopped else self
 
 
 def screen(
-    space: SearchSpace, params: Mapping[str, Any], train_set: Dataset, validation: Dataset, recipe: Recipe, seed: int
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    train_set: Dataset,
+    validation: Dataset,
+    recipe: Recipe,
+    seed: int,
+    thresholds: Thresholds,
 ) -> Screened:
-    """Train one architecture as trials are trained."""
+    """Train one architecture as trials are trained, to the end or to the rung where it misses its threshold."""
     from nas.spectrograms import network_data
     from nas.training import train
 
     data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
     module = _fresh(space, params, seed)
-    result = train(module, data.train_set, data.validation, recipe, seed)
+    result = train(module, data.train_set, data.validation, recipe, seed, thresholds=thresholds)
     assert result.accuracy is not None
+    if len(result.curve) < recipe.epochs:
+        return Screened(result.accuracy, result.curve, result.seconds, b"", stopped=True)
     about = {"params": dict(params), "accuracy": result.accuracy, "seed": seed}
     return Screened(result.accuracy, result.curve, result.seconds, checkpoint(module, about))
 

@@ -56,9 +56,12 @@ def read_trial(run: RunDirectory, number: int) -> FrozenTrial:
     trials = read_study(run).trials
     if number >= len(trials):
         raise UserError(f"{run.path}:{number}: no such trial; the search made {len(trials)}, numbered from 0")
-    if trials[number].state != TrialState.COMPLETE:
-        raise UserError(f"{run.path}:{number}: this trial has no result ({trials[number].state.name.lower()}); choose another one")
-    return trials[number]
+    trial = trials[number]
+    if trial.state == TrialState.PRUNED:
+        raise UserError(f"{run.path}:{number}: this trial was stopped after {trial.last_step} epochs; choose another one")
+    if trial.state != TrialState.COMPLETE:
+        raise UserError(f"{run.path}:{number}: this trial has no result ({trial.state.name.lower()}); choose another one")
+    return trial
 
 
 def best_trial(run: RunDirectory, board: str) -> FrozenTrial:

@@ -21,6 +21,7 @@ from nas.run_directory import RunDirectory
 from nas.samplers import EvolutionSampler, RandomFeasibleSampler
 from nas.study.feasibility import Feasibility
 from nas.study.study_source import StudySource
+from nas.study.tasks import Screened
 from nas.study.trials import open_storage
 from search_spaces import ImageSpace
 
@@ -60,7 +61,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = StudySource(label, study, feasibility, lambda: 12)
         while (request := source.next()) is not None:
             macs = feasibility.predict(request.architecture).macs
-            source.complete(request.number, macs / (macs + 5_000), 1.0)
+            source.complete(request.number, Screened(macs / (macs + 5_000), (), 1.0, b""))
     return run.path
 
 

@@ -14,6 +14,7 @@ from nas.samplers import RandomFeasibleSampler
 from nas.study.feasibility import Feasibility
 from nas.study.finalists import ranked
 from nas.study.study_source import StudySource
+from nas.study.tasks import Screened
 from search_spaces import ImageSpace
 
 SPACE = ImageSpace((8, 8, 1), 10)
@@ -34,6 +35,10 @@ def source_of(feasibility: Feasibility, seed: int) -> StudySource:
     return StudySource("search", study, feasibility, lambda: 100)
 
 
+def complete(source: StudySource, number: int, accuracy: float) -> None:
+    source.complete(number, Screened(accuracy, (), 1.0, b""))
+
+
 def test_finalists_are_not_those_that_were_lucky(feasibility: Feasibility) -> None:
     """Worth grows with the multiply-accumulates; what one training shows of it is mostly luck."""
     rng = np.random.default_rng(0)
@@ -45,7 +50,7 @@ def test_finalists_are_not_those_that_were_lucky(feasibility: Feasibility) -> No
             request = source.next()
             assert request is not None
             worth[request.number] = 0.1 * math.log(feasibility.predict(request.architecture).macs) / math.log(1e6)
-            source.complete(request.number, 0.8 + worth[request.number] + LUCK * rng.standard_normal(), 1.0)
+            complete(source, request.number, 0.8 + worth[request.number] + LUCK * rng.standard_normal())
         order = ranked(source, BOARD, (), 3)
         assert sorted(candidate.number or 0 for candidate in order) == list(range(40))
         assert all(candidate.screening == source.study.trials[candidate.number or 0].value for candidate in order)
@@ -61,7 +66,7 @@ def test_equals_are_ordered_by_latency(feasibility: Feasibility) -> None:
     for _ in range(8):
         request = source.next()
         assert request is not None
-        source.complete(request.number, 0.9, 1.0)
+        complete(source, request.number, 0.9)
     latencies = [feasibility.predict(candidate.architecture).latency_ms.value for candidate in ranked(source, BOARD, (), 3)]
     assert latencies == sorted(latencies)
 
@@ -71,5 +76,5 @@ def test_one_trial_is_enough_and_none_is_no_error(feasibility: Feasibility) -> N
     assert ranked(source, BOARD, (), 3) == []
     request = source.next()
     assert request is not None
-    source.complete(request.number, 0.7, 1.0)
+    complete(source, request.number, 0.7)
     assert [candidate.number for candidate in ranked(source, BOARD, (), 3)] == [0]

@@ -25,10 +25,11 @@ NETWORK = "conv-16-5-1 " + "inverted_residual-64-5-2-4 " * 6 + "flatten"
 
 def feed(progress: Progress) -> None:
     with progress:
-        progress.phase("trials", 4)
+        progress.phase("trials", 5)
         progress.trial(TrialLine("search", 0, 0.9, 2048, 9000, 1.25, NETWORK))
         progress.trial(TrialLine("search", 1, 0.95, 4096, 12000, 2.5, NETWORK))
         progress.trial(TrialLine("random", 0, 0.99, 4096, 12000, 2.5, NETWORK))
+        progress.trial(TrialLine("search", 3, 0.99, 1024, 8000, 0.5, NETWORK, stopped=2))
         progress.trial(TrialLine("search", 2, None, 1024, 8000, 0.5, NETWORK, error="its worker died 2 times"))
 
 
@@ -36,16 +37,18 @@ def test_plain_lines() -> None:
     stream = io.StringIO()
     feed(PlainProgress(stream))
     first, *lines = stream.getvalue().splitlines()
-    assert first == "trials: 4"
-    assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
+    assert first == "trials: 5"
+    assert [line.split()[0] for line in lines] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
     assert "trial 1" in lines[1]
     assert "95.00%" in lines[1]
     assert "best 95.00% (trial 1)" in lines[2]  # a baseline is not the search's best
     assert "random 0" in lines[2]
-    assert "failed" in lines[3]
-    assert "its worker died" in lines[3]
+    assert "99.00%" in lines[3]
+    assert "stopped after 2 epochs" in lines[3]
+    assert "failed" in lines[4]
+    assert "its worker died" in lines[4]
     assert "left" in lines[0]
-    assert "left" not in lines[3]
+    assert "left" not in lines[4]
     assert "\x1b" not in stream.getvalue()
 
 
@@ -75,7 +78,17 @@ def test_the_live_table_keeps_its_figures_on_a_narrow_terminal() -> None:
     console = Console(width=80, file=io.StringIO(), record=True)
     console.print(progress._render())
     text = console.export_text()
-    for words in ("90.00%", "4.0 KB", "11.7 KB", "2.500 ms", "random 0", "failed", "trials 4/4", "best 95.00% (trial 1)"):
+    for words in (
+        "90.00%",
+        "4.0 KB",
+        "11.7 KB",
+        "2.500 ms",
+        "random 0",
+        "failed",
+        "stopped after 2",
+        "trials 5/5",
+        "best 95.00% (trial 1)",
+    ):
         assert words in text
     assert all(len(line) <= 80 for line in text.splitlines())
 
@@ -107,7 +120,7 @@ def test_quiet_and_verbose(capsys: pytest.CaptureFixture[str]) -> None:
     quiet.message("the cost model is off")
     assert capsys.readouterr() == ("", "the cost model is off\n")
     feed(make_progress("verbose"))
-    assert capsys.readouterr().out.count(NETWORK) == 4
+    assert capsys.readouterr().out.count(NETWORK) == 5
     stream = io.StringIO()
     feed(make_progress(stream=stream))
     assert NETWORK not in stream.getvalue()

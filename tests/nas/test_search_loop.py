@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState
 
 from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
 from nas.executor import Outcome, SerialExecutor
+from nas.pruners import MedianPruner
 from nas.run_directory import RunDirectory
+from nas.rungs import Thresholds
 from nas.samplers import FeasibleSampler, PredictorSampler, ProposingSampler, RandomFeasibleSampler, TurnsSampler
 from nas.study.feasibility import Feasibility
 from nas.study.loop import run_sources
-from nas.study.several_boards import SeveralBoards
+from nas.study.several_boards import SeveralBoards, figures_on
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened
 from nas.study.trials import open_storage
@@ -32,10 +36,18 @@ TRIALS = 10
 WORKERS = 3
 
 
-def score(macs: int) -> Screened:
+RUNGS = (1, 2)
+
+
+def score(macs: int, thresholds: Thresholds) -> Screened:
+    """Four epochs, of which the first is worth least."""
     if macs % 7 == 0:
         raise ValueError("this one does not train")
-    return Screened(1 / (1 + math.exp(-macs / 50_000)), (), 1.0, b"")
+    end = 1 / (1 + math.exp(-macs / 50_000))
+    curve = (*(end - 0.3 / epoch + 0.02 * (macs % 5) for epoch in (1, 2, 3)), end)
+    result = Screened(end, curve, 1.0, b"weights").under(thresholds)
+    assert result is not None
+    return result
 
 
 class StoppedError(Exception):
@@ -43,12 +55,13 @@ class StoppedError(Exception):
 
 
 class ThreeAtOnce(SerialExecutor):
-    """Several under way, the newest ends first; can be stopped after some results as by a kill."""
+    """Several under way, the newest ends first, if ``in_order`` the oldest; can be stopped after some results as by a kill."""
 
-    def __init__(self, stop_after: int = 10**9) -> None:
+    def __init__(self, stop_after: int = 10**9, *, in_order: bool = False) -> None:
         super().__init__()
         self.submitted = 0
         self._left = stop_after
+        self._in_order = in_order
 
     @property
     def workers(self) -> int:
@@ -62,7 +75,7 @@ class ThreeAtOnce(SerialExecutor):
         if self._left == 0:
             raise StoppedError
         self._left -= 1
-        self._queue.rotate(1)
+        self._queue.rotate(0 if self._in_order else 1)
         return super().wait()
 
 
@@ -93,6 +106,11 @@ def boards(feasibility: Feasibility) -> SeveralBoards:
     return SeveralBoards([feasibility, Feasibility(SPACE, load_cost_model(board.core), board, tight, 0.95)])
 
 
+def on_board(board: str, trial: FrozenTrial) -> tuple[float, ...] | None:
+    """A contest of all that fit on the board."""
+    return None if figures_on(trial, board) is None else ()
+
+
 def go_on(run: RunDirectory, feasibility: Feasibility | SeveralBoards, executor: ThreeAtOnce) -> list[StudySource]:
     storage = open_storage(run)
     sources: list[StudySource] = []
@@ -106,12 +124,17 @@ def go_on(run: RunDirectory, feasibility: Feasibility | SeveralBoards, executor:
     def chance(fits: Feasibility) -> FeasibleSampler:
         return RandomFeasibleSampler(SPACE, fits, seed=4, lag=WORKERS)
 
+    boards = feasibility.boards if isinstance(feasibility, SeveralBoards) else (feasibility,)
+    contests = [partial(on_board, fits.board.name) for fits in boards]
+    pruner = MedianPruner(RUNGS, lag=WORKERS, contests=contests, startup=2)
     for label, sampler in (("search", turns(predictor)), ("random", turns(chance))):
-        study = optuna.create_study(storage=storage, sampler=sampler, study_name=label, direction="maximize", load_if_exists=True)
+        study = optuna.create_study(
+            storage=storage, sampler=sampler, pruner=pruner, study_name=label, direction="maximize", load_if_exists=True
+        )
         sources.append(StudySource(label, study, feasibility, lambda: TRIALS))
 
-    def start(architecture: Architecture) -> int:
-        return executor.submit(score, feasibility.predict(architecture).macs)
+    def start(request: Request) -> int:
+        return executor.submit(score, feasibility.predict(request.architecture).macs, request.thresholds)
 
     run_sources(executor, sources, start, Silent(), {})
     return sources
@@ -120,7 +143,10 @@ def go_on(run: RunDirectory, feasibility: Feasibility | SeveralBoards, executor:
 def content(sources: list[StudySource]) -> list[Any]:
     """All that matters of the trials: everything but the times of day."""
     return [
-        (source.label, trial.number, trial.state, trial.params, trial.value, trial.user_attrs, trial.constraints)
+        (
+            *(source.label, trial.number, trial.state, trial.params, trial.value),
+            *(trial.user_attrs, trial.constraints, trial.intermediate_values),
+        )
         for source in sources
         for trial in source.study.trials
     ]
@@ -143,8 +169,32 @@ def test_both_studies_are_complete_and_feasible(undisturbed: tuple[list[Any], by
     assert sum(trial[5]["rejected"]["candidates"] for trial in trials) > 0
     networks = {trial[5]["architecture"] for trial in trials}
     failed = {trial[5]["architecture"] for trial in trials if "error" in trial[5]}
-    assert len(networks) <= submitted <= len(networks) + len(failed)  # what both ask for is trained once
+    stopped = {trial[5]["architecture"] for trial in trials if trial[2] == TrialState.PRUNED}
+    # What both ask for is trained once, but for what failed, or was stopped for one of them.
+    assert len(networks) <= submitted <= len(networks) + len(failed | stopped)
     assert len(networks) < 2 * TRIALS
+
+
+def test_hopeless_trials_are_stopped(undisturbed: tuple[list[Any], bytes, int]) -> None:
+    """Both studies stop some; these say how far they came, and that is no higher than what the better ones had by then."""
+    trials, _, _ = undisturbed
+    for label in ("search", "random"):
+        of_study = [trial for trial in trials if trial[0] == label]
+        stopped = [trial for trial in of_study if trial[2] == TrialState.PRUNED]
+        completed = [trial for trial in of_study if trial[2] == TrialState.COMPLETE]
+        assert stopped
+        assert all(trial[1] >= 2 for trial in stopped)
+        for trial in stopped:
+            last = max(trial[7])
+            assert last in RUNGS
+            assert trial[4] == trial[7][last]  # what Optuna makes a pruned trial's value
+            assert any(other[7][last] > trial[7][last] for other in completed)
+        assert all(list(trial[7]) == [1, 2, 3, 4] and trial[7][4] == trial[4] for trial in completed)
+
+
+def test_the_order_in_which_workers_finish_makes_no_difference(tmp_path: Path, feasibility: Feasibility, undisturbed: Any) -> None:
+    run = RunDirectory.create(tmp_path / "run", "")
+    assert content(go_on(run, feasibility, ThreeAtOnce(in_order=True))) == undisturbed[0]
 
 
 @pytest.mark.parametrize("results", [0, 1, 5, 11])
@@ -162,7 +212,8 @@ def test_several_boards(tmp_path: Path, boards: SeveralBoards) -> None:
     run = RunDirectory.create(tmp_path / "run", "")
     undisturbed = content(go_on(run, boards, ThreeAtOnce()))
     assert len(undisturbed) == 2 * TRIALS
-    for _, number, _, params, _, attributes, constraints in undisturbed:
+    assert any(trial[2] == TrialState.PRUNED for trial in undisturbed)
+    for _, number, _, params, _, attributes, constraints, _ in undisturbed:
         architecture = SPACE.from_params(params)
         assert attributes[f"on {names[number % 2]}"]["fits"]
         assert list(constraints) == ["boards"]
@@ -171,7 +222,7 @@ def test_several_boards(tmp_path: Path, boards: SeveralBoards) -> None:
             about = attributes[f"on {fits.board.name}"]
             assert about["fits"] is not fits(architecture)
             assert about["ram"] == fits.predict(architecture).ram.total
-    assert 0 < sum(about[f"on {names[1]}"]["fits"] for *_, about, _ in undisturbed) < 2 * TRIALS
+    assert 0 < sum(about[f"on {names[1]}"]["fits"] for *_, about, _, _ in undisturbed) < 2 * TRIALS
     journal = run.journal.read_bytes()
     for part in (1, 3):
         again = RunDirectory.create(tmp_path / f"cut {part}", "")
@@ -220,7 +271,7 @@ def test_an_exhausted_space_ends_the_study(tmp_path: Path, feasibility: Feasibil
     study = optuna.create_study(sampler=RandomFeasibleSampler(SPACE, only, most_draws=2500), direction="maximize")
     source = StudySource("search", study, only, lambda: 5)
     executor = SerialExecutor()
-    run_sources(executor, [source], lambda architecture: executor.submit(score, 1), Silent(), {})
+    run_sources(executor, [source], lambda request: executor.submit(score, 1, request.thresholds), Silent(), {})
     assert [trial.value is not None for trial in study.trials] == [True]
     assert source.exhausted is not None
     assert "macs" in source.exhausted

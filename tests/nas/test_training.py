@@ -78,6 +78,9 @@ def test_every_epoch_is_reported_and_a_callback_can_stop(data: tuple[Dataset, Da
     assert tuple(accuracy for _, accuracy in reports) == result.curve
     assert len(result.losses) == 3
     assert 0 < result.losses[-1] < result.losses[0] < 3  # ln 10 = 2.3 is what guessing gives
+    for thresholds, epochs in (({1: 0.0, 2: 1.1}, 2), ({1: result.curve[0], 2: result.curve[1]}, 3), ({1: float("nan")}, 1)):
+        stopped = train(build_module(SPACE, small, 0), *data, SHORT, 0, thresholds=thresholds)
+        assert stopped.curve == result.curve[:epochs]
 
     class StopError(Exception):
         pass

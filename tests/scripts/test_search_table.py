@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_search import STRATEGIES
-from search_problem import LIMITS, Problem, problem_of, repeated, rung_correlations
+from search_problem import LIMITS, Problem, Training, problem_of, repeated, rung_correlations
 from search_table import COSTS, DEFAULT, SearchTable, architectures, closed_space
 
 from codegen.boards import load_board
@@ -94,11 +94,13 @@ def test_regret_is_of_the_network_that_validation_selects(problem: Problem) -> N
     toy = dataclasses.replace(
         problem,
         feasible=np.array([True, True, True, False]),
-        validation=np.array([0.5, 0.9, 0.7, 1.0]),
+        rungs=[2, 8],
+        curves=np.array([[0.4, 0.5], [0.5, 0.9], [0.6, 0.7], [0.7, 1.0]]),
         test=np.array([0.6, 0.7, 0.8, 0.9]),
     )
-    rows = toy.selected([0, 2, 1], [1, 2, 3, 4])
+    rows = toy.selected([Training(row, 8) for row in (0, 2, 1)], [1, 2, 3, 4])
     assert rows == [0, 2, 1, 1]
+    assert toy.selected([Training(0, 8), Training(1, 2), Training(2, 8)], [1, 2, 3]) == [0, 0, 2]
     assert toy.regret(rows) == pytest.approx([0.2, 0.0, 0.1, 0.1])
 
 
@@ -123,23 +125,37 @@ def test_a_predictor_selects_better_than_one_lucky_validation(problem: Problem) 
 
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if name not in ("gp", "halving")])
 def test_strategies_evaluate_feasible_networks_once(problem: Problem, name: str) -> None:
-    rows = STRATEGIES[name](problem, 0, 12)
-    assert len(set(rows)) == len(rows) == 12
+    trainings = STRATEGIES[name](problem, 0, 12)
+    rows = [training.row for training in trainings]
+    assert len(set(rows)) == len(rows) >= 12
+    assert (len(rows) == 12) is ("+" not in name)
     assert problem.feasible[rows].all()
-    assert STRATEGIES[name](problem, 0, 12) == rows
+    assert STRATEGIES[name](problem, 0, 12) == trainings
 
 
 def test_a_bracket_of_halving_costs_what_its_trainings_cost(problem: Problem) -> None:
     """Eight trainings of 2 epochs, four that go on to 4, two of them to 8: as many epochs as 4 whole trainings."""
-    rows = STRATEGIES["halving"](problem, 0, 12)
-    assert len(rows) == 12
-    for bracket in (rows[:4], rows[4:8], rows[8:]):
-        assert len(set(bracket)) == 2
-    assert len(set(rows)) == 6
+    trainings = STRATEGIES["halving"](problem, 0, 12)
+    assert [training.epochs for training in trainings] == 3 * [2, 2, 2, 2, 4, 4, 8, 8]
+    assert problem.within(trainings, 12) == trainings
+    assert [len(problem.within(trainings, n)) for n in (1, 3, 4)] == [4, 7, 8]
+    rows = [training.row for training in trainings]
+    assert len(set(rows)) == 24
     assert problem.feasible[rows].all()
-    drawn = [STRATEGIES["halving"](problem, seed, 40) for seed in range(10)]
-    after = problem.table.validation[:, problem.training_seed, 0]
-    assert np.mean(after[np.concatenate(drawn)]) > np.mean(after[problem.feasible])
+    drawn = [t.row for seed in range(10) for t in STRATEGIES["halving"](problem, seed, 40) if t.epochs == 8]
+    assert np.mean(problem.curves[drawn, 0]) > np.mean(problem.curves[problem.feasible, 0])
+
+
+def test_searches_that_stop_trials_try_more_networks_in_the_same_epochs(problem: Problem) -> None:
+    whole, median = (STRATEGIES[name](problem, 3, 20) for name in ("random", "random+median"))
+    assert [training.epochs for training in whole] == 20 * [8]
+    assert sum(training.epochs for training in median) <= 20 * 8 + 7
+    assert len(median) > 25
+    assert {training.epochs for training in median} == {2, 4, 8}
+    assert [training.row for training in median[:20]] == [training.row for training in whole]
+    for select in (problem.selected, problem.predicted):
+        for row in select(median, [10, 20]):
+            assert row in [training.row for training in median if training.epochs == 8]
 
 
 def test_the_bench_prints_a_table_and_draws(tmp_path: Path) -> None:
@@ -151,7 +167,7 @@ def test_the_bench_prints_a_table_and_draws(tmp_path: Path) -> None:
     assert "random" in done.stdout
     assert (tmp_path / "c.svg").read_text().count("<polyline") == 2
     searches = json.loads((tmp_path / "c.json").read_text())
-    assert [len(set(rows)) for rows in searches["random"]] == [10, 10]
+    assert [len({row for row, epochs in trainings if epochs == 8}) for trainings in searches["random"]] == [10, 10]
 
 
 def test_a_search_may_see_an_earlier_rung(table: SearchTable, problem: Problem) -> None:
