@@ -71,6 +71,26 @@ def test_equals_are_ordered_by_latency(feasibility: Feasibility) -> None:
     assert latencies == sorted(latencies)
 
 
+def test_a_stopped_trial_is_no_finalist_but_tells_something(feasibility: Feasibility) -> None:
+    """The most work is worth most; where the trials of least work were stopped, an order is learnt from both."""
+    source = source_of(feasibility, 3)
+    macs = {}
+    for _ in range(24):
+        request = source.next()
+        assert request is not None
+        macs[request.number] = feasibility.predict(request.architecture).macs
+        end = 0.1 * math.log(macs[request.number])
+        whole = Screened(end, (end - 0.3, end - 0.1, end), 1.0, b"")
+        result = whole.under({1: 0.68})
+        assert result is not None
+        source.complete(request.number, result)
+    stopped = [trial.number for trial in source.stopped()]
+    assert 3 < len(stopped) < 20
+    order = [candidate.number or 0 for candidate in ranked(source, BOARD, (), 3)]
+    assert sorted([*order, *stopped]) == list(range(24))
+    assert macs[order[0]] > macs[order[-1]] > max(macs[number] for number in stopped)
+
+
 def test_one_trial_is_enough_and_none_is_no_error(feasibility: Feasibility) -> None:
     source = source_of(feasibility, 2)
     assert ranked(source, BOARD, (), 3) == []
