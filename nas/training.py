@@ -143,8 +143,8 @@ def train(
 
     ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
     ``augmentation`` varies batches instead of what suits the data; a ``teacher`` is learnt from beside the labels, of classes only;
-    ``after_step`` hears after each step how much of the training is done (0..1), while gradients are there to see. The training ends
-    where its validation accuracy misses one of ``thresholds``.
+    ``after_step`` hears after each step how much of the training is done (0..1), while gradients are there to see. The training
+    ends where its validation accuracy misses one of ``thresholds``.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
