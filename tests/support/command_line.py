@@ -1,4 +1,4 @@
-"""The command line and the examples in processes of their own, as a person runs them."""
+"""The command line and the examples as a person runs them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ ENVIRONMENT = {
 
 
 def nas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """``nas`` with these arguments in the folder ``cwd``."""
+    """``nas`` with these arguments in the folder ``cwd``, in a process of its own."""
     return subprocess.run([sys.executable, "-m", "nas", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 def nas_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The same in this process, which has imported torch and TVM already; for commands that start no workers."""
+    """The same in this process, which has imported torch and TVM already; for commands that start no workers and
+    data that did not change since it was read here."""
     before = Path.cwd()
     os.chdir(cwd)
     try:
