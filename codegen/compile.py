@@ -209,7 +209,7 @@ def compile_graph(
 ) -> CompiledModel:
     """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
     as for :func:`lay_out`; ``front_end`` makes its input of raw numbers, ``detector`` scores its output; ``stream`` runs it on
-    samples as they come in, of sound with usual settings if none are given and the output is not scored.
+    samples as they come in, of sound with usual settings if none are given.
 
     :raises UserError: if the name is no C identifier, the graph has no data, an operator has no kernel, or the network does not
         take what the front end or the stream gives.
@@ -225,8 +225,8 @@ def compile_graph(
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
     if front_end is not None:
         front_end.check(graph)
-    if isinstance(front_end, FrontEnd) and detector is None:
-        stream = stream or sound_stream(graph, front_end)
+    if isinstance(front_end, FrontEnd):
+        stream = stream or sound_stream(graph, front_end, detector)
     if stream is not None:
         stream.check(graph)
     layout = lay_out(graph, core, optimize, choose=choose, arena_limit=arena_limit)

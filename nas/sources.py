@@ -143,7 +143,7 @@ def trained(source: Source, board: str | None = None) -> Trained:
     front_end = network.front_end
     inputs = quantize_input(network.graph, validation.x) if front_end is None else program_inputs(validation, front_end)
     detector = fitted_detector(network.graph, program_form(validation, front_end))
-    listen = listener(network.graph, front_end, validation, known)
+    listen = listener(network.graph, front_end, validation, detector, known)
     return replace(network, inputs=inputs, about=about, detector=detector, listen=listen)
 
 

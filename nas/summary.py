@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codegen.cores import find_core
+from codegen.project.operation_words import operation_words
 from nas.metrics import describe
 from nas.study.board_report import report_on
 from nas.text_table import table
@@ -132,15 +133,15 @@ def stream_lines(stream: Mapping[str, Any] | None) -> list[str]:
     """How often a network is wrong that listens all the time."""
     if stream is None:
         return []
-    settings, test = stream["settings"], stream["operation"]["test"]
-    chosen, hours = test["chosen"], test["hours"]
-    accepts = (
-        f"{chosen['false_accepts_per_hour']:.4g} false accepts an hour" if hours else f"{chosen['false_accepts']} false accepts"
-    )
+    settings, operation = stream["settings"], stream["operation"]
+    words, test = operation_words(operation), operation["test"]
+    chosen = test["chosen"]
+    false = f"{chosen['false_accepts_per_hour']:.4g}" if test["hours"] else f"{chosen['false_accepts']}"
     decisions = f"means over {settings['smoothing']} decisions" if settings["smoothing"] > 1 else "single decisions"
     return [
-        f"pushed as a stream ({decisions}, threshold {settings['threshold'] / 32768:.2f}): {chosen['false_rejects']:.1%} of "
-        f"{test['events']} events missed, {accepts} (chosen on validation data)"
+        f"pushed as a stream ({decisions}, threshold {words.threshold(chosen)}): {chosen['false_rejects']:.1%} of "
+        f"{test['events']} {words.events} missed, {false} {words.false}{' an hour' if test['hours'] else ''} "
+        f"(chosen on validation data)"
     ]
 
 

@@ -64,6 +64,11 @@ class AnomalyDetector:
         return scores.astype(np.float64) * self.step + self.least
 
     @property
+    def most(self) -> int:
+        """The largest score that there is; the least is 0."""
+        return self.channels * int(_log2(np.array([self.floor + self.places * (2**32 - 1)]))[0])
+
+    @property
     def step(self) -> float:
         """What one unit of the integer score is as a real one."""
         return math.log(2) / (self.channels << LOG_BITS)

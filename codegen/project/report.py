@@ -124,6 +124,7 @@ def read_project(directory: Path) -> Project:
         raise UserError(f"{path}: has format {project.get('format')!r}, this version reads {FORMAT}; export the project again")
     detector, stream = project.get("detector"), project.get("stream")
     try:
+        scores = None if detector is None else detector_from_json(detector)
         front_end = None if project.get("front_end") is None else front_end_from_json(project["front_end"])
         return Project(
             name=project["name"],
@@ -137,8 +138,8 @@ def read_project(directory: Path) -> Project:
             scratch_bytes=project["scratch_bytes"],
             layers=tuple(ProjectLayer(**layer) for layer in project["layers"]),
             front_end=front_end,
-            detector=None if detector is None else detector_from_json(detector),
-            stream=None if stream is None else stream_from_json(stream, front_end),
+            detector=scores,
+            stream=None if stream is None else stream_from_json(stream, front_end, scores),
             network_arena_bytes=project.get("network_arena_bytes", project["arena_bytes"]),
         )
     except (AttributeError, KeyError, TypeError) as error:

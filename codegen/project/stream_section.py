@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from codegen.c_text import C_TYPES, comment_text
+from codegen.project.operation_words import operation_words
 from codegen.project.templates import render
 
 if TYPE_CHECKING:
@@ -18,11 +21,8 @@ SHOWN = 9
 
 def stream_section(model: CompiledModel, stream: Stream, about: Mapping[str, Any] | None) -> str:
     """How to call ``<m>_push``, what it costs and how often it is wrong; ``about`` is ``stream`` of ``report.json``."""
-    from codegen.streaming import ONE
-
-    settings, about = stream.settings, about or {}
-    sound = not stream.sample_shape
-    events = [name for name, event in zip(settings.classes, settings.is_event(), strict=True) if event]
+    about, sound = about or {}, not stream.sample_shape
+    began, rule = _task(model.name, stream)
     text = render(
         "stream.md",
         m=model.name,
@@ -30,18 +30,32 @@ def stream_section(model: CompiledModel, stream: Stream, about: Mapping[str, Any
         if sound
         else f"samples of {stream.row_bytes} `{C_TYPES[stream.sample_type.name]}` values, in the data's own units,",
         hop_text=_length(stream, stream.hop_samples),
-        events=comment_text(", ".join(events)),
+        began=began,
         window_text=_length(stream, stream.window_samples),
         whole=f"{model.name}_{stream.source.entry}",
-        smoothing="those of each decision alone"
-        if settings.smoothing == 1
-        else f"means over the last {settings.smoothing} decisions",
-        threshold=f"{settings.threshold / ONE:.3g}",
-        refractory=_length(stream, settings.refractory * stream.hop_samples),
+        rule=rule,
         figures=_figures(stream, about.get("built"), model.name),
         curve=_curve(about.get("operation")),
     )
     return text.rstrip("\n") + "\n"
+
+
+def _task(name: str, stream: Stream) -> tuple[str, str]:
+    """What a detection is, in a comment, and by which rule it comes."""
+    from codegen.streaming import Classification
+
+    settings, task = stream.settings, stream.task
+    real = f"{task.real(np.array(settings.threshold)):.3g}"
+    values = {"m": name, "refractory": _length(stream, settings.refractory * stream.hop_samples)}
+    alone, means = settings.smoothing == 1, f"over the last {settings.smoothing} decisions"
+    if isinstance(task, Classification):
+        events = [label for label, event in zip(task.classes, task.is_event(), strict=True) if event]
+        smoothing = "those of each decision alone" if alone else f"means {means}"
+        began = comment_text(f"class stream.detected began: {', '.join(events)}")
+        return began, render("stream_classes.md", **values, smoothing=smoothing, threshold=real).rstrip("\n")
+    smoothing = "taken as they are" if alone else f"averaged {means}"
+    rule = render("stream_alarms.md", **values, smoothing=smoothing, threshold=f"{settings.threshold:,}", real=real)
+    return "an alarm began", rule.rstrip("\n")
 
 
 def _length(stream: Stream, samples: int) -> str:
@@ -76,9 +90,7 @@ def _figures(stream: Stream, built: Mapping[str, Any] | None, name: str) -> str:
 def _curve(operation: Mapping[str, Any] | None) -> str:
     if operation is None:
         return ""
-    from codegen.streaming import ONE
-
-    test = operation["test"]
+    words, test = operation_words(operation), operation["test"]
     chosen, hours = test["chosen"], test["hours"]
 
     def accepts(point: Mapping[str, Any]) -> str:
@@ -88,15 +100,13 @@ def _curve(operation: Mapping[str, Any] | None) -> str:
     lines = [
         "",
         f"{operation['rule']} On {f'{hours:.3g} hours' if hours else 'a stream'} made of the test part ({test['made_of']}), with "
-        f"{test['events']:,} events, it comes to {chosen['false_rejects']:.1%} false rejects and {accepts(chosen)} false "
-        f"accepts{per_hour}. Other thresholds:",
+        f"{test['events']:,} {words.events}, it comes to {chosen['false_rejects']:.1%} {words.missed} and {accepts(chosen)} "
+        f"{words.false}{per_hour}. Other thresholds:",
         "",
-        f"| threshold | false accepts{per_hour} | false rejects |",
+        f"| threshold | {words.false}{per_hour} | {words.missed} |",
         "|---|---|---|",
     ]
-    lines += [
-        f"| {point['threshold'] / ONE:.3f} | {accepts(point)} | {point['false_rejects']:.1%} |" for point in _spread(test["curve"])
-    ]
+    lines += [f"| {words.threshold(point)} | {accepts(point)} | {point['false_rejects']:.1%} |" for point in _spread(test["curve"])]
     return "\n".join(lines) + "\n"
 
 

@@ -173,7 +173,7 @@ def _stream_sources(model: CompiledModel, stream: Stream) -> dict[str, str]:
     """The files by which the network listens all the time."""
     from codegen.streaming.c_source import stream_sources
 
-    return stream_sources(stream, model.graph[model.graph.outputs[0]].scale, model.name)
+    return stream_sources(stream, model.graph, model.name)
 
 
 def _in_folder(files: Mapping[str, str], folder: str, ending: str) -> list[str]:

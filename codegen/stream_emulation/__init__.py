@@ -2,6 +2,6 @@
 
 from codegen.stream_emulation.costs import StreamCosts, stream_costs
 from codegen.stream_emulation.runner import StreamRunner, record_type
-from codegen.stream_emulation.verify import StreamVerification, verify_stream
+from codegen.stream_emulation.verify import Detection, StreamVerification, verify_stream
 
-__all__ = ["StreamCosts", "StreamRunner", "StreamVerification", "record_type", "stream_costs", "verify_stream"]
+__all__ = ["Detection", "StreamCosts", "StreamRunner", "StreamVerification", "record_type", "stream_costs", "verify_stream"]

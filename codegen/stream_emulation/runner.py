@@ -15,8 +15,9 @@ from codegen.features import FrontEnd
 from codegen.project.report import Project
 from codegen.rendering import prefixed
 from codegen.stream_emulation.templates import render
-from codegen.streaming.c_source import sample_type
+from codegen.streaming.c_source import field_assignments, field_members, sample_type
 from codegen.streaming.stream import Stream
+from codegen.streaming.task import Task
 from codegen.verify import build
 
 PUSHES = 256
@@ -33,7 +34,7 @@ class StreamRunner:
         harness.write_text(harness_source(stream, PUSHES, project.name), encoding="utf-8")
         self._roots = [f"{project.name}_harness_{name}" for name in _FUNCTIONS]
         self._program = build(directory, project, core, self._roots, scratch / "stream.elf", beside=[harness])
-        self._records = record_type(len(stream.settings.classes))
+        self._records = record_type(stream.task)
         self.cycles = self.instructions = 0.0
         self.stack = self.flash_reads = 0
         self.restart()
@@ -55,9 +56,7 @@ class StreamRunner:
             self.flash_reads += execution.flash_bytes
             self.stack = max(self.stack, execution.stack_bytes)
             self._starts = False
-        records = np.concatenate(found)
-        records["unused"] = 0  # padding behind the scores, which nobody writes
-        return records
+        return np.concatenate(found)
 
     def _calls(self, samples: NDArray[Any], lengths: Sequence[int]) -> Iterator[tuple[NDArray[Any], list[int]]]:
         start = 0
@@ -87,12 +86,17 @@ class StreamRunner:
 def harness_source(stream: Stream, pushes: int, name: str) -> str:
     """A C file that runs the stream of model ``name`` in the emulator, up to so many ``pushes`` a call."""
     channels = 1 if isinstance(stream.source, FrontEnd) else stream.row_bytes
-    text = render("harness.c", pushes=pushes, sample=sample_type(stream), channels=channels)
+    text = render(
+        "harness.c",
+        pushes=pushes,
+        sample=sample_type(stream),
+        channels=channels,
+        members=field_members(stream.task),
+        notes=field_assignments(stream.task, "record", lambda field, index: f"stream->{field}{index}", "        "),
+    )
     return prefixed(text.replace('"NN_stream.h"', f'"{name}_stream.h"'), name)
 
 
-def record_type(classes: int) -> np.dtype[Any]:
+def record_type(task: Task) -> np.dtype[Any]:
     """What the harness notes after each push."""
-    words: list[Any] = [("decisions", "<i4"), ("detected", "<i2"), ("top", "<i2"), ("probability", "<u2")]
-    bytes_: list[Any] = [("scores", "i1", (classes,)), ("unused", "i1", (-(10 + classes) % 4,))]
-    return np.dtype([*words, *bytes_])
+    return np.dtype([("decisions", "<i4"), ("detected", "<i2"), *task.fields], align=True)

@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from codegen.boards.board import Board
 
 
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What was detected, a class or an alarm, when ``sample`` samples had come in; ``value`` is the smoothed probability or score
+    at that time, as a real number."""
+
+    sample: int
+    name: str
+    value: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {"sample": self.sample, "class": self.name, "value": round(self.value, 4)}
+
+
 @dataclass(frozen=True, eq=False)
 class StreamVerification:
     """Outcome of pushing a recording: ``mismatches`` counts the pushes after which something was not what the reference says, of
@@ -56,11 +70,15 @@ class StreamVerification:
         return None if cycles is None or self.board is None else cycles / self.board.clock_hz
 
     @property
-    def events(self) -> list[tuple[int, str]]:
-        """Samples that had come in, and the class, at each detection."""
-        found = np.flatnonzero(self.expected.detected >= 0)
-        names = self.stream.settings.classes
-        return [(int(self.expected.at[i]), names[self.expected.detected[i]]) for i in found]
+    def detections(self) -> list[Detection]:
+        """What was detected, in order."""
+        task, said = self.stream.task, self.expected
+        found = np.flatnonzero(said.detected >= 0)
+        values = task.real(said.means[found, said.detected[found]])
+        return [
+            Detection(int(at), task.names[number], float(value))
+            for at, number, value in zip(said.at[found], said.detected[found], values, strict=True)
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nas verify --stream --json`` prints."""
@@ -78,7 +96,7 @@ class StreamVerification:
             "instructions": round(self.instructions),
             "cycles_per_second": None if per_second is None else round(per_second),
             "load": None if load is None else round(load, 6),
-            "detections": [{"sample": at, "class": name} for at, name in self.events],
+            "detections": [detection.to_json() for detection in self.detections],
             "core": self.core,
             "board": None if self.board is None else self.board.name,
         }
@@ -146,16 +164,16 @@ def odd_lengths(stream: Stream, count: int, seed: int) -> list[int]:
 
 def expected_records(stream: Stream, expected: Decisions, lengths: Sequence[int]) -> NDArray[Any]:
     """What is to be known after each push of so many samples."""
-    records = np.zeros(len(lengths), record_type(len(stream.settings.classes)))
+    task = stream.task
+    records = np.zeros(len(lengths), record_type(task))
     done = np.searchsorted(expected.at, np.cumsum(lengths), side="right")
     before = np.concatenate([[0], done[:-1]])
-    records["decisions"], records["top"], records["detected"] = done - before, -1, -1
+    records["decisions"], records["detected"] = done - before, -1
+    known = np.concatenate([task.unknown[None], task.known(expected.scores, expected.means)])[done]
+    for name in known.dtype.names or ():
+        records[name] = known[name]
     for record, first, last in zip(records, before.tolist(), done.tolist(), strict=True):
         heard = expected.detected[first:last]
         if (heard >= 0).any():
             record["detected"] = heard[heard >= 0][-1]
-        if last:
-            top = expected.top[last - 1]
-            record["top"], record["probability"] = top, expected.probabilities[last - 1, top]
-            record["scores"] = expected.scores[last - 1]
     return records

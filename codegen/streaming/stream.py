@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +12,29 @@ from numpy.typing import NDArray
 from codegen.errors import UserError
 from codegen.features import FrontEnd, Preprocessing, RawInput, features
 from codegen.ir import Graph
-from codegen.streaming.settings import MOST, MOST_CLASSES, StreamSettings, default_settings, stream_settings_from_json
+from codegen.streaming.anomaly_detection import AnomalyDetection
+from codegen.streaming.classification import MOST_CLASSES, Classification, classification_from_json, gives_probabilities
+from codegen.streaming.settings import MOST, StreamSettings, check_range, default_settings, stream_settings_from_json
+from codegen.streaming.task import Task
+
+if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
 
 LEAST_ROWS = 2
 """A window of one row leaves nothing to keep from one decision to the next."""
-_WORD = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What ``<m>_push`` does: ``source`` makes rows of input of sound or of a series' windows, ``settings`` say what becomes of the
-    network's outputs; ``rate`` in samples a second, 0 where it is not known.
+    """What ``<m>_push`` does: ``source`` makes rows of input of sound or of a series' windows, ``task`` and ``settings`` say what
+    becomes of the network's outputs; ``rate`` in samples a second, 0 where it is not known.
 
-    :raises UserError: for a window that is too short or too long, or input that does not go on.
+    :raises UserError: for a window that is too short or too long, input that does not go on, or a threshold that is none of the
+        task.
     """
 
     source: FrontEnd | RawInput
+    task: Task
     settings: StreamSettings
     rate: float
 
@@ -38,6 +45,7 @@ class Stream:
             raise UserError(
                 f"stream: a window of {self.rows} rows; {LEAST_ROWS} to {MOST} that are apart by no more than they last"
             )
+        check_range("threshold", self.settings.threshold, 0, self.task.most_threshold)
 
     @property
     def rows(self) -> int:
@@ -75,11 +83,29 @@ class Stream:
         return self.source.raw_type
 
     @property
+    def state_type(self) -> np.dtype[Any]:
+        """``<m>_stream``, which the caller keeps, as it lies in memory."""
+        task, smoothing = self.task, self.settings.smoothing
+        options = [("hop", "<u2"), ("smoothing", "<u2"), ("threshold", task.threshold_type), ("refractory", "<u2")]
+        return np.dtype(
+            [
+                ("features", "<i4", (self.source.state_bytes // 4,)),
+                ("sums", "<u4", (task.width,)),
+                ("options", np.dtype(options, align=True)),
+                ("history", task.value_type, (smoothing * task.width,)),
+                *((name, "<u2") for name in ("at", "due", "slot", "kept", "since")),
+                ("held", "<i2"),
+                ("detected", "<i2"),
+                *task.fields,
+                ("rows", "i1", (self.rows * self.row_bytes,)),
+            ],
+            align=True,
+        )
+
+    @property
     def state_bytes(self) -> int:
-        """Bytes of ``<m>_stream``, which the caller keeps."""
-        classes, smoothing = len(self.settings.classes), self.settings.smoothing
-        counts = 2 * (4 + smoothing * classes + 5 + 4)  # options, history, positions, what was decided
-        return -(-(self.source.state_bytes + 4 * classes + counts + classes + self.rows * self.row_bytes) // _WORD) * _WORD
+        """Bytes of ``<m>_stream``."""
+        return self.state_type.itemsize
 
     def decided_at(self, count: int) -> NDArray[np.int64]:
         """Of ``count`` samples from the start, how many were there at each decision that they lead to."""
@@ -94,45 +120,50 @@ class Stream:
             return self.source.of_a_sample(samples).reshape(-1, self.row_bytes)
         return features(self.source.settings, samples[None])[0, ..., 0]
 
+    def windows(self, samples: NDArray[Any]) -> NDArray[np.int8]:
+        """What the network sees at each decision while ``samples`` come in, int8 ``(n, rows, row_bytes)``; a view."""
+        rows = self.input_rows(samples)
+        if len(rows) < self.rows:
+            return np.empty((0, self.rows, self.row_bytes), np.int8)
+        return np.lib.stride_tricks.sliding_window_view(rows, self.rows, axis=0)[:: self.settings.hop].transpose(0, 2, 1)
+
     def check(self, graph: Graph) -> None:
-        """Check that ``graph`` takes what the source gives, and that its output is a number for each class.
+        """Check that ``graph`` takes what the source gives, and gives what the task decides by.
 
         :raises UserError: if not.
         """
         self.source.check(graph)
-        output = graph[graph.outputs[0]]
-        if len(graph.outputs) != 1 or output.dtype != "int8" or output.size != len(self.settings.classes):
-            raise UserError(f"stream: {len(self.settings.classes)} classes, the network's output is {list(output.shape)}")
-        if _gives_probabilities(graph):
-            raise UserError("stream: the network ends in a softmax of its own; leave it out, the stream computes one")
+        self.task.check(graph, self.settings.smoothing)
 
     def to_json(self) -> dict[str, Any]:
-        """What :func:`stream_from_json` reads; the source is not repeated, which the project has beside."""
-        return {"settings": self.settings.to_json(), "rate": self.rate}
+        """What :func:`stream_from_json` reads; what the project has beside, source and detector, is not repeated."""
+        return {"settings": self.settings.to_json() | self.task.to_json(), "rate": self.rate}
 
 
-def stream_from_json(value: Mapping[str, Any], source: Preprocessing | None) -> Stream:
+def stream_from_json(value: Mapping[str, Any], source: Preprocessing | None, detector: AnomalyDetector | None) -> Stream:
     """The stream that :meth:`Stream.to_json` wrote.
 
     :raises UserError: if it is damaged.
     """
-    rate = value.get("rate")
-    if not isinstance(source, FrontEnd | RawInput) or not isinstance(value.get("settings"), Mapping) or not isinstance(rate, float):
+    rate, settings = value.get("rate"), value.get("settings")
+    if not isinstance(source, FrontEnd | RawInput) or not isinstance(settings, Mapping) or not isinstance(rate, float):
         raise UserError("stream: settings, a rate and what makes its input are needed; export the project again")
-    return Stream(source, stream_settings_from_json(value["settings"]), rate)
+    task = classification_from_json(settings) if detector is None else AnomalyDetection(detector)
+    return Stream(source, task, stream_settings_from_json(settings), rate)
 
 
-def sound_stream(graph: Graph, front_end: FrontEnd) -> Stream | None:
-    """The stream of a network of sounds of which nothing but its shapes is known; None where its output is no number for each of
-    several classes."""
+def sound_stream(graph: Graph, front_end: FrontEnd, detector: AnomalyDetector | None = None) -> Stream | None:
+    """The stream of a network of sounds of which nothing is known but its shapes, and what scores its output, if anything does;
+    None where the output is neither scored nor a number for each of several classes."""
+    short = front_end.frames < LEAST_ROWS or front_end.samples < LEAST_ROWS * front_end.settings.hop
+    task = _classes_of(graph) if detector is None else AnomalyDetection(detector)
+    if short or front_end.frames > MOST or task is None:
+        return None
+    return Stream(front_end, task, default_settings(front_end.frames, task), float(front_end.settings.rate))
+
+
+def _classes_of(graph: Graph) -> Classification | None:
+    """Classes without names."""
     output = graph[graph.outputs[0]]
     several = len(graph.outputs) == 1 and output.dtype == "int8" and 1 < output.size <= MOST_CLASSES
-    short = front_end.frames < LEAST_ROWS or front_end.samples < LEAST_ROWS * front_end.settings.hop
-    if not several or _gives_probabilities(graph) or short or front_end.frames > MOST:
-        return None
-    classes = tuple(str(index) for index in range(output.size))
-    return Stream(front_end, default_settings(front_end.frames, classes), float(front_end.settings.rate))
-
-
-def _gives_probabilities(graph: Graph) -> bool:
-    return any(op.kind == "Softmax" and op.output in graph.outputs for op in graph.ops)
+    return Classification(tuple(map(str, range(output.size)))) if several and not gives_probabilities(graph) else None

@@ -67,7 +67,7 @@ def point(stream: Stream, likely: NDArray[np.int64], at: NDArray[np.int64], even
     """
     from codegen.streaming.reference import detections
 
-    found = detections(likely, stream.settings)
+    found = detections(stream.task.certain(likely, stream.settings.threshold), stream.settings.refractory)
     where, late = np.flatnonzero(found >= 0), tolerance(stream)
     hit: set[int] = set()
     false = 0

@@ -6,38 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from codegen.ir import total_macs
 from codegen.streaming.settings import stream_settings_from_json
 from nas.datasets import Dataset
-from nas.streaming.curve import BETA, Point, curve, point
-from nas.streaming.scene import make_scene, stream_for
+from nas.streaming.scene import stream_for
 
 if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.streaming import Stream
 
-RULE = (
-    f"Threshold and smoothing have the best F{BETA:g} score of events on a stream made of validation data; of equally good "
-    "thresholds the middle one is taken."
-)
-SMOOTHING = (1, 2, 3, 4)
-MOST_EXAMPLES, LEAST_EXAMPLES = 200, 20
-"""Of a stream: what more would show is not worth the time."""
 MOST_MACS = 4_000_000_000
 """Work of all decisions, in numpy, that is to be paid for a stream."""
-DECISIONS_AN_EXAMPLE = 13
-"""About: a clip and the background before it are three and a quarter windows, with four decisions each."""
-SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A ``stream`` with its threshold, and how often it was wrong on ``validation``; in ``words`` what that was made of."""
+    """A ``stream`` with its threshold, how often it was wrong on ``validation`` data and what that was made of, as ``report.json``
+    has it, and the ``thresholds`` of the curve, rising."""
 
     stream: Stream
-    validation: Point
-    words: str
+    validation: Mapping[str, Any]
+    thresholds: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +43,28 @@ Listen: TypeAlias = Callable[[float], Listening]
 
 
 def choose_operation(stream: Stream, graph: Graph, validation: Dataset) -> Operation:
-    """Choose threshold and smoothing by :data:`RULE`. ``validation`` is that of the search, never the test part."""
-    from codegen.streaming.reference import network_scores, probabilities, smoothed
+    """Choose the threshold, and of classes the smoothing. ``validation`` is that of the search, never the test part."""
+    from nas.streaming import alarms, events
 
-    scene = make_scene(validation, _examples(graph), SEED)
-    likely = probabilities(network_scores(stream, graph, scene.samples), graph[graph.outputs[0]].scale)
-    at, found = stream.decided_at(len(scene.samples)), []
-    for smoothing in SMOOTHING:
-        chosen = replace(stream, settings=replace(stream.settings, smoothing=smoothing))
-        found += [(chosen, p) for p in curve(chosen, smoothed(likely, smoothing), at, scene.events, len(scene.samples))]
-    best = max(p.score for _, p in found)
-    first = next(s for s, p in found if p.score == best)
-    equal = [p for s, p in found if p.score == best and s.settings.smoothing == first.settings.smoothing]
-    middle = equal[len(equal) // 2]
-    return Operation(replace(first, settings=replace(first.settings, threshold=middle.threshold)), middle, scene.words)
+    return (events.choose_events if validation.normal is None else alarms.choose_alarm)(stream, graph, validation)
 
 
-def listener(graph: Graph, front_end: Preprocessing | None, validation: Dataset, known: Mapping[str, Any] | None) -> Listen | None:
-    """How a network listens on any board; None where it does not.
+def listener(
+    graph: Graph,
+    front_end: Preprocessing | None,
+    validation: Dataset,
+    detector: AnomalyDetector | None,
+    known: Mapping[str, Any] | None,
+) -> Listen | None:
+    """How a network, whose output a ``detector`` may score, listens on any board; None where it does not.
 
     As a run's report has it (``known``) where the board leaves the time for as many decisions, else as ``validation`` suggests.
     """
-    if stream_for(validation, front_end) is None:
+    if stream_for(validation, front_end, detector=detector) is None:
         return None
 
     def listen(latency_ms: float) -> Listening:
-        stream = stream_for(validation, front_end, latency_ms)
+        stream = stream_for(validation, front_end, latency_ms, detector)
         assert stream is not None
         if known is not None:
             settings = stream_settings_from_json(known["settings"])
@@ -90,27 +76,8 @@ def listener(graph: Graph, front_end: Preprocessing | None, validation: Dataset,
 
 
 def state_operation(operation: Operation, graph: Graph, test: Dataset) -> dict[str, Any]:
-    """What ``report.json`` says of an operation: the rule, and the curve on a stream made of the ``test`` part."""
-    from codegen.streaming import decisions
+    """What ``report.json`` says of an operation: the rule, what came of it on ``validation`` data, and the curve on a stream made
+    of the ``test`` part."""
+    from nas.streaming import alarms, events
 
-    stream = operation.stream
-    scene = make_scene(test, _examples(graph), SEED)
-    said, samples = decisions(stream, graph, scene.samples), len(scene.samples)
-    chosen = point(stream, said.probabilities, said.at, scene.events, samples)
-    points = curve(stream, said.probabilities, said.at, scene.events, samples)
-    return {
-        "rule": RULE,
-        "validation": {**operation.validation.to_json(), "score": round(operation.validation.score, 6), "made_of": operation.words},
-        "test": {
-            "made_of": scene.words,
-            "hours": round(chosen.hours, 6) if chosen.hours else None,
-            "events": chosen.events,
-            "chosen": chosen.to_json(),
-            "curve": [p.to_json() for p in points],
-        },
-    }
-
-
-def _examples(graph: Graph) -> int:
-    affordable = MOST_MACS // (max(total_macs(graph), 1) * DECISIONS_AN_EXAMPLE)
-    return max(LEAST_EXAMPLES, min(MOST_EXAMPLES, affordable))
+    return (events.state_events if test.normal is None else alarms.state_alarm)(operation, graph, test)

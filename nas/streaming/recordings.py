@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
 from nas.units import format_count
 
 if TYPE_CHECKING:
-    from codegen.stream_emulation import StreamVerification
+    from codegen.stream_emulation import Detection, StreamVerification
     from codegen.streaming import Stream
 
 SHOWN = 20
@@ -36,6 +37,12 @@ def read_stream(directory: Path, path: Path) -> NDArray[Any]:
     return read_wav(path, round(stream.rate)) if sound else _read_series(directory, path, stream)
 
 
+def _detection(one: Detection, rate: float, *, alarms: bool) -> str:
+    """When, and which class, or at which score."""
+    when = f"{one.sample / rate:.2f} s" if rate else str(one.sample)
+    return f"{when} ({one.value:.3f})" if alarms else f"{when} {one.name}"
+
+
 def _read_series(directory: Path, path: Path, stream: Stream) -> NDArray[Any]:
     from nas.datasets.readers.audio import resample
     from nas.datasets.readers.recordings import read_recording, same_rate
@@ -58,6 +65,8 @@ def _read_series(directory: Path, path: Path, stream: Stream) -> NDArray[Any]:
 
 def render_stream(path: Path, result: StreamVerification) -> str:
     """The verification as lines of text for a person."""
+    from codegen.streaming import AnomalyDetection
+
     stream, rate = result.stream, result.stream.rate
     verdict = "bit-exact" if result.bit_exact else "NOT bit-exact"
     differ = "all equal" if result.bit_exact else f"after {result.mismatches} of them something differs"
@@ -73,7 +82,11 @@ def render_stream(path: Path, result: StreamVerification) -> str:
         lines.append(f"cycles        {result.cycles_a_second:,.0f} per second of signal{load}")
     else:
         lines.append(f"cycles        {result.cycles / result.samples:,.0f} per sample")
-    events = [f"{at / rate:.2f} s {name}" if rate else f"{at} {name}" for at, name in result.events[:SHOWN]]
-    more = f" and {format_count(len(result.events) - SHOWN)} more" if len(result.events) > SHOWN else ""
-    lines.append(f"detections    {', '.join(events) or 'none'}{more}")
+    alarms, found = isinstance(stream.task, AnomalyDetection), result.detections
+    shown = [_detection(one, rate, alarms=alarms) for one in found[:SHOWN]]
+    more = f" and {format_count(len(found) - SHOWN)} more" if len(found) > SHOWN else ""
+    lines.append(f"{'alarms' if alarms else 'detections':<13} {', '.join(shown) or 'none'}{more}")
+    if alarms:
+        threshold = float(stream.task.real(np.array(stream.settings.threshold)))
+        lines[-1] += f"   (mean score in brackets; above {threshold:.3f})"
     return "\n".join(lines)

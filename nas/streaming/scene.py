@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from nas.datasets import Dataset
 
 if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
-    from codegen.streaming import Stream
+    from codegen.streaming import Stream, Task
 
 NOISE = ("silence", "background", "background noise", "noise", "none", "nothing")
 """Classes in which nothing happens, by the letters of their names."""
@@ -51,28 +52,34 @@ class Scene:
     words: str
 
 
-def stream_for(dataset: Dataset, front_end: Preprocessing | None, latency_ms: float | None = None) -> Stream | None:
+def stream_for(
+    dataset: Dataset, front_end: Preprocessing | None, latency_ms: float | None = None, detector: AnomalyDetector | None = None
+) -> Stream | None:
     """The stream that suits a network of ``dataset`` behind ``front_end``, with the usual settings; None for data that does not go
-    on, whose recordings are not known, or without classes.
+    on, or whose recordings are not known.
 
     :param latency_ms: of one run of the network; decisions are as far apart as it takes for these to fill :data:`MOST_LOAD` of the
         board's time at most, if that is possible.
+    :param detector: what scores the output of a network that detects anomalies.
     """
     from codegen.features import FrontEnd, RawInput
-    from codegen.streaming import Stream, default_settings
+    from codegen.streaming import AnomalyDetection, Classification, Stream, default_settings
 
-    if dataset.normal is not None or dataset.kind not in ("audio", "series") or not isinstance(front_end, FrontEnd | RawInput):
+    if dataset.kind not in ("audio", "series") or not isinstance(front_end, FrontEnd | RawInput):
         return None
+    task: Task = Classification(dataset.classes, background_classes(dataset.classes))
+    if dataset.normal is not None:
+        assert detector is not None
+        task = AnomalyDetection(detector)
     if isinstance(front_end, FrontEnd):
         rows, rate = front_end.frames, float(front_end.settings.rate)
     else:
         rows, rate = front_end.shape[1], float(dataset.rate or 0)
-    background = background_classes(dataset.classes)
-    stream = Stream(front_end, default_settings(rows, dataset.classes, background), rate)
+    stream = Stream(front_end, task, default_settings(rows, task), rate)
     if latency_ms is None or not stream.rate:
         return stream
     least_hop = math.ceil(latency_ms / 1000 * stream.rate / stream.row_samples / MOST_LOAD)
-    return replace(stream, settings=default_settings(rows, dataset.classes, background, least_hop=least_hop))
+    return replace(stream, settings=default_settings(rows, task, least_hop=least_hop))
 
 
 def background_classes(classes: tuple[str, ...]) -> tuple[int, ...]:

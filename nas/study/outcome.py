@@ -34,6 +34,7 @@ from nas.study.trials import SEARCH
 from search_spaces import Architecture
 
 if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
     from codegen.ir import Graph
     from codegen.streaming import Stream
 
@@ -128,10 +129,11 @@ def _board(
     emulated = test_set.subset(evenly_spaced(len(test_set), EMULATED))
     uses.log(f"the winner's program{where} in the emulator, bit by bit", winner.candidate.architecture, len(emulated))
     if operation is not None:
-        purpose = f"false accepts and false rejects of the winner{where} on a stream"
+        false = "false accepts and false rejects" if test_set.normal is None else "false and missed alarms"
+        purpose = f"{false} of the winner{where} on a stream"
         uses.log(purpose, winner.candidate.architecture, len(test_set))
         stated = state_operation(operation, _winner_graph(outcome, board), test_set)
-        figures[winner.strategy]["stream"] = {"settings": operation.stream.settings.to_json(), "operation": stated}
+        figures[winner.strategy]["stream"] = {"settings": operation.stream.to_json()["settings"], "operation": stated}
     built = _write_winner(outcome, board, figures[winner.strategy], emulated, None if operation is None else operation.stream)
     figures[winner.strategy]["built"] = built
     figures[winner.strategy]["predicted"]["layers"] = _predicted_layers(board.fits, winner.candidate.architecture)
@@ -257,12 +259,21 @@ def _winner_graph(outcome: Outcome, board: BoardOutcome) -> Graph:
     return graph_from_bytes(outcome.run.finalist_file(architecture.id, ".safetensors").read_bytes())
 
 
+def _detector(outcome: Outcome, board: BoardOutcome) -> AnomalyDetector | None:
+    """What scores the output of the board's winner, by the validation data."""
+    from nas.program_inputs import program_form
+    from nas.quantization import fitted_detector
+
+    front_end = board.finalists[board.chosen[0].candidate.architecture.id].front_end
+    return fitted_detector(_winner_graph(outcome, board), program_form(outcome.preparation.validation, front_end))
+
+
 def _operation(outcome: Outcome, board: BoardOutcome) -> Operation | None:
     """How the board's winner listens all the time, by the validation data; None for data that does not go on."""
     graph, validation = _winner_graph(outcome, board), outcome.preparation.validation
     finalist = board.finalists[board.chosen[0].candidate.architecture.id]
     alone = finalist.built.get("network", finalist.built)
-    stream = stream_for(validation, finalist.front_end, alone["latency_ms"])
+    stream = stream_for(validation, finalist.front_end, alone["latency_ms"], _detector(outcome, board))
     return None if stream is None else choose_operation(stream, graph, validation)
 
 
@@ -273,7 +284,7 @@ def _write_winner(
     from codegen.features import RawInput
     from codegen.reference import run as run_reference
     from nas.program_inputs import program_form, program_inputs
-    from nas.quantization import fitted_detector, quantize_input
+    from nas.quantization import quantize_input
 
     settings, place, winner = outcome.settings, board.place, board.chosen[0]
     limits, architecture = board.fits.limits, winner.candidate.architecture.id
@@ -307,7 +318,7 @@ def _write_winner(
         expect=expected,
         limits=limits,
         front_end=front_end,
-        detector=fitted_detector(graph, program_form(outcome.preparation.validation, front_end)),
+        detector=_detector(outcome, board),
         listen=None if stream is None else lambda _: Listening(stream, figures["stream"]["operation"]),
     )
     if build.verification.mismatches or build.broken:

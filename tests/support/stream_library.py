@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from sound_networks import FRONT_END, network
 
 from codegen import ir
+from codegen.anomaly import anomaly_detector
 from codegen.boards import load_board
 from codegen.compile import CompiledModel, compile_graph
 from codegen.cores import find_core
 from codegen.features import RawInput
 from codegen.project import write_project
 from codegen.stream_emulation import record_type
-from codegen.streaming import Stream, StreamSettings, sound_stream
+from codegen.streaming import AnomalyDetection, Classification, Stream, StreamSettings, sound_stream
 from codegen.toolchain import ZigCompiler
 
 NAME = "streamed"
@@ -47,18 +48,29 @@ def level_network() -> ir.Graph:
     return builder.graph(builder.global_pool(builder.input(1, *LEVELS.shape, grid=(LEVELS.scale, LEVELS.zero_point))))
 
 
-GRAPHS = {"sound": network(), "series": series_network(SERIES), "levels": level_network()}
+def autoencoder() -> ir.Graph:
+    """Reconstructs windows of the series, on another grid."""
+    builder = GraphBuilder(NAME, seed=6)
+    x = builder.input(1, *SERIES.shape, grid=(SERIES.scale, SERIES.zero_point))
+    return builder.graph(builder.conv(builder.conv(x, 6, (1, 3), padding="same", relu=True), 3, (1, 3), padding="same"))
 
 
+GRAPHS = {"sound": network(), "series": series_network(SERIES), "levels": level_network(), "machine": autoencoder()}
+
+
+@cache
 def streams() -> dict[str, Stream]:
-    """One of each kind, with room for five decisions in its means."""
+    """One of each kind, with room for four or five decisions in its means; the last one detects anomalies."""
     sound = sound_stream(GRAPHS["sound"], FRONT_END)
     assert sound is not None
-    classes = ("walk", "idle", "a/* */b")
+    named, unnamed = Classification(("walk", "idle", "a/* */b"), (1,)), Classification(("a", "b", "c"))
+    heard = Classification(sound.task.names, (1,))
+    machine = anomaly_detector(GRAPHS["machine"], channels=True, floor=1e-4, threshold=300_000, false_alarms=0.01)
     return {
-        "sound": Stream(FRONT_END, StreamSettings(2, 5, 9000, 3, sound.settings.classes, (1,)), sound.rate),
-        "series": Stream(SERIES, StreamSettings(7, 5, 12000, 2, classes, (1,)), 50.0),
-        "levels": Stream(LEVELS, StreamSettings(2, 4, 10000, 0, classes), 50.0),
+        "sound": Stream(FRONT_END, heard, StreamSettings(2, 5, 9000, 3), sound.rate),
+        "series": Stream(SERIES, named, StreamSettings(7, 5, 12000, 2), 50.0),
+        "levels": Stream(LEVELS, unnamed, StreamSettings(2, 4, 10000, 0), 50.0),
+        "machine": Stream(SERIES, AnomalyDetection(machine), StreamSettings(7, 5, 300_000, 2), 50.0),
     }
 
 
@@ -66,7 +78,8 @@ def streams() -> dict[str, Stream]:
 def compiled_stream(kind: str, core: str = "cortex-m4") -> CompiledModel:
     """A network with its stream, compiled once per session."""
     stream = streams()[kind]
-    return compile_graph(GRAPHS[kind], find_core(core), name=NAME, front_end=stream.source, stream=stream)
+    detector = stream.task.detector if isinstance(stream.task, AnomalyDetection) else None
+    return compile_graph(GRAPHS[kind], find_core(core), name=NAME, front_end=stream.source, detector=detector, stream=stream)
 
 
 @cache
@@ -75,12 +88,6 @@ def project(kind: str) -> Path:
     directory = Path(tempfile.mkdtemp(prefix="stream-")) / NAME
     write_project(compiled_stream(kind), directory, board=load_board("nucleo-l4r5zi"), report={})
     return directory
-
-
-class Options(ctypes.Structure):
-    """``<m>_stream_options``."""
-
-    _fields_ = tuple((name, ctypes.c_uint16) for name in ("hop", "smoothing", "threshold", "refractory"))
 
 
 class StreamLibrary:
@@ -97,19 +104,19 @@ class StreamLibrary:
             flags=["-shared", "-fPIC", "-fsanitize=undefined", "-fsanitize-trap=undefined"],
         )
         self.c = ctypes.CDLL(str(library))
-        self.c.streamed_stream_probability.restype = ctypes.c_uint16
         self._arena_bytes = compiled_stream(kind).arena_bytes
-        self._state = _state_type(self.stream)
-        assert ctypes.sizeof(self._state) == self.stream.state_bytes
+
+    def options(self, values: Sequence[int]) -> ctypes.Array[ctypes.c_char]:
+        """``<m>_stream_options`` of hop, smoothing, threshold and refractory."""
+        return ctypes.create_string_buffer(np.array(tuple(values), self.stream.state_type["options"]).tobytes())
 
     def pushed(self, samples: NDArray[Any], lengths: Sequence[int], options: StreamSettings) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What is known after each push, and the smoothed probabilities of all classes."""
-        classes = len(options.classes)
+        """What is known after each push, and the means of all values."""
         state, arena = _Guarded(self.stream.state_bytes), _Guarded(self._arena_bytes)
-        given = Options(options.hop, options.smoothing, options.threshold, options.refractory)
-        assert self.c.streamed_stream_start(state.pointer, ctypes.byref(given)) == 0
-        seen = self._state.from_address(state.address)
-        records, likely, start = np.zeros(len(lengths), record_type(classes)), [], 0
+        given = self.options((options.hop, options.smoothing, options.threshold, options.refractory))
+        assert self.c.streamed_stream_start(state.pointer, given) == 0
+        seen = state.read(self.stream.state_type)
+        records, means, start = np.zeros(len(lengths), record_type(self.stream.task)), [], 0
         for record, length in zip(records, lengths, strict=True):
             piece = np.ascontiguousarray(samples[start : start + length])
             start += length
@@ -118,35 +125,23 @@ class StreamLibrary:
             state.check()
             arena.check()
             record["decisions"] = count
-            for name in ("detected", "top", "probability"):
-                record[name] = getattr(seen, name)
-            record["scores"] = list(seen.scores)
-            likely.append([self.c.streamed_stream_probability(state.pointer, ctypes.c_size_t(i)) for i in range(classes)])
-        return records, np.array(likely).reshape(-1, classes)
+            for name in ("detected", *self.stream.task.unknown.dtype.names):
+                record[name] = seen[name]
+            means.append(self._means(state))
+        return records, np.array(means).reshape(-1, self.stream.task.width)
+
+    def _means(self, state: _Guarded) -> list[int]:
+        if isinstance(self.stream.task, AnomalyDetection):
+            return [int(state.read(self.stream.state_type)["mean"])]
+        probability = self.c.streamed_stream_probability
+        probability.restype = ctypes.c_uint16
+        return [probability(state.pointer, ctypes.c_size_t(i)) for i in range(self.stream.task.width)]
 
 
 @cache
 def stream_library(kind: str) -> StreamLibrary:
     """One for each kind and session."""
     return StreamLibrary(kind)
-
-
-def _state_type(stream: Stream) -> type[ctypes.Structure]:
-    classes = len(stream.settings.classes)
-    front = [] if stream.sample_shape else [("features", ctypes.c_int32 * (stream.source.state_bytes // 4))]
-    counts = [(name, ctypes.c_uint16) for name in ("at", "due", "slot", "kept", "since")]
-    fields = [
-        *front,
-        ("sums", ctypes.c_uint32 * classes),
-        ("options", Options),
-        ("history", ctypes.c_uint16 * (stream.settings.smoothing * classes)),
-        *counts,
-        *((name, ctypes.c_int16) for name in ("held", "detected", "top")),
-        ("probability", ctypes.c_uint16),
-        ("scores", ctypes.c_int8 * classes),
-        ("rows", ctypes.c_int8 * (stream.rows * stream.row_bytes)),
-    ]
-    return type("State", (ctypes.Structure,), {"_fields_": fields})
 
 
 class _Guarded:
@@ -158,6 +153,11 @@ class _Guarded:
         self._begin = _GUARD + -self._memory.ctypes.data % 8
         self.address = self._memory.ctypes.data + self._begin
         self.pointer = ctypes.c_void_p(self.address)
+
+    def read(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The memory as one of these, which follows it."""
+        view: NDArray[Any] = self._memory[self._begin : self._begin + self._size].view(dtype)[0]
+        return view
 
     def fill(self) -> None:
         self._memory[self._begin : self._begin + self._size] = 0x5A

@@ -25,10 +25,10 @@ from codegen.project import read_project
 from codegen.reference import run
 from codegen.stream_emulation.costs import stream_costs
 from codegen.stream_emulation.verify import expected_records, odd_lengths, verify_stream
-from codegen.streaming import StreamSettings, decisions, sound_stream
+from codegen.streaming import AnomalyDetection, Classification, StreamSettings, decisions, sound_stream
 from codegen.streaming.reference import detections
 
-KINDS = ("sound", "series")
+KINDS = ("sound", "series", "machine")
 
 
 def recording(kind: str, seed: int, count: int) -> NDArray[Any]:
@@ -47,11 +47,12 @@ def test_each_decision_sees_what_a_window_cut_out_would_be(kind: str) -> None:
     found = decisions(stream, graph, samples)
     assert len(found) == 10
     assert len({row.tobytes() for row in found.scores}) > 1
+    task = stream.task
     for at, scores in zip(found.at, found.scores, strict=True):
         window = samples[at - stream.window_samples : at]
-        seen = stream.source(window[None])
-        (alone,) = run(graph, {graph.inputs[0]: seen.reshape(1, *graph[graph.inputs[0]].shape[1:])}).values()
-        assert (alone.ravel() == scores).all()
+        seen = stream.source(window[None]).reshape(1, *graph[graph.inputs[0]].shape[1:])
+        (alone,) = run(graph, {graph.inputs[0]: seen}).values()
+        assert scores.tolist() == (task.detector(seen, alone) if isinstance(task, AnomalyDetection) else alone.ravel()).tolist()
 
 
 @given(data=st.data())
@@ -63,7 +64,7 @@ def test_pieces_of_any_length_give_the_decisions_of_the_reference(kind: str, dat
         stream.settings,
         hop=data.draw(st.integers(1, 2 * stream.rows)),
         smoothing=data.draw(st.integers(1, stream.settings.smoothing)),
-        threshold=data.draw(st.integers(0, 20000)),
+        threshold=data.draw(st.integers(0, 20000) if kind != "machine" else st.integers(250_000, 420_000)),
         refractory=data.draw(st.integers(0, 6)),
     )
     samples = recording(kind, data.draw(st.integers(0, 99)), data.draw(st.integers(0, 4 * stream.window_samples)))
@@ -71,11 +72,11 @@ def test_pieces_of_any_length_give_the_decisions_of_the_reference(kind: str, dat
     lengths = np.diff([0, *cuts, len(samples)]).tolist()
     chosen = dataclasses.replace(stream, settings=options)
     expected = decisions(chosen, graph, samples)
-    records, likely = stream_library(kind).pushed(samples, lengths, options)
+    records, means = stream_library(kind).pushed(samples, lengths, options)
     assert (records == expected_records(chosen, expected, lengths)).all()
     done = np.searchsorted(expected.at, np.cumsum(lengths), side="right")
-    assert (likely[done == 0] == 0).all()
-    assert (likely[done > 0] == expected.probabilities[done[done > 0] - 1]).all()
+    assert (means[done == 0] == 0).all()
+    assert (means[done > 0] == expected.means[done[done > 0] - 1]).all()
 
 
 LEVEL = st.tuples(*[st.integers(-20, 20)] * 3)
@@ -129,8 +130,9 @@ def test_options_and_pointers_that_make_no_sense_are_refused(kind: str) -> None:
     samples = np.zeros((8, *stream.sample_shape), stream.sample_type)
     data = ctypes.c_void_p(samples.ctypes.data)
     start, push = library.c.streamed_stream_start, library.c.streamed_push
-    for bad in ((0, 1, 1, 1), (1, 0, 1, 1), (1, stream.settings.smoothing + 1, 1, 1), (1, 1, 32769, 1)):
-        assert start(state, (ctypes.c_uint16 * 4)(*bad)) == -4
+    threshold = -1 if kind == "machine" else 32769
+    for bad in ((0, 1, 1, 1), (1, 0, 1, 1), (1, stream.settings.smoothing + 1, 1, 1), (1, 1, threshold, 1)):
+        assert start(state, library.options(bad)) == -4
     assert start(None, None) == -1
     assert not any(state)
     assert start(state, None) == 0
@@ -187,16 +189,27 @@ def test_compilers_have_nothing_to_warn_of() -> None:
 )
 def test_detections_are_apart_and_of_likely_classes(rows: list[list[int]], threshold: int, refractory: int, off: set[int]) -> None:
     smooth = np.array(rows, np.int64).reshape(-1, 3)
-    found = detections(smooth, StreamSettings(1, 1, threshold, refractory, ("a", "b", "c"), tuple(off)))
+    certain = Classification(("a", "b", "c"), tuple(off)).certain(smooth, threshold)
+    found = detections(certain, refractory)
     at = np.flatnonzero(found >= 0)
     assert (np.diff(at) >= max(refractory, 1)).all()
     for i in at:
         assert found[i] not in off
         assert smooth[i, found[i]] == smooth[i].max() >= threshold
     for before, i in itertools.pairwise(at.tolist()):  # what goes on is one event
-        between = smooth[before + 1 : i]
-        went_on = (between.argmax(1) == found[before]) & (between.max(1) >= threshold) if len(between) else np.array([True])
-        assert found[before] != found[i] or not went_on.all()
+        assert found[before] != found[i] or (certain[before + 1 : i] != found[before]).any()
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(0, 9), st.integers(0, 5))
+def test_an_alarm_begins_once_and_again_after_the_score_fell(scores: list[int], threshold: int, refractory: int) -> None:
+    task = streams()["machine"].task
+    found = detections(task.certain(np.array(scores, np.int64).reshape(-1, 1), threshold), refractory)
+    at = np.flatnonzero(found == 0).tolist()
+    above = np.array(scores, np.int64) > threshold
+    assert all(above[i] for i in at)
+    assert all(i - before >= refractory and not above[before:i].all() for before, i in itertools.pairwise(at))
+    if refractory == 0:
+        assert at == [i for i in np.flatnonzero(above).tolist() if i == 0 or not above[i - 1]]
 
 
 def test_a_project_keeps_its_stream_and_odd_pieces_are_odd() -> None:
@@ -215,6 +228,10 @@ def test_a_project_keeps_its_stream_and_odd_pieces_are_odd() -> None:
     with pytest.raises(UserError, match="softmax of its own"):
         streams()["sound"].check(ends_in_softmax)
     with pytest.raises(UserError, match="3 classes, the network's output is"):
-        dataclasses.replace(streams()["sound"], settings=streams()["series"].settings).check(GRAPHS["sound"])
+        dataclasses.replace(streams()["sound"], task=streams()["series"].task).check(GRAPHS["sound"])
+    with pytest.raises(UserError, match="reconstructions of 72 values, which the network does not make"):
+        dataclasses.replace(streams()["series"], task=streams()["machine"].task).check(GRAPHS["series"])
     with pytest.raises(UserError, match="threshold is 40000"):
-        StreamSettings(1, 1, 40000, 0, ("a", "b"))
+        dataclasses.replace(streams()["sound"], settings=StreamSettings(1, 1, 40000, 0))
+    with pytest.raises(UserError, match="smoothing is 65"):
+        StreamSettings(1, 65, 40000, 0)
