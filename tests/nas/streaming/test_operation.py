@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import read
 from feature_library import as_clips, recordings
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from stream_library import GRAPHS, SERIES, streams
@@ -20,18 +20,23 @@ from stream_library import GRAPHS, SERIES, streams
 from codegen.boards import load_board
 from codegen.features import RawInput
 from codegen.ir import Graph
-from codegen.streaming import ONE, Stream, StreamSettings, decisions
+from codegen.streaming import ONE, AnomalyDetection, Classification, Stream, StreamSettings, decisions
 from codegen.streaming.reference import detections
 from cost_models import Limits
 from nas.datasets import Dataset, Normalization
 from nas.exports import export_network
-from nas.program_inputs import raw_input_of
+from nas.program_inputs import program_form, raw_input_of
+from nas.quantization import fitted_detector
 from nas.sources import Trained
 from nas.spectrograms import clips
 from nas.streaming import background_classes, choose_operation, listener, state_operation, stream_for
+from nas.streaming.alarms import Heard, alarm_point, listen
+from nas.streaming.continuous import recordings as whole_recordings
 from nas.streaming.curve import THRESHOLDS, curve, point, tolerance
-from nas.streaming.operation import RULE
+from nas.streaming.events import RULE
 from nas.streaming.scene import Event, make_scene
+
+IDENTITY = Normalization(np.zeros(1, np.float32), np.ones(1, np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,7 @@ def test_series_follow_each_other_and_what_goes_on_is_one_event() -> None:
     st.lists(st.tuples(st.integers(1, 60), st.integers(1, 80), st.integers(0, 2)), max_size=8),
 )
 def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans: list[tuple[int, int, int]]) -> None:
-    stream = Stream(SERIES, StreamSettings(7, 1, ONE // 2, 0, ("a", "b", "c")), 50.0)
+    stream = Stream(SERIES, Classification(("a", "b", "c")), StreamSettings(7, 1, ONE // 2, 0), 50.0)
     events, at = [], 0
     for gap, length, label in spans:
         events.append(Event(at + gap, at + gap + length, label))
@@ -116,7 +121,7 @@ def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans:
     for row, label in zip(likely, pattern, strict=True):
         row[max(label, 0)] = ONE if label >= 0 else 1
     times = stream.window_samples + 7 * np.arange(len(pattern))
-    found = detections(likely, stream.settings)
+    found = detections(stream.task.certain(likely, ONE // 2), 0)
     result = point(stream, likely, times, events, 1000)
     assert result.events == len(events)
     assert result.hits + result.false_accepts == (found >= 0).sum()
@@ -132,7 +137,7 @@ def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans:
 
 def exported_on_boards(graph: Graph, front_end: RawInput | None, validation: Dataset, known: Any, *, folder: Path) -> None:
     """A board that leaves the time for as many decisions takes them as they were tested, a slow one makes fewer, untested."""
-    listen, board = listener(graph, front_end, validation, known), load_board("nucleo-g0b1re")
+    listen, board = listener(graph, front_end, validation, None, known), load_board("nucleo-g0b1re")
     for clock, hop in ((board.clock_hz, 6), (100_000, 24)):
         network = Trained(graph, inputs=validation.stored, front_end=front_end, listen=listen)
         there, directory = dataclasses.replace(board, clock_hz=clock), folder / str(clock)
@@ -143,7 +148,7 @@ def exported_on_boards(graph: Graph, front_end: RawInput | None, validation: Dat
         assert settings["hop"] == hop
         assert report["stream"]["built"]["load"] > 0
         assert (settings == known["settings"]) == (report["stream"].get("operation") == known["operation"]) == (hop == 6)
-    assert listener(graph, None, validation, known) is None
+    assert listener(graph, None, validation, None, known) is None
 
 
 def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of_test_data(tmp_path: Path) -> None:
@@ -152,7 +157,7 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
     def part(seed: int) -> Dataset:
         values = np.random.default_rng(seed).normal(0, 1, (60, 1, 24, 3)) * (1 + np.arange(60) % 3 * 40)[:, None, None, None]
         made = made_up(("a", "b", "c"), (np.arange(60) // 6 % 3).tolist(), values.astype(np.float32))
-        return dataclasses.replace(made, normalization=Normalization(np.zeros(1, np.float32), np.ones(1, np.float32)))
+        return dataclasses.replace(made, normalization=IDENTITY)
 
     validation, test = part(0), part(1)
     front_end = raw_input_of(validation, graph)
@@ -169,15 +174,84 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
     for smoothing in (1, 4):
         other = dataclasses.replace(stream, settings=dataclasses.replace(stream.settings, smoothing=smoothing))
         said = decisions(other, graph, scene.samples)
-        points = curve(other, said.probabilities, said.at, scene.events, len(scene.samples))
-        assert max(p.score for p in points) <= operation.validation.score
+        points = curve(other, said.means, said.at, scene.events, len(scene.samples))
+        assert max(p.score for p in points) <= operation.validation["score"] + 1e-6
     for latency, hop in ((1.0, 6), (50.0, 10), (5000.0, 24)):  # of 240 ms of window
         slow = stream_for(validation, front_end, latency_ms=latency)
         assert slow is not None
         assert slow.settings.hop == hop
-    assert stream_for(dataclasses.replace(validation, normal=0), front_end) is None
-    known = {"settings": operation.stream.settings.to_json(), "operation": stated}
+    known = {"settings": operation.stream.to_json()["settings"], "operation": stated}
     exported_on_boards(graph, front_end, validation, known, folder=tmp_path)
     assert stream_for(dataclasses.replace(validation, kind="image"), front_end) is None
     assert stream_for(validation, None) is None
-    assert streams()["sound"].settings.is_event() == [True, False, True, True]
+    assert streams()["sound"].task.is_event() == [True, False, True, True]  # type: ignore[attr-defined]
+
+
+def cut(length: int, step: int, counts: Sequence[int], *, known: bool, seed: int = 3) -> tuple[Dataset, list[NDArray[np.float32]]]:
+    """Windows of recordings of noise that have so many, and the recordings; every third is anomalous."""
+    rng = np.random.default_rng(seed)
+    whole = [rng.normal(size=(length + (count - 1) * step, 3)).astype(np.float32) for count in counts]
+    windows = np.concatenate([[one[i * step :][:length] for i in range(n)] for one, n in zip(whole, counts, strict=True)])
+    y = np.repeat((np.arange(len(counts)) % 3 == 2).astype(int), counts)
+    data = made_up(("normal", "worn"), y.tolist(), windows[:, None])
+    return dataclasses.replace(data, normal=0, metric="auroc", step=step if known else None), whole
+
+
+@pytest.mark.parametrize("known", [True, False])
+@given(st.integers(2, 12), st.integers(1, 14), st.lists(st.integers(1, 5), min_size=1, max_size=8))
+@settings(deadline=None)
+def test_windows_become_the_recordings_that_they_were_cut_from(known: bool, length: int, step: int, counts: list[int]) -> None:
+    data, whole = cut(length, step, counts, known=known)
+    found = list(whole_recordings(data))
+    if step >= length:  # nothing tells that one goes on in the next
+        assert len(found) == len(data)
+        assert all(np.array_equal(samples, data.stored[begin, 0]) for samples, begin in found)
+    else:
+        assert [begin for _, begin in found] == np.cumsum([0, *counts[:-1]]).tolist()
+        assert all(np.array_equal(samples, one) for (samples, _), one in zip(found, whole, strict=True))
+
+
+def test_the_alarm_s_threshold_is_of_normal_recordings_and_its_curve_of_test_data() -> None:
+    graph = GRAPHS["machine"]
+
+    def part(seed: int, worn: float) -> Dataset:
+        data, _ = cut(24, 8, [9] * 12, known=True, seed=seed)
+        stored = np.where(data.anomalous, worn, 1.0)[:, None, None, None] * data.stored
+        return dataclasses.replace(data, stored=stored.astype(np.float32), normalization=IDENTITY)
+
+    validation, test = part(0, 1.0), part(1, 50.0)
+    front_end = raw_input_of(validation, graph)
+    detector = fitted_detector(graph, program_form(validation, front_end))
+    stream = stream_for(validation, front_end, detector=detector)
+    assert stream is not None
+    assert isinstance(stream.task, AnomalyDetection)
+    assert (stream.settings.hop, stream.settings.smoothing, stream.settings.refractory) == (6, 4, 4)
+    operation = choose_operation(stream, graph, validation)
+    heard, words = listen(operation.stream, graph, validation.subset(np.flatnonzero(~validation.anomalous)))
+    assert words.startswith(f"{len(heard)} recordings; ")
+    means = np.concatenate([one.means for one in heard])
+    assert 0 < (means > operation.stream.settings.threshold).mean() <= 0.03
+    stated = state_operation(operation, graph, test)
+    assert (stated["task"], stated["validation"]) == ("anomaly detection", operation.validation)
+    assert stated["test"]["chosen"] in stated["test"]["curve"]
+    rates = [p["above"]["normal"] for p in stated["test"]["curve"]]
+    assert rates == sorted(rates, reverse=True)
+    assert stated["test"]["chosen"]["above"]["anomalous"] > stated["test"]["chosen"]["above"]["normal"]
+    assert stated["test"]["chosen"]["false_rejects"] < 1
+    assert stream_for(dataclasses.replace(test, kind="vector"), front_end, detector=detector) is None
+
+
+def test_an_hour_are_the_decisions_in_its_time_and_an_anomaly_is_detected_once() -> None:
+    stream = streams()["machine"]  # a decision each 7 samples at 50 Hz; 2 decisions from an alarm to the next
+    low, high = 1000, 500_000
+    heard = [
+        Heard(np.array([low, high, high, low, low, high]), False),
+        Heard(np.array([high]), False),
+        Heard(np.array([low, high, low, low, high]), True),
+        Heard(np.array([low]), True),
+    ]
+    found = alarm_point(stream, heard, 300_000)
+    assert (found.false_alarms, found.hits, found.recordings) == (3, 1, 2)
+    assert found.hours == pytest.approx(7 * 7 / 50 / 3600)
+    assert found.above == pytest.approx((4 / 7, 2 / 6))
+    assert alarm_point(stream, heard[:2], high).above == (0.0, None)
