@@ -17,13 +17,15 @@ from projects import STRICT, required_tool, run_tool, zig
 from raw_networks import RAW_INPUTS, compiled_with_raw_input, network
 
 from codegen.boards import load_board
+from codegen.cores import CORES
+from codegen.emulator import ModelInterface, execute
 from codegen.errors import UserError
 from codegen.features import RawInput
 from codegen.features.area import fit_area
 from codegen.project import read_project, write_project
 from codegen.reference import run
 from codegen.toolchain import ZigCompiler
-from codegen.verify import measure
+from codegen.verify import build, measure
 
 SPECIAL = np.array([0x7FC00000, 0x7F800000, 0xFF800000, 1, 0x80000001, 0x80000000, 0x7F7FFFFF, 0xFF7FFFFF], np.uint32)
 
@@ -194,6 +196,47 @@ def test_pixels_come_in_any_size_grey_or_coloured(name: str, projects: Path, tmp
         ((arena, pixels, 6, 2049, 3), -6),
     ):
         assert take(*arguments) == status
+
+
+PIXELS_HARNESS = """
+#include "{name}_image.h"
+
+/* Width, height and channels, then pixels. */
+typedef struct {{
+    int32_t width, height, channels;
+    uint8_t pixels[];
+}} argument;
+
+int {name}_harness(void *arena, const argument *given);
+
+int {name}_harness(void *arena, const argument *given)
+{{
+    return {name}_run_pixels(arena, given->pixels, given->width, given->height, given->channels);
+}}
+"""
+
+
+@pytest.mark.parametrize("name", ["photos", "murky"])
+def test_emulated_cores_take_the_same_pixels(name: str, projects: Path, tmp_path: Path) -> None:
+    front_end, graph, project = RAW_INPUTS[name], network(name), read_project(projects / name)
+    harness = tmp_path / "harness.c"
+    harness.write_text(PIXELS_HARNESS.format(name=name))
+    mode, size = "L" if front_end.shape[2] == 1 else "RGB", graph[graph.outputs[0]].nbytes
+    for core in ("cortex-m0plus", "cortex-m4"):  # with division by software, and by an instruction
+        roots = [f"{name}_harness", f"{name}_output"]
+        program = build(projects / name, project, CORES[core], roots, tmp_path / f"{core}.elf", beside=[harness])
+        for height, width, channels in ((6, 6, 1), (6, 6, 3), (1, 1, 3), (13, 7, 1), (31, 47, 3), (1, 2048, 1)):
+            pixels = np.random.default_rng(height).integers(0, 256, (height, width, channels), np.uint8)
+            argument = np.array([width, height, channels], "<i4").tobytes() + pixels.tobytes()
+            outputs = ((f"{name}_output", size),)
+            interface = ModelInterface(
+                roots[0], (), outputs, project.arena_bytes, project.arena_align, argument_bytes=len(argument)
+            )
+            (said,) = execute(program.path, CORES[core], interface, [(argument,)]).outputs
+            converted = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).convert(mode)
+            seen = fit_area(np.asarray(converted, np.uint8).reshape(height, width, -1), (6, 6))
+            expected = run(graph, {graph.inputs[0]: front_end(seen[None])})[graph.outputs[0]]
+            assert said == (expected.tobytes(),), (core, height, width, channels)
 
 
 def test_compilers_have_nothing_to_warn_of(projects: Path, tmp_path: Path) -> None:
