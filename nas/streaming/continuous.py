@@ -13,6 +13,8 @@ from nas.datasets import Dataset
 
 LOOKED_AT = 64
 """Pairs of successive windows by which their distance is found, where the data does not say it."""
+LEAST_OVERLAP = 0.25
+"""Part of a window that two share, then: a few samples may be equal by chance."""
 
 
 def recordings(dataset: Dataset) -> Iterator[tuple[NDArray[Any], int]]:
@@ -45,8 +47,8 @@ def _step(windows: NDArray[Any]) -> int | None:
 def _overlap(one: NDArray[Any], other: NDArray[Any]) -> int | None:
     """The smallest step from ``one`` to the ``other`` window by which they share samples; None of windows that hardly change, of
     which any step would do."""
-    axes = tuple(range(1, one.ndim))
     if len(np.unique(one, axis=0)) <= len(one) // 2:
         return None
-    ends = (one[1:] == other[0]).all(axis=axes) & (one[-1] == other[:-1][::-1]).all(axis=axes)
-    return next((step for step in (np.flatnonzero(ends) + 1).tolist() if np.array_equal(one[step:], other[:-step])), None)
+    axes, most = tuple(range(1, one.ndim)), int(len(one) * (1 - LEAST_OVERLAP))
+    begins = (one[1 : most + 1] == other[0]).all(axis=axes)
+    return next((step for step in (np.flatnonzero(begins) + 1).tolist() if np.array_equal(one[step:], other[:-step])), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -209,3 +210,25 @@ def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: 
     for answer in verified["answers"]:
         assert answer["class"] == ("alarm" if answer["scores"]["anomaly"] > answer["scores"]["threshold"] else "no alarm")
         assert answer["scores"]["threshold"] == round(alarm["threshold"], 4)
+    stream = winner["stream"]
+    assert stream["operation"]["task"] == "anomaly detection"
+    assert stream["operation"]["test"]["hours"] is None  # arrays have no rate
+    assert stream["operation"]["test"]["events"] > 10  # recordings, put together again from their windows
+    assert stream["settings"]["threshold"] == stream["operation"]["test"]["chosen"]["threshold"]
+    assert any(
+        "false and missed alarms of the winner on a stream" in use["purpose"] for use in read(run / "test_uses.json")["uses"]
+    )
+    assert "an alarm began" in (run / "winner" / "README.md").read_text()
+    assert nas("report", "run", cwd=tmp_path).returncode == 0
+    assert "False alarms and missed by threshold" in (run / "report.html").read_text()
+    names = read(run / "winner" / "report.json")["data"]["channels"]
+    loud = raw.reshape(-1, 8)[:600] * np.where(np.arange(600) < 300, 1, 3)[:, None]
+    (tmp_path / "long.csv").write_text("\n".join([",".join(names), *(",".join(map(repr, row)) for row in loud.tolist())]))
+    done = nas("verify", "run", "--json", "--stream", "long.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    verified = json.loads(done.stdout)
+    assert verified["bit_exact"]
+    assert verified["detections"][-1]["sample"] > 300
+    assert all(one["class"] == "alarm" for one in verified["detections"])
+    done = nas("verify", "run", "--stream", "long.csv", cwd=tmp_path)
+    assert re.search(r"^alarms        .*\d+ \(-?\d+\.\d+\)   \(mean score in brackets; above", done.stdout, re.MULTILINE)

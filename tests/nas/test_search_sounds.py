@@ -247,3 +247,14 @@ def test_normal_sounds_become_an_anomaly_detector(tmp_path: Path, unpacked: Unpa
         assert through["alarm"][rate] == test["alarm"][rate]
     text = (tmp_path / "run" / "winner" / "README.md").read_text()
     assert "(void)zeros_features(samples, ZEROS_SAMPLES, zeros_scratch(&arena), zeros_columns(&arena));" in text
+    operation = winner["stream"]["operation"]
+    assert operation["test"]["events"] == 40  # clips of one window, each a recording of its own
+    assert operation["test"]["chosen"]["false_rejects"] < 1
+    assert operation["test"]["hours"] > 0
+    long = max((tmp_path / "zeros" / "test" / "hum").iterdir(), key=lambda path: path.stat().st_size)
+    rate, sound = wavfile.read(long)
+    wavfile.write(tmp_path / "long.wav", rate, np.tile(sound, 4))
+    done = nas("verify", "run", "--stream", "long.wav", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("bit-exact: long.wav, ")
+    assert "\nalarms        " in done.stdout

@@ -203,7 +203,7 @@ def cut(length: int, step: int, counts: Sequence[int], *, known: bool, seed: int
 def test_windows_become_the_recordings_that_they_were_cut_from(known: bool, length: int, step: int, counts: list[int]) -> None:
     data, whole = cut(length, step, counts, known=known)
     found = list(whole_recordings(data))
-    if step >= length:  # nothing tells that one goes on in the next
+    if step >= length or (not known and step > 0.75 * length):  # nothing tells that one goes on in the next
         assert len(found) == len(data)
         assert all(np.array_equal(samples, data.stored[begin, 0]) for samples, begin in found)
     else:
