@@ -72,11 +72,11 @@ def point(stream: Stream, likely: NDArray[np.int64], at: NDArray[np.int64], even
     hit: set[int] = set()
     false = 0
     starts = np.array([event.start for event in events], np.int64)
+    ends = np.array([event.end + late for event in events], np.int64)
     for i in where.tolist():
         time, label = int(at[i]), int(found[i])
-        begun = int(np.searchsorted(starts, time))
-        near = range(max(0, begun - 2), begun)
-        own = next((e for e in near if events[e].label == label and time <= events[e].end + late and e not in hit), None)
+        near = range(int(np.searchsorted(ends, time)), int(np.searchsorted(starts, time)))
+        own = next((e for e in near if events[e].label == label and e not in hit), None)
         if own is None:
             false += 1
         else:

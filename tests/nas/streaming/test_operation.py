@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import read
 from feature_library import as_clips, recordings
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from stream_library import GRAPHS, SERIES, streams
@@ -111,6 +111,7 @@ def test_series_follow_each_other_and_what_goes_on_is_one_event() -> None:
     st.lists(st.sampled_from([-1, -1, -1, 0, 1, 2]), min_size=1, max_size=60),
     st.lists(st.tuples(st.integers(1, 60), st.integers(1, 80), st.integers(0, 2)), max_size=8),
 )
+@example([1], [(1, 1, 0), (1, 1, 1), (1, 1, 0), (1, 1, 0)])  # hit after others have begun
 def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans: list[tuple[int, int, int]]) -> None:
     stream = Stream(SERIES, Classification(("a", "b", "c")), StreamSettings(7, 1, ONE // 2, 0), 50.0)
     events, at = [], 0
