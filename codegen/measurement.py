@@ -6,7 +6,7 @@ Sizes are bytes, counts are per inference. The keys of :meth:`Verification.to_js
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codegen.cores import find_core
@@ -58,11 +58,17 @@ class Flash:
         """The figures under the contract's names."""
         return {"code": self.code, "constants": self.constants, "total": self.total}
 
+    @staticmethod
+    def from_json(content: Mapping[str, int]) -> Flash:
+        """What :meth:`to_json` gave."""
+        return Flash(content["code"], content["constants"])
+
 
 @dataclass(frozen=True, slots=True)
 class LayerMeasurement:
     """One layer's share of an inference; ``op`` is the operator's kind, for example ``Conv2D``, ``part_of`` the operator of which
-    it computes a strip of rows, if it does."""
+    it computes a strip of rows, if it does. ``flash`` is what the program holds for it (:mod:`codegen.layer_flash`), None where a
+    report does not tell."""
 
     name: str
     op: str
@@ -70,6 +76,7 @@ class LayerMeasurement:
     instructions: float
     cycles: float
     part_of: str | None = None
+    flash: Flash | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The figures under the contract's names."""
@@ -79,8 +86,17 @@ class LayerMeasurement:
             "macs": self.macs,
             "instructions": _number(self.instructions),
             "cycles": _number(self.cycles),
+            **({} if self.flash is None else {"flash": self.flash.to_json()}),
             **({} if self.part_of is None else {"part_of": self.part_of}),
         }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> LayerMeasurement:
+        """What :meth:`to_json` gave.
+
+        :raises KeyError: or TypeError, where the content is of another kind.
+        """
+        return LayerMeasurement(**{**content, "flash": Flash.from_json(content["flash"]) if "flash" in content else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,8 @@ class Verification:
     ``mismatches`` counts the inputs whose outputs are not equal to what is expected, in every byte, wherever the arena lies.
     ``instructions`` and ``cycles`` are means over the inputs. ``board`` and ``latency_ms`` are None where the project was measured
     for another core than its board has. ``support_routines`` names what the compiler linked beside the model's own functions.
+    Of ``flash``, ``shared`` is what several layers run; what neither they share nor a layer has for itself is ``around``
+    (:mod:`codegen.layer_flash`); both are None where it is not known.
     ``network`` is what was measured of the network alone, on some of the inputs; ``outputs`` are the bytes of every output, for
     each input. ``anomaly`` is of the score of a reconstruction, which the other figures leave out.
     """
@@ -124,6 +142,7 @@ class Verification:
     network: Verification | None = field(default=None, repr=False)
     outputs: tuple[tuple[bytes, ...], ...] = field(default=(), repr=False)
     anomaly: AnomalyMeasurement | None = field(default=None, repr=False)
+    shared: Flash | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return render(self)
@@ -133,8 +152,17 @@ class Verification:
         """Whether every output equals the expected one to the bit."""
         return self.mismatches == 0
 
+    @property
+    def around(self) -> Flash | None:
+        """What of ``flash`` is no layer's and not ``shared``: the run function, accessors, gaps."""
+        if self.shared is None:
+            return None
+        known = _sum([self.shared, *(layer.flash for layer in self.layers if layer.flash is not None)])
+        return Flash(self.flash.code - known.code, self.flash.constants - known.constants)
+
     def to_json(self) -> dict[str, Any]:
         """The object that ``nas verify --json`` prints and ``report.json`` keeps as ``built``."""
+        parts = {"shared": self.shared, "around": self.around}
         return {
             "bit_exact": self.bit_exact,
             "mismatches": self.mismatches,
@@ -143,7 +171,7 @@ class Verification:
             "cycles": _number(self.cycles),
             "latency_ms": None if self.latency_ms is None else round(self.latency_ms, 6),
             "ram": self.ram.to_json(),
-            "flash": self.flash.to_json(),
+            "flash": self.flash.to_json() | {key: part.to_json() for key, part in parts.items() if part is not None},
             "macs": self.macs,
             "layers": [layer.to_json() for layer in self.layers],
             "core": self.core,
@@ -164,8 +192,9 @@ class Verification:
         return Verification(
             **{key: content[key] for key in ("mismatches", "inputs", "instructions", "cycles", "latency_ms", "macs")},
             ram=Ram(**sizes),
-            flash=Flash(content["flash"]["code"], content["flash"]["constants"]),
-            layers=tuple(LayerMeasurement(**layer) for layer in content["layers"]),
+            flash=Flash.from_json(content["flash"]),
+            shared=Flash.from_json(content["flash"]["shared"]) if "shared" in content["flash"] else None,
+            layers=tuple(LayerMeasurement.from_json(layer) for layer in content["layers"]),
             **{key: content[key] for key in ("core", "board", "compiler")},
             network=None
             if network is None
@@ -176,7 +205,7 @@ class Verification:
     def figures(self) -> dict[str, Any]:
         """What is stated of a network alone, beside that of features and network."""
         keys = ("instructions", "cycles", "latency_ms", "ram", "flash", "macs")
-        content = self.to_json()
+        content = replace(self, shared=None).to_json()
         return {key: content[key] for key in keys}
 
 
@@ -236,17 +265,22 @@ def _whole(layers: Sequence[LayerMeasurement]) -> list[LayerMeasurement]:
             sum(part.macs for part in parts),
             sum(part.instructions for part in parts),
             sum(part.cycles for part in parts),
+            flash=_sum([part.flash for part in parts if part.flash is not None]) if parts[0].flash is not None else None,
         )
         for name, parts in found.items()
     ]
 
 
+def _sum(parts: Sequence[Flash]) -> Flash:
+    return Flash(sum(part.code for part in parts), sum(part.constants for part in parts))
+
+
 def _layer_table(result: Verification) -> list[str]:
     instructions = result.instructions - sum(layer.instructions for layer in result.layers)
     cycles = result.cycles - sum(layer.cycles for layer in result.layers)
-    layers = [*_whole(result.layers), LayerMeasurement("between the layers", "", 0, instructions, cycles)]
-    head = ("layer", "operator", "MACs", "instructions", "cycles", "cycles/MAC")
-    rows = [
+    layers = [*_whole(result.layers), LayerMeasurement("between the layers", "", 0, instructions, cycles, flash=result.around)]
+    head: tuple[str, ...] = ("layer", "operator", "MACs", "instructions", "cycles", "cycles/MAC")
+    rows: list[tuple[str, ...]] = [
         (
             layer.name,
             layer.op,
@@ -257,8 +291,16 @@ def _layer_table(result: Verification) -> list[str]:
         )
         for layer in layers
     ]
+    if result.shared is not None:
+        head = (*head, "code", "constants")
+        rows = [(*row, *_flash_cells(layer.flash)) for row, layer in zip(rows, layers, strict=True)]
+        rows.append(("shared by layers", "", "", "", "", "", *_flash_cells(result.shared)))
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     return [
         "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip()
         for row in (head, *rows)
     ]
+
+
+def _flash_cells(flash: Flash | None) -> tuple[str, str]:
+    return ("", "") if flash is None else (f"{flash.code:,}", f"{flash.constants:,}")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from codegen.errors import UserError
 from codegen.graph_file import content_hash, load
 from codegen.ir import Graph
+from codegen.layer_flash import layer_flash
 from codegen.measurement import AnomalyMeasurement, Flash, LayerMeasurement, Ram, Verification
 from codegen.project.report import Project, ProjectLayer, read_project
 from codegen.project.vectors import expected_outputs, read_inputs, read_samples
@@ -314,6 +315,7 @@ def _verification(
     features = () if front_end is None else (ProjectLayer(FEATURES, front_end.operator, "", "", 0),)
     layers = (*features, *project.layers)
     flash = Flash(program.code, program.constants + program.initial_data)
+    parts, shared = layer_flash(program, project.name, [function for _, function in interface.layers], features=len(features))
     own_board = core.name == project.core
     return Verification(
         mismatches=mismatches,
@@ -332,9 +334,10 @@ def _verification(
         flash=flash,
         macs=sum(layer.macs for layer in project.layers),
         layers=tuple(
-            LayerMeasurement(layer.name, layer.op, layer.macs, profile.instructions, profile.cycles, layer.part_of)
-            for layer, profile in zip(layers, first.layers[:-1], strict=True)  # the last is the run function itself
+            LayerMeasurement(layer.name, layer.op, layer.macs, profile.instructions, profile.cycles, layer.part_of, part)
+            for layer, profile, part in zip(layers, first.layers[:-1], parts, strict=True)  # the last is the run function itself
         ),
+        shared=shared,
         core=core.name,
         board=project.board.name if own_board else None,
         compiler=compiler,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,12 @@ def _symbols(model: CompiledModel) -> dict[Constant, str]:
         for constant in layer.constants:
             symbols.setdefault(constant, f"{model.name}_layer{index:02d}_{constant.name}")
     return symbols
+
+
+def constant_owner(symbol: str, name: str) -> int | None:
+    """Number of the layer of model ``name`` that the constant ``symbol`` is named after; None if it is no layer's."""
+    found = re.match(rf"{re.escape(name)}_layer(\d{{2,}})_", symbol)
+    return int(found[1]) if found else None
 
 
 def _describe(model: CompiledModel, layer: CompiledLayer) -> str:

@@ -88,9 +88,30 @@ class Instruction:
         """Registers that a load fills from memory."""
         return self.writes & ~self.writeback
 
+    @property
+    def target(self) -> int | None:
+        """Where BL or an unconditional B goes (Arm DDI 0403, A7.7.12 and A7.7.18); None of all others, which stay in their function
+        or take the address from a register."""
+        if self.kind not in (Kind.BRANCH, Kind.CALL):
+            return None
+        if self.size == 2:
+            return self.address + 4 + _signed(self.opcode << 1, 12) if self.opcode & 0xF800 == 0xE000 else None
+        first, second = self.opcode >> 16, self.opcode & 0xFFFF
+        if not second & 0x1000:
+            return None
+        sign = first >> 10 & 1
+        high = sign << 2 | (second >> 13 & 1 ^ sign ^ 1) << 1 | second >> 11 & 1 ^ sign ^ 1
+        return self.address + 4 + _signed(high << 22 | (first & 0x3FF) << 12 | (second & 0x7FF) << 1, 25)
+
     def __str__(self) -> str:
         digits = 4 if self.size == 2 else 8
         return f"{self.mnemonic} ({self.opcode:0{digits}x}) at {self.address:#010x}"
+
+
+def _signed(bits: int, width: int) -> int:
+    """The lowest ``width`` of ``bits`` as a number in two's complement."""
+    value = bits & (1 << width) - 1
+    return value - (value >> width - 1 << width)
 
 
 class UnknownInstruction(Exception):  # noqa: N818 - names what was met, not an error of ours

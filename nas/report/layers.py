@@ -21,14 +21,32 @@ def layers_section(evidence: Evidence) -> Section:
     if not predicted:
         missing = "This run was made by a version that did not keep what was predicted of single layers."
         return Section(anchor, title, join(_built(built, winner["built"]), absent(missing)))
-    constants = sum(layer["constants"] for layer in predicted.values())
-    explanation = paragraph(
-        "RAM: bytes of the arena that hold something while the layer runs, planned and built alike. Code: of the layer's own "
-        "function, as predicted; a layer that shares the function of an earlier one adds none. Constants are exact. All code, what "
-        f"lies around the layers included: {winner['predicted']['flash']['value'] - constants:,} bytes predicted, "
-        f"{winner['built']['flash']['code']:,} built.",
-    )
+    ram = "RAM: bytes of the arena that hold something while the layer runs, planned and built alike."
+    explanation = paragraph(f"{ram} {_flash(winner)}")
     return Section(anchor, title, join(_both(built, predicted, winner), explanation))
+
+
+def _flash(winner: Mapping[str, Any]) -> str:
+    """What the columns of flash mean."""
+    constants = sum(layer["constants"] for layer in winner["predicted"]["layers"])
+    total = (
+        f"All code, what lies around the layers included: {winner['predicted']['flash']['value'] - constants:,} bytes predicted, "
+        f"{winner['built']['flash']['code']:,} built."
+    )
+    if not _as_built(winner):
+        return (
+            "Code: of the layer's own function, as predicted; a layer that shares the function of an earlier one adds none. "
+            f"Constants are exact. {total}"
+        )
+    return (
+        "Code and constants as built, read off the program's symbols. Code: the layer's function and what that alone calls; a "
+        f"layer with the function of an earlier one adds none, and what several functions call stands once, as shared. {total}"
+    )
+
+
+def _as_built(winner: Mapping[str, Any]) -> bool:
+    """Whether the report holds what the program has for each layer; those of earlier versions do not."""
+    return "shared" in winner["built"]["flash"]
 
 
 def _share(layer: Mapping[str, Any], total: float) -> Markup:
@@ -49,14 +67,16 @@ def _built(layers: Sequence[Mapping[str, Any]], built: Mapping[str, Any]) -> Mar
 
 
 def _both(layers: Sequence[Mapping[str, Any]], predicted: Mapping[str, Mapping[str, Any]], winner: Mapping[str, Any]) -> Markup:
+    as_built = _as_built(winner)
+
     def row(layer: Mapping[str, Any]) -> tuple[object, ...]:
         promise = predicted.get(layer["name"])
-        memory: tuple[str, ...] = ("",) * 4
-        if promise is not None:
-            memory = tuple(f"{promise[key]:,}" for key in ("ram", "code", "constants", "cycles"))
+        flash = layer["flash"] if as_built else promise
+        memory = ("" if promise is None else f"{promise['ram']:,}", *_cells(flash))
+        cycles = ("" if promise is None else f"{promise['cycles']:,}", f"{layer['cycles']:,.0f}")
         off = "" if promise is None or not layer["cycles"] else f"{promise['cycles'] / layer['cycles'] - 1:+.1%}"
         total = winner["built"]["cycles"]
-        return (layer["name"], layer["op"], f"{layer['macs']:,}", *memory, f"{layer['cycles']:,.0f}", off, _share(layer, total))
+        return (layer["name"], layer["op"], f"{layer['macs']:,}", *memory, *cycles, off, _share(layer, total))
 
     totals = winner["predicted"]["cycles"]["value"], winner["built"]["cycles"]
     rest = [f"{_between(part, total):,.0f}" for part, total in zip((list(predicted.values()), layers), totals, strict=True)]
@@ -72,5 +92,13 @@ def _both(layers: Sequence[Mapping[str, Any]], predicted: Mapping[str, Mapping[s
         "off by",
         "",
     )
-    foot = ("between the layers", "", "", "", "", "", *rest, "", "")
-    return table("The winner's layers as predicted and built", head, [row(layer) for layer in layers], words=2, foot=foot)
+    rows = [row(layer) for layer in layers]
+    flash = winner["built"]["flash"]
+    if as_built:
+        rows.append(("shared by layers", "", "", "", *_cells(flash["shared"]), "", "", "", ""))
+    foot = ("between the layers", "", "", "", *_cells(flash.get("around")), *rest, "", "")
+    return table("The winner's layers as predicted and built", head, rows, words=2, foot=foot)
+
+
+def _cells(flash: Mapping[str, Any] | None) -> tuple[str, str]:
+    return ("", "") if flash is None else (f"{flash['code']:,}", f"{flash['constants']:,}")

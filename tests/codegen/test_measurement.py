@@ -44,17 +44,20 @@ def test_json_has_exactly_the_contract_keys() -> None:
 
 
 def test_what_json_holds_comes_back() -> None:
-    strip = LayerMeasurement("first_1", "Conv2D", 300, 450.0, 550.0, part_of="first")
+    strip = LayerMeasurement("first_1", "Conv2D", 300, 450.0, 550.0, part_of="first", flash=Flash(150, 200))
     alone = replace(verification(), cycles=1000.0, layers=())
     whole = replace(
         verification(),
         layers=(strip,),
         network=alone,
         anomaly=AnomalyMeasurement(flash=9, instructions=5.0, cycles=7.0, scores=(1, 2)),
+        shared=Flash(20, 10),
     )
+    assert whole.to_json()["flash"]["around"] == {"code": 330, "constants": 490, "total": 820}
     back = Verification.from_json(json.loads(json.dumps(whole.to_json())))
     assert back.to_json() == whole.to_json()
     assert back.layers == (strip,)
+    assert back.shared == Flash(20, 10)
     assert back.anomaly == AnomalyMeasurement(flash=9, instructions=5, cycles=7, scores=())
     assert back.network is not None
     assert back.network.anomaly is None
@@ -85,3 +88,15 @@ def test_strips_of_an_operator_are_shown_as_one_layer() -> None:
     lines = render(replace(verification(), layers=strips)).splitlines()
     (row,) = [line for line in lines if line.startswith("conv")]
     assert row.split() == ["conv", "(3", "strips)", "Conv2D", "300", "450", "600", "2.00"]
+
+
+def test_text_tells_flash_layer_by_layer_where_it_is_known() -> None:
+    sizes = (Flash(90, 100), Flash(45, 100))
+    strips = tuple(LayerMeasurement(f"strip {i}", "Conv2D", 100, 150.0, 200.0, "conv", size) for i, size in enumerate(sizes))
+    text = render(replace(verification(), layers=strips, shared=Flash(65, 0)))
+    rows = {line.split("  ")[0]: line.split()[-2:] for line in text.splitlines()}
+    assert rows["layer"] == ["code", "constants"]
+    assert rows["conv (2 strips)"] == ["135", "200"]
+    assert rows["shared by layers"] == ["65", "0"]
+    assert rows["between the layers"] == ["300", "500"]  # all that is left of 500 and 700
+    assert "constants" not in render(verification()).splitlines()[-2]

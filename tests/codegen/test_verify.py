@@ -40,7 +40,13 @@ def test_what_is_measured_adds_up(tmp_path: Path) -> None:
     assert 0 < result.ram.scratch <= result.ram.arena
     assert result.ram.static == 0
     assert 0 < result.ram.stack < 1024
-    assert result.flash.constants >= sum(c.data.nbytes for layer in model.layers for c in layer.constants)
+    assert [layer.flash.constants for layer in result.layers if layer.flash] == [
+        sum(c.data.nbytes for c in layer.constants) for layer in model.layers
+    ]
+    assert all(layer.flash is not None and layer.flash.code > 0 for layer in result.layers)
+    assert result.around is not None
+    assert 0 < result.around.code < 0.1 * result.flash.code  # the run function, accessors, gaps
+    assert 0 <= result.around.constants < 32
     assert result.macs == sum(layer.macs for layer in model.layers)
     assert [layer.name for layer in result.layers] == [op.name for op in model.graph.ops]
     assert sum(layer.cycles for layer in result.layers) <= result.cycles < 1.1 * sum(layer.cycles for layer in result.layers)

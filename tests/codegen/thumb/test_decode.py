@@ -147,3 +147,13 @@ def test_unknown_opcodes_are_named(opcode: str) -> None:
 def test_cut_off_instruction() -> None:
     with pytest.raises(UnknownInstruction):
         decode(0, bytes([0x90, 0xE8]))
+
+
+def test_targets_of_calls_and_jumps(tmp_path: Path) -> None:
+    body = "bl f\nb.w f\nb 1f\nbeq 1f\nbl m_tensor\nb 1f\n1: nop"
+    program = read(build(tmp_path, body, functions=function("f", "bl m_run\n.space 3000\nbx lr"), roots=["f"]))
+    run, tensor, f = (program.symbols[name] for name in ("m_run", "m_tensor", "f"))
+    code = list(decode_range(run.address, program.read(run.address, run.size)))
+    (end,) = [instruction.address for instruction in code if instruction.mnemonic == "nop"]
+    assert [i.target for i in code[:7]] == [f.address, f.address, end, None, tensor.address, end, None]
+    assert decode(f.address, program.read(f.address, 4)).target == run.address

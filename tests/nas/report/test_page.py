@@ -139,6 +139,10 @@ def test_a_finished_run_shows_everything(finished: RunDirectory) -> None:
         assert f"{value:,.0f}" in tags.text
     for layer in winner["built"]["layers"]:
         assert layer["name"] in tags.text
+    built = winner["built"]["flash"]
+    parts = [*(layer["flash"] for layer in winner["built"]["layers"]), built["shared"], built["around"]]
+    assert all(sum(part[key] for part in parts) == built[key] for key in ("code", "constants", "total"))
+    assert "shared by layers" in tags.text
     assert f"{winner['test']['int8']:.2%}" in tags.text
     assert {"winner", "finalist", "largest", "hand_designed"} <= set(re.findall(r'class="mark ([\w-]+)"', page))
     assert f"a larger network of {report['teacher']['macs']:,} MACs, the teacher" in tags.text
@@ -159,6 +163,19 @@ def test_the_search_keeps_what_the_report_shows(finished: RunDirectory) -> None:
     for finalist in report["finalists"]:
         kept = json.loads(finished.finalist_file(finalist["architecture"], ".json").read_text())
         assert len(kept["losses"]) == len(kept["curve"]) > 0
+
+
+@pytest.mark.slow
+def test_of_an_older_run_code_is_shown_as_predicted(finished: RunDirectory) -> None:
+    def older(report: dict[str, Any]) -> None:
+        built = report["winner"]["built"]
+        del built["flash"]["shared"], built["flash"]["around"]
+        for layer in built["layers"]:
+            del layer["flash"]
+
+    text = edited(finished, older)
+    assert "shared by layers" not in text
+    assert "Code: of the layer's own function, as predicted" in text
 
 
 @pytest.mark.slow
