@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from command_line import ENVIRONMENT
+from projects import required_tool
 
 from codegen.boards import board_names
 from codegen.cores import CORES
@@ -18,68 +19,115 @@ from nas.cli.completion import SHELLS
 from nas.cli.group import COMMANDS
 from nas.datasets.readers import READERS
 
-PRESS = """
-eval "$(nas completion bash)"
-complete -p nas
-compopt() { echo "compopt $2"; }
-while IFS= read -r line; do
-    read -ra COMP_WORDS <<< "$line"
-    [[ $line == *" " ]] && COMP_WORDS+=("")
-    COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )) COMPREPLY=()
-    _nas_completion nas
-    echo "$line|${COMPREPLY[*]}"
-done
-"""
-FILES = "compopt default"
+PRESS = {
+    "bash": r"""
+        eval "$(nas completion bash)"
+        complete -p nas
+        compopt() { echo "$2 files"; }
+        while IFS= read -r line; do
+            read -ra COMP_WORDS <<< "$line"
+            [[ $line == *" " ]] && COMP_WORDS+=("")
+            COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )) COMPREPLY=()
+            echo "> $line"
+            _nas_completion nas
+            (( ${#COMPREPLY[@]} )) && printf '%s\n' "${COMPREPLY[@]}"
+        done
+        true
+    """,
+    "zsh": r"""
+        autoload -U compinit; compinit -D -u
+        eval "$(nas completion zsh)"
+        print -r -- $_comps[nas]
+        compadd() { print -rl -- "${(@P)@[-1]}" }
+        _describe() { local tab=$'\t'; local -a pairs=("${(@P)3}"); print -rl -- "${(@)pairs/:/$tab}" }
+        _path_files() { print -r -- "default files" }
+        while IFS= read -r line; do
+            words=(${=line}); [[ $line == *" " ]] && words+=("")
+            CURRENT=${#words}
+            print -r -- "> $line"
+            _nas_completion
+        done
+    """,
+    "fish": r"""
+        nas completion fish | source
+        complete -c nas | string match -r "_nas_completion"
+        while read -l line
+            echo "> $line"
+            complete -C $line
+        end
+    """,
+}
+"""What asks each shell's own completion for lines of standard input, and prints what that has registered, then ``> LINE`` and a
+candidate a line, behind a tab its description."""
+FILES = "default files"
+"""What bash and zsh answer where they would look among the files; fish does look."""
+TREE = ("mine.toml", "runs/digits-1/search.toml", "a, b.toml")
 
 
-@pytest.fixture(scope="module")
-def offered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What bash offers for each of some lines; what it would look for among the files is ``FILES``."""
+@pytest.fixture(scope="module", params=SHELLS)
+def offered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What a shell offers for each of some lines, with descriptions where it shows them."""
+    program = required_tool(request.param)
     lines = (
         *("nas ", "nas se", "nas search --bu", "nas search --board nrf", "nas search --board ./mine", "nas search --sampler "),
         *("nas export runs/d", "nas verify --core ", "nas search --config ", "nas data --format ", "nas serach --bo"),
     )
     folder = tmp_path_factory.mktemp("completion")
-    (folder / "nas").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nas "$@"\n')
-    (folder / "nas").chmod(0o755)
-    environment = {**ENVIRONMENT, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    (folder / "bin").mkdir()
+    (folder / "bin" / "nas").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nas "$@"\n')
+    (folder / "bin" / "nas").chmod(0o755)
+    for name in TREE:
+        (folder / "here" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "here" / name).touch()
+    environment = {**ENVIRONMENT, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+    plain = {"bash": "--norc", "zsh": "-f", "fish": "--no-config"}[request.param]
     done = subprocess.run(
-        ["bash", "--norc", "-c", PRESS], input="\n".join(lines) + "\n", env=environment, capture_output=True, text=True
+        [program, plain, "-c", PRESS[request.param]],
+        input="\n".join(lines) + "\n",
+        cwd=folder / "here",
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.stderr == ""
-    registered, *answers = done.stdout.splitlines()
-    assert registered == "complete -o nosort -F _nas_completion nas"
-    found: dict[str, list[str]] = {}
-    before: list[str] = []
-    for answer in answers:
-        if answer == FILES:
-            before = [FILES]
-            continue
-        line, words = answer.split("|")
-        found[line] = before + words.split()
-        before = []
+    registered, *answers = done.stdout.split("> ")
+    assert "_nas_completion" in registered
+    found = {line: words for line, *words in (answer.splitlines() for answer in answers)}
     assert list(found) == list(lines)
     return found
 
 
+def words(candidates: list[str]) -> list[str]:
+    return [candidate.partition("\t")[0] for candidate in candidates]
+
+
 def test_commands_and_options(offered: dict[str, list[str]]) -> None:
-    assert offered["nas "] == list(COMMANDS)
-    assert offered["nas se"] == ["search"]
-    assert offered["nas search --bu"] == ["--budget"]
+    assert words(offered["nas "]) == list(COMMANDS)
+    assert words(offered["nas se"]) == ["search"]
+    assert words(offered["nas search --bu"]) == ["--budget"]
     assert offered["nas serach --bo"] == []
 
 
 def test_values(offered: dict[str, list[str]]) -> None:
-    assert offered["nas search --board nrf"] == [name for name in board_names() if name.startswith("nrf")]
-    assert "evolution" in offered["nas search --sampler "]
-    assert offered["nas verify --core "] == list(CORES)
-    assert offered["nas data --format "] == [reader.name for reader in READERS]
+    assert sorted(offered["nas search --board nrf"]) == [name for name in board_names() if name.startswith("nrf")]
+    assert "evolution" in words(offered["nas search --sampler "])
+    assert sorted(offered["nas verify --core "]) == sorted(CORES)
+    assert sorted(offered["nas data --format "]) == sorted(reader.name for reader in READERS)
 
 
 def test_files(offered: dict[str, list[str]]) -> None:
-    for line in ("nas export runs/d", "nas search --config ", "nas search --board ./mine"):
-        assert offered[line] == [FILES]
+    for line, there in (
+        ("nas export runs/d", ["runs/digits-1/"]),
+        ("nas search --config ", ["a, b.toml", "mine.toml", "runs/"]),
+        ("nas search --board ./mine", ["./mine.toml"]),
+    ):
+        assert offered[line] == [FILES] or sorted(offered[line]) == there
+
+
+def test_descriptions_are_whole(offered: dict[str, list[str]]) -> None:
+    """Bash shows none."""
+    described = dict(candidate.split("\t") for candidate in offered["nas "] if "\t" in candidate)
+    assert not described or described["predict"].startswith("Predict RAM, flash, ")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
