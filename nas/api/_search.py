@@ -47,7 +47,7 @@ def search(
     distill: bool | None = None,
     workers: int | None = None,
     ray_address: str | None = None,
-    model: AnyPath | None = None,
+    model: AnyPath | Sequence[AnyPath] | None = None,
     format: str | None = None,
     kind: Kind | None = None,
     window: int | None = None,
@@ -92,7 +92,8 @@ def search(
     :param distill: whether finalists learn from a larger network, too, that is trained first; False by default, not for anomalies.
     :param workers: trainings at a time, by default one for each core.
     :param ray_address: train on this Ray cluster (``"host:port"`` or ``"auto"``) instead of this machine.
-    :param model: a cost model that ``nas calibrate`` wrote; by default what comes for the board's core.
+    :param model: a cost model that ``nas calibrate`` wrote, or one for each core of the boards in a list; by default what comes for
+        the core.
     :param format: form of the data, see ``docs/data.md``; so are ``kind``, ``window``, ``step`` and ``size``.
     :param screening: how trials are trained, like ``{"epochs": 8}``; what it leaves out is as usual.
     :param finishing: how finalists are trained; ``quantization``: how they are fine-tuned in int8; ``distillation``: how
@@ -112,7 +113,7 @@ def search(
     given: dict[str, Any] = {
         "data": None if data is None else os.fspath(data),
         "board": None if board is None else board_names(board),
-        "model": None if model is None else os.fspath(model),
+        "model": None if model is None else [os.fspath(m) for m in ([model] if isinstance(model, (str, os.PathLike)) else model)],
         "budget": budget,
         "flash": flash,
         "latency": latency,

@@ -121,6 +121,18 @@ def model_option(function: Function) -> Function:
     )(function)
 
 
+def models_option(function: Function) -> Function:
+    """``--model``, which may be given several times."""
+    return click.option(
+        "--model",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Cost model that 'nas calibrate' or an earlier search wrote; repeated, one for each core of the boards. "
+        "[default: what comes for the core]",
+    )(function)
+
+
 def reading_options(function: Function) -> Function:
     """``--format``, ``--kind``, ``--window``, ``--step`` and ``--size``: how data is read where its path does not say it."""
     for option in reversed(

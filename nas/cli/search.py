@@ -14,7 +14,7 @@ from nas.cli.options import (
     debug_option,
     json_option,
     limit_options,
-    model_option,
+    models_option,
     optimize_option,
     reading_options,
     verbosity_options,
@@ -106,7 +106,7 @@ Examples:
     help="Equal seeds give equal results.",
 )
 @optimize_option
-@model_option
+@models_option
 @click.option(
     "--finalists",
     type=click.IntRange(*RANGES["finalists"]),

@@ -84,7 +84,7 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         ray_address=options["ray_address"],
         seed=options["seed"],
         optimize=options["optimize"],
-        model=None if options["model"] is None else os.path.abspath(options["model"]),
+        models=tuple(os.path.abspath(model) for model in options["model"] or ()),
         finalists=options["finalists"],
         baselines=options["baselines"],
         distill=options["distill"],

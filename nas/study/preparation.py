@@ -122,12 +122,19 @@ def feasibilities(settings: SearchSettings, dataset: Dataset) -> tuple[Feasibili
 
 
 def _cost_models(boards: Sequence[Board], settings: SearchSettings) -> dict[str, CostModel]:
-    """A model for each core: the one in the file that the settings name, where it is for the core, or the one that comes for it."""
-    file = None if settings.model is None else Path(settings.model)
+    """A model for each core: the one in the file that the settings name for it, or the one that comes for it."""
     cores = {board.core: board for board in boards}
-    its_core = None if file is None or len(cores) == 1 else load_cost_model(file).core
-    if its_core is not None and its_core not in cores:
-        raise UserError(f"--model {file}: is for {its_core}, which none of the boards has ({', '.join(cores)})")
-    return {
-        core: find_cost_model(board, settings.optimize, file if its_core in (None, core) else None) for core, board in cores.items()
-    }
+    files: dict[str, Path] = {}
+    for file in map(Path, settings.models):
+        core = load_cost_model(file).core
+        if core not in cores:
+            has = (
+                f"{boards[0].name} has a {boards[0].core}"
+                if len(boards) == 1
+                else f"none of the boards has one ({', '.join(cores)})"
+            )
+            raise UserError(f"--model {file}: is for {core}, but {has}")
+        if core in files:
+            raise UserError(f"--model {file}: is for {core}, as {files[core]} is; give one for each core")
+        files[core] = file
+    return {core: find_cost_model(board, settings.optimize, files.get(core)) for core, board in cores.items()}

@@ -56,8 +56,10 @@ OPTIONS = (
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
 TRAINING = ("screening", "finishing", "quantization", "distillation")
 """Tables that say how networks are trained."""
-WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "pruner", "ray_address", "optimize", "model")
-"""Those that are texts; ``board`` may be a list of them, too."""
+WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "pruner", "ray_address", "optimize")
+"""Those that are texts."""
+LISTS = ("board", "model")
+"""Those that may be given several times: in a file a text or a list of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class SearchSettings:
     ray_address: str | None
     seed: int
     optimize: Optimize
-    model: str | None
+    models: tuple[str, ...]
     finalists: int
     baselines: bool
     distill: bool
@@ -131,9 +133,11 @@ class SearchSettings:
                 place = f"{BOARD_FILES}/{load_board(name).name}.toml"
                 files[place] = Path(name).read_bytes()
             boards.append(place)
-        if self.model is not None:
-            files[MODEL] = Path(self.model).read_bytes()
-        return dataclasses.replace(self, boards=tuple(boards), model=None if self.model is None else MODEL), files
+        models = []
+        for number, model in enumerate(self.models):
+            models.append(MODEL if number == 0 else f"{Path(MODEL).stem}_{number + 1}.json")
+            files[models[-1]] = Path(model).read_bytes()
+        return dataclasses.replace(self, boards=tuple(boards), models=tuple(models)), files
 
     def to_toml(self) -> str:
         """The content of ``search.toml``: what ``nas search --config`` reads, and the versions that it ran with."""
@@ -142,6 +146,7 @@ class SearchSettings:
         search: dict[str, Any] = {key: getattr(self, key) for key in OPTIONS if hasattr(self, key)}
         search["objective"] = ",".join(self.costs) or None
         search["board"] = self.boards[0] if len(self.boards) == 1 else list(self.boards)
+        search["model"] = list(self.models) if len(self.models) > 1 else next(iter(self.models), None)
         search |= {key: getattr(self.reading, key) for key in READING}
         limits = self.limits
         search |= {"budget": limits.ram, "flash": limits.flash, "macs": limits.macs}
@@ -201,22 +206,23 @@ def read_options(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise UserError(f"{where}: [search] has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
-    for key in (*WORDS, "board"):
+    for key in (*WORDS, *LISTS):
         value = options.get(key, "")
-        several = key == "board" and isinstance(value, list) and all(isinstance(item, str) for item in value)
+        many = key in LISTS
+        several = many and isinstance(value, list) and all(isinstance(item, str) for item in value)
         if not isinstance(value, str) and not several:
-            raise UserError(f"{where}: [search] {key} cannot be {value!r}; give a text{' or a list of texts' * (key == 'board')}")
+            raise UserError(f"{where}: [search] {key} cannot be {value!r}; give a text{' or a list of texts' * many}")
     return options
 
 
 def located(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """``options`` of a configuration file in ``folder``, ``board`` as a list; paths that are not absolute are relative to it."""
+    """``options`` of a configuration file in ``folder``, :data:`LISTS` as lists; paths that are not absolute are relative to it."""
     found = dict(options)
+    found |= {key: [found[key]] if isinstance(found[key], str) else list(found[key]) for key in LISTS if key in found}
     if "board" in found:
-        boards = [found["board"]] if isinstance(found["board"], str) else list(found["board"])
-        found["board"] = [str(folder / board) if str(board).endswith(".toml") else board for board in boards]
+        found["board"] = [str(folder / board) if str(board).endswith(".toml") else board for board in found["board"]]
     if "model" in found:
-        found["model"] = str(folder / found["model"])
+        found["model"] = [str(folder / model) for model in found["model"]]
     if "data" in found and is_path(str(found["data"])):
         found["data"] = str(folder / found["data"])
     return found
@@ -279,7 +285,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             ray_address=options.get("ray_address"),
             seed=int(options["seed"]),
             optimize=_optimize(options["optimize"]),
-            model=None if "model" not in options else str(options["model"]),
+            models=tuple(map(str, options.get("model", ()))),
             finalists=int(options["finalists"]),
             baselines=bool(options["baselines"]),
             distill=bool(options.get("distill", False)),  # runs of versions that could not had no teacher

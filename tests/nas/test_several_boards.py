@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,20 @@ from short_recipes import SHORT
 import codegen.boards as boards_package
 from codegen.boards import load_board
 from codegen.errors import UserError
+from cost_models import load_cost_model, save
 from nas.api import load_run, predict
 from nas.cli import cli
+from nas.datasets import load_train
 from nas.executor import Outcome, SerialExecutor
 from nas.files import read_toml
 from nas.progress import QuietProgress
 from nas.report import report_page
 from nas.run_directory import RunDirectory
 from nas.study.finalists import Candidate, FinalistStage
-from nas.study.options import load_boards
+from nas.study.options import DEFAULTS, load_boards, settings_from_options
+from nas.study.preparation import feasibilities
 from nas.study.running import reopen
+from nas.study.settings import OPTIONS, SearchSettings, read_settings
 
 M4, OWN = "nucleo-l4r5zi", "mine"
 CONFIG = (
@@ -306,3 +310,35 @@ def test_boards_that_cannot_be_told_apart(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "--latency: no network fits" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_each_core_has_its_own_cost_model(tmp_path: Path) -> None:
+    for core in ("cortex-m4", "cortex-m0plus", "cortex-m3"):
+        save(replace(load_cost_model(core), kernel_library="0" * 63 + core[-1]), tmp_path / f"{core}.json")
+
+    def settings(*models: str) -> SearchSettings:
+        given = {"board": [M4, "rpi-pico"], "model": [str(tmp_path / f"{model}.json") for model in models]}
+        return settings_from_options(dict.fromkeys(OPTIONS) | dict(DEFAULTS) | given, {}, "test")
+
+    def libraries(chosen: SearchSettings) -> list[str]:
+        return [fits.cost_model.kernel_library[-1] for fits in feasibilities(chosen, digits)]
+
+    digits = load_train("digits")
+    kept, files = settings("cortex-m0plus", "cortex-m4").kept()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / "search.toml").write_text(kept.to_toml())
+    assert libraries(read_settings(read_toml(folder / "search.toml"), "search.toml", folder)) == ["4", "s"]
+    shipped = load_cost_model("cortex-m4").kernel_library
+    assert libraries(settings("cortex-m0plus")) == [shipped[-1], "s"]
+    with pytest.raises(
+        UserError, match=r"cortex-m3\.json: is for cortex-m3, but none of the boards has one \(cortex-m4, cortex-m0plus\)"
+    ):
+        libraries(settings("cortex-m4", "cortex-m3"))
+    with pytest.raises(UserError, match=r"is for cortex-m4, as .*cortex-m4\.json is; give one for each core"):
+        libraries(settings("cortex-m4", "cortex-m4"))
+    result = run("search", "--board", M4, "--board", "rpi-pico", "--optimize", "speed", "--out", str(tmp_path / "none"))
+    assert result.exit_code == 2
+    assert "core cortex-m0plus: no cost model for --optimize speed comes with this version" in result.stderr
