@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from optuna.pruners import BasePruner
@@ -46,7 +47,7 @@ class RungPruner(BasePruner):
     def __init__(
         self, rungs: Sequence[int], *, lag: int = 1, contests: Sequence[Contest] = (everybody,), startup: int = STARTUP
     ) -> None:
-        if not all(1 <= a < b for a, b in zip(rungs, [*rungs[1:], math.inf], strict=True)):
+        if not all(a < b for a, b in pairwise([0, *rungs])):
             raise ValueError("rungs must be rising numbers from 1")
         if lag < 1 or startup < 1 or not contests:
             raise ValueError("lag and startup must be at least 1, and there must be a contest")

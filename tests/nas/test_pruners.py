@@ -166,6 +166,13 @@ def test_what_a_stopped_trial_is_taken_for() -> None:
     assert values_of(others) == [None] * len(others)
 
 
+def test_trainings_too_short_for_rungs_are_never_stopped() -> None:
+    study = optuna.create_study(direction="maximize")
+    study.add_trials([optuna.trial.create_trial(value=float(n), intermediate_values={1: float(n)}) for n in range(9)])
+    trial = study.ask()
+    assert MedianPruner(()).thresholds(study, study.get_trials()[trial.number]) == {}
+
+
 def test_bad_arguments() -> None:
     for bad in ({"rungs": (4, 2)}, {"rungs": (0, 1)}, {"rungs": RUNGS, "lag": 0}, {"rungs": RUNGS, "contests": ()}):
         with pytest.raises(ValueError, match="must be"):
