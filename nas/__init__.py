@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from nas.api import (
         Answer,
         Board,
+        Decision,
         Export,
         Interval,
         Prediction,
         Result,
         Run,
+        Stream,
         Trial,
         UserError,
         Verification,
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
         export,
         export_file,
         load_run,
+        open_stream,
         predict,
         resume,
         search,
         verify,
+        verify_stream,
     )
 else:
 
@@ -46,11 +50,13 @@ else:
 __all__ = [
     "Answer",
     "Board",
+    "Decision",
     "Export",
     "Interval",
     "Prediction",
     "Result",
     "Run",
+    "Stream",
     "Trial",
     "UserError",
     "Verification",
@@ -59,8 +65,10 @@ __all__ = [
     "export",
     "export_file",
     "load_run",
+    "open_stream",
     "predict",
     "resume",
     "search",
     "verify",
+    "verify_stream",
 ]

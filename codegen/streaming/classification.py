@@ -106,6 +106,10 @@ class Classification(Task):
         records["top"], records["probability"], records["scores"] = means.argmax(axis=1), means.max(axis=1, initial=0), scores
         return records
 
+    def said(self, known: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        top, probability, scores = (known[name].astype(np.int64) for name in ("top", "probability", "scores"))
+        return top, probability, scores
+
     def c_texts(self, graph: Graph, name: str) -> Mapping[str, object]:
         table = powers(graph[graph.outputs[0]].scale).astype(np.uint16)
         return {

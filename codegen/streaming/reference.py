@@ -32,11 +32,15 @@ class Decisions:
 def decisions(stream: Stream, graph: Graph, samples: NDArray[Any]) -> Decisions:
     """What ``<m>_push`` decides while ``samples`` come in: ``(n,)`` of sound, ``(n, channels)`` of a series, of the
     stream's ``sample_type``."""
-    task, settings = stream.task, stream.settings
     scores = network_scores(stream, graph, stream.windows(samples))
+    return Decisions(stream.decided_at(len(samples)), scores, *decided(stream, graph, scores))
+
+
+def decided(stream: Stream, graph: Graph, scores: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Smoothed values ``(n, width)``, and the number of what is detected, or -1, by all ``scores`` ``(n, k)`` since the start."""
+    task, settings = stream.task, stream.settings
     means = smoothed(task.values(graph, scores), settings.smoothing)
-    found = detections(task.certain(means, settings.threshold), settings.refractory)
-    return Decisions(stream.decided_at(len(samples)), scores, means, found)
+    return means, detections(task.certain(means, settings.threshold), settings.refractory)
 
 
 def network_scores(stream: Stream, graph: Graph, windows: NDArray[np.int8]) -> NDArray[Any]:

@@ -89,6 +89,10 @@ class Task(ABC):
         """:attr:`fields` after each of ``n`` decisions, ``(n,)``, from their :meth:`scores` and smoothed values ``(n, width)``."""
 
     @abstractmethod
+    def said(self, known: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of ``n`` :attr:`fields`: the number of what is likeliest ``(n,)``, its smoothed value ``(n,)``, the scores ``(n, k)``."""
+
+    @abstractmethod
     def c_texts(self, graph: Graph, name: str) -> Mapping[str, object]:
         """What the templates of a stream of ``graph`` take of this, in a project whose symbols begin with ``name``."""
 

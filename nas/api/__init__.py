@@ -9,17 +9,20 @@ from nas.api._export import Export, export, export_file
 from nas.api._prediction import Prediction, predict
 from nas.api._run import Result, Run, Trial, load_run
 from nas.api._search import resume, search
+from nas.api._stream import Decision, Stream, open_stream, verify_stream
 from nas.api._verify import answers, verify
 from nas.recordings import Answer
 
 __all__ = [
     "Answer",
     "Board",
+    "Decision",
     "Export",
     "Interval",
     "Prediction",
     "Result",
     "Run",
+    "Stream",
     "Trial",
     "UserError",
     "Verification",
@@ -28,8 +31,10 @@ __all__ = [
     "export",
     "export_file",
     "load_run",
+    "open_stream",
     "predict",
     "resume",
     "search",
     "verify",
+    "verify_stream",
 ]
