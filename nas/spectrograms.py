@@ -207,4 +207,7 @@ def _cached(key: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     np.save(buffer, array, allow_pickle=False)
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, buffer.getvalue())
-    return array
+    buffer.seek(0)
+    # As it will come from the cache: of another layout in memory torch takes other kernels, whose sums round otherwise.
+    loaded: NDArray[Any] = np.load(buffer, allow_pickle=False)
+    return loaded

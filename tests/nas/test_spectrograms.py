@@ -86,6 +86,7 @@ def test_what_was_computed_is_not_computed_again(digits: Dataset, cache: Path, m
         patched.setattr(spectrograms, "normalized", lambda *_: pytest.fail("fitted again"))
         patched.setattr(FrontEnd, "__call__", lambda *_: pytest.fail("computed again"))
         again = network_form(few, fitted(taken, few), varied=True)
+    assert again.stored.strides == first.stored.strides  # by which torch chooses its kernels
     assert np.array_equal(again.stored, first.stored)
     assert first.variants is not None
     assert again.variants is not None
