@@ -55,19 +55,16 @@ COLUMNS = (
     *("data", "seed", "metric", "int8", "float", "RAM, bytes", "flash, bytes", "latency, ms", "network alone", "inputs verified"),
     *("minutes", "MACs"),
 )
-
-
 DESCRIBED = ("data", "format", "kind", "input", "classes", "train / validation / test", "groups", "how it is divided")
 
 
-def unpacked(case: Case, data: Path, work: Path) -> Path:
-    """What is to be learnt."""
-    source = data / case.file
-    if not case.inside:
+def unpacked(source: Path, inside: str, work: Path) -> Path:
+    """What is to be learnt: ``source``, or what is ``inside`` of it, an archive, which is unpacked in ``work``."""
+    if not inside:
         return source
     with tarfile.open(source) as archive:
         archive.extractall(work, filter="data")
-    return work / case.inside
+    return work / inside
 
 
 def row(name: str, seed: int, result: nas.Result, minutes: str = "") -> str:
@@ -134,7 +131,7 @@ def main() -> None:
         runs.mkdir(parents=True, exist_ok=True)
         for name in names:
             case = CASES[name]
-            path = unpacked(case, options.data, Path(folder))
+            path = unpacked(options.data / case.file, case.inside, Path(folder))
             if options.describe:
                 print(description(name, describe(open_collection(str(path), Reading()))), flush=True)
                 continue

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import tarfile
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_data import unpacked
 from torch import nn
 
 from codegen.boards import load_board
@@ -200,16 +200,6 @@ def _difference(results: Sequence[Result], with_it: str, without: str) -> str:
     return f"{found.mean():+.2f}{error}"
 
 
-def unpacked(case: Case, data: Path, work: Path) -> Path:
-    """What is to be learnt."""
-    path = data / case.file
-    if not case.inside:
-        return path
-    with tarfile.open(path) as archive:
-        archive.extractall(work, filter="data")
-    return work / case.inside
-
-
 def main() -> None:
     """Print what is found, then the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -233,7 +223,7 @@ def main() -> None:
                 if not lacking:
                     continue
                 if name not in benches:
-                    path = unpacked(CASES[name], options.data, Path(folder))
+                    path = unpacked(options.data / CASES[name].file, CASES[name].inside, Path(folder))
                     benches[name] = Bench(name, path, options.examples, options.networks)
                 bench = benches[name]
                 teacher, wide = bench.teacher(seed)

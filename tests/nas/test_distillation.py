@@ -3,7 +3,7 @@ trained once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,12 @@ from nas.study.teacher import find_lesson, read_teacher
 from nas.training import Inputs, Recipe, build_module, evaluate, train
 from search_spaces import ImageSpace
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SPACE = ImageSpace((8, 8, 1), 10)
 SMALL: dict[str, int | str] = {
     "stem_channels": 8, "stem_kernel": 3, "stem_stride": 2, "stages": 1, "stage1_block": "conv", "stage1_channels": 12,
     "stage1_depth": 1, "stage1_kernel": 3, "stage1_stride": 2, "head": "pool",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

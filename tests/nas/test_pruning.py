@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -23,16 +21,9 @@ from nas.quantization import int8_accuracy, quantize_network
 from nas.training import Recipe, build_module, evaluate, train
 from search_spaces import Architecture, AudioSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SPACE = ImageSpace((8, 8, 1), 10)
 BOARD = load_board("nucleo-l4r5zi")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

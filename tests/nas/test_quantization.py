@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -16,15 +14,8 @@ from nas.quantization import FINE_TUNING, int8_accuracy, int8_outputs, observe_r
 from nas.training import Recipe, build_module, evaluate, train
 from search_spaces import ImageSpace
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SPACE = ImageSpace((8, 8, 1), 10)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,16 +14,9 @@ from nas.datasets import Dataset, Normalization, load_train, split_validation
 from nas.training import Recipe, build_module, evaluate, suitable_augmentation, train
 from search_spaces import Architecture, ImageSpace
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SPACE = ImageSpace((8, 8, 1), 10)
 SHORT = Recipe(epochs=3)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
