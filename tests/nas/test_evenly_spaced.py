@@ -14,3 +14,8 @@ def test_they_are_as_far_apart_as_can_be(count: int, most: int) -> None:
     assert count <= most or len(set(np.diff(taken).tolist())) <= 2
     assert taken.tolist() == sorted({at for at in taken.tolist() if 0 <= at < count})
     assert count > most or taken.tolist() == list(range(count))
+    assert not count or (taken[0] == 0 and count - taken[-1] <= -(-count // most))
+
+
+def test_they_are_from_all_over() -> None:
+    assert evenly_spaced(360, 100)[[0, 1, 2, -1]].tolist() == [0, 3, 7, 356]
