@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from scipy.stats import spearmanr
 from search_table import SearchTable, architectures, closed_space
 
 from codegen.errors import UserError
@@ -168,8 +169,8 @@ def rung_correlations(table: SearchTable) -> Mapping[str, float]:
     both = table.trained[:, :2].all(axis=1)
     accuracy = table.accuracy("validation")[both]
     last = accuracy[:, 0, -1]
-    by_rung = {f"after {rung}": _spearman(accuracy[:, 0, at], last) for at, rung in enumerate(table.rungs[:-1])}
-    return {**by_rung, "with another seed": _spearman(accuracy[:, 1, -1], last)}
+    by_rung = {f"after {rung}": float(spearmanr(accuracy[:, 0, at], last)[0]) for at, rung in enumerate(table.rungs[:-1])}
+    return {**by_rung, "with another seed": float(spearmanr(accuracy[:, 1, -1], last)[0])}
 
 
 def repeated(problem: Problem) -> float:
@@ -179,8 +180,3 @@ def repeated(problem: Problem) -> float:
     left = (tests - problem.smooth(tests[:, 0])[:, None])[problem.feasible]
     left = left[np.isfinite(left).all(axis=1)]
     return float(np.corrcoef(left.T)[0, 1])
-
-
-def _spearman(a: Floats, b: Floats) -> float:
-    ranks = [np.searchsorted(np.sort(x), x, "left") + np.searchsorted(np.sort(x), x, "right") for x in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])

@@ -86,7 +86,8 @@ def spread(points: Sequence[Sequence[float]], most: int) -> list[int]:
         if gains[best] <= NOTHING:
             break
         chosen.append(candidates.pop(best))
-    return chosen + [at for at in order if at not in set(chosen)]
+    taken = set(chosen)
+    return chosen + [at for at in order if at not in taken]
 
 
 def hypervolume(points: Floats) -> float:

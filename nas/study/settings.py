@@ -72,7 +72,8 @@ class SearchSettings:
     of every board (see :meth:`limits_on`). ``time`` is in seconds (None: no limit). ``screening`` is how each trial is trained,
     ``finishing`` how the finalists are (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their
     quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how.
-    ``model`` is the cost-model file for the boards of its core (None: the one that comes for the core).
+    ``pruner`` is what stops trials early. ``models`` are cost-model files, one at most for a core; other cores have those that come
+    for them.
     """
 
     data: str
@@ -265,6 +266,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
 
     options = read_options(document, where)
     origin = document.get("data", {})
+    recipe = Recipe(least_steps=1)  # versions that did not write it went over the data once an epoch
     try:
         options = located(options, folder)
         latency = None if "latency" not in options else 1e3 * parse_duration(options["latency"])
@@ -289,9 +291,9 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             finalists=int(options["finalists"]),
             baselines=bool(options["baselines"]),
             distill=bool(options.get("distill", False)),  # runs of versions that could not had no teacher
-            screening=read_recipe(document, "screening", Recipe(), where),
-            finishing=read_recipe(document, "finishing", Recipe(), where),
-            quantization=read_recipe(document, "quantization", Recipe(), where),
+            screening=read_recipe(document, "screening", recipe, where),
+            finishing=read_recipe(document, "finishing", recipe, where),
+            quantization=read_recipe(document, "quantization", recipe, where),
             distillation=read_recipe(document, "distillation", Distillation(), where),
         )
     except KeyError as error:

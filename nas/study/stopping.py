@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import TrialState
 
-from cost_models.card import spearman
 from nas.rungs import rungs_of
 
 if TYPE_CHECKING:
@@ -54,10 +53,12 @@ def early_stops(trials: Sequence[FrozenTrial], epochs: int) -> EarlyStops:
 
 
 def _rank_correlation(completed: Sequence[FrozenTrial], rungs: Sequence[int]) -> dict[int, float]:
+    from scipy.stats import spearmanr
+
     found = {}
     for rung in rungs:
         pairs = [(t.intermediate_values[rung], t.value) for t in completed if rung in t.intermediate_values and t.value is not None]
-        if len(pairs) >= LEAST_TRIALS:
-            early, late = np.array(pairs, dtype=np.float64).T
-            found[rung] = spearman(early, late)
+        early, late = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        if len(pairs) >= LEAST_TRIALS and np.ptp(early) and np.ptp(late):  # where all are alike there is no order
+            found[rung] = float(spearmanr(early, late)[0])
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -22,6 +23,7 @@ from nas.study.stopping import early_stops
 from nas.study.strategy import make_pruner
 from nas.study.trials import SEARCH, open_storage
 from nas.summary import stopped_text
+from nas.training import Recipe
 
 EPOCHS = 12
 """Of the run's trials."""
@@ -71,6 +73,8 @@ def test_rungs_are_correlated_with_the_end() -> None:
     assert (stops.trials, stops.stopped, stops.epochs, stops.saved) == (8, 2, 64, 10)
     assert stops.rank_correlation == pytest.approx({2: -1.0, 4: 1.0})
     assert early_stops([*completed[:4], *stopped], 8).rank_correlation == {}
+    at_chance = [trial({2: 0.1, 4: 0.1 * n, 8: 0.1 * n}, 0.1 * n) for n in range(6)]
+    assert early_stops(at_chance, 8).rank_correlation == pytest.approx({4: 1.0})
     study = {
         "sampler": "EvolutionSampler",
         "completed": 6,
@@ -87,9 +91,11 @@ def test_rungs_are_correlated_with_the_end() -> None:
 
 
 def test_the_pruner_is_an_option(tmp_path: Path, run: RunDirectory) -> None:
-    """``search.toml`` keeps it; runs of versions that had none have none."""
+    """``search.toml`` keeps it; runs of versions that had none have none, and epochs of one pass over small data."""
     settings = read_run_settings(run)
     assert settings.pruner == "none"
+    assert {settings.screening.least_steps, settings.finishing.least_steps, settings.quantization.least_steps} == {1}
+    assert "least_steps = 7" in replace(settings, screening=Recipe(least_steps=7)).to_toml()
     assert type(make_pruner(settings, ())) is optuna.pruners.NopPruner
     assert f"[default: {DEFAULTS['pruner']}]" in " ".join(CliRunner().invoke(cli, ["search", "--help"]).stdout.split())
     bad = CliRunner().invoke(cli, ["search", "--pruner", "magic"])
