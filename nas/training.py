@@ -48,6 +48,10 @@ class Recipe:
     augment: bool = False
     """Whether images, sounds and motion are varied (:mod:`nas.augmentation`): worth it for long trainings, not for short ones."""
 
+    def __post_init__(self) -> None:
+        if not self.warm_up < 1:
+            raise ValueError(f"warm_up = {self.warm_up!r} is not below 1")
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -160,7 +164,7 @@ def train(
     )
     steps = recipe.epochs * passes * batches
     # A rise that ends with the first step would have no length, which the schedule divides by.
-    warm_up = recipe.warm_up if recipe.warm_up * steps != 1 else min(1.0, 1.5 / steps)
+    warm_up = recipe.warm_up if recipe.warm_up * steps != 1 else 1.5 / steps
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=warm_up, cycle_momentum=False)
     if augmentation is None and recipe.augment:
         augmentation = suitable_augmentation(train_set)

@@ -103,6 +103,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(nas: Nas, tmp_path: Path, argu
         ('format = 1\n[search]\nobjective = ["ram"]\n', ["objective cannot be ['ram']", "text"]),
         ("format = 1\n[screening]\nepochs = 'two'\n", ["[screening] epochs"]),
         ("format = 1\n[screening]\nepoch = 2\n", ["[screening]", "'epoch'"]),
+        ("format = 1\n[screening]\nwarm_up = 1\n", ["[screening] warm_up = 1 is not below 1"]),
     ],
 )
 def test_a_bad_configuration_file(nas: Nas, tmp_path: Path, text: str, words: list[str]) -> None:
