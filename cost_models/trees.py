@@ -90,12 +90,14 @@ def fit_trees(rows: Sequence[Features], target: Sequence[float], *, count: int =
     names, matrix = _matrix(rows)
     if not names:
         return Trees(mean, (), ())
+    from sklearn import config_context
     from sklearn.ensemble import GradientBoostingRegressor
 
     booster = GradientBoostingRegressor(
         n_estimators=count, max_depth=DEPTH, learning_rate=0.1, subsample=0.8, min_samples_leaf=3, max_features=0.5, random_state=0
     )
-    booster.fit(matrix, np.asarray(target, dtype=np.float64))
+    with config_context(skip_parameter_validation=True):  # else anew for each of some 65,000 trees
+        booster.fit(matrix, np.asarray(target, dtype=np.float64))
     trees = [_complete(stage[0].tree_, booster.learning_rate) for stage in booster.estimators_]
     used = sorted({feature for features, _, _ in trees for feature in features})
     place = {feature: index for index, feature in enumerate(used)}

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sklearn
 from harness_board import TICKS_PER_INSTRUCTION, board, firmware, running
 
 from codegen import elf
@@ -21,13 +20,6 @@ from cost_models.measurement import build, shape_key
 from cost_models.random_weights import fill
 from cost_models.result_cache import ResultCache
 from search_spaces.image import ImageSpace
-
-
-@pytest.fixture(autouse=True)
-def unchecked_parameters() -> Iterator[None]:
-    """The same fits in three quarters of the time: scikit-learn would look over parameters and data for each of 65,000 trees."""
-    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
-        yield
 
 
 def networks(count: int, seed: int) -> list[Graph]:
