@@ -294,6 +294,8 @@ def _teacher(teacher: Mapping[str, Any] | None) -> list[str]:
     """The network that finalists learnt from."""
     if teacher is None:
         return []
+    if "error" in teacher:
+        return [f"teacher: none, its training failed: {teacher['error']}"]
     validation = teacher["validation"]
     told = f"{describe(validation['metric'])} {validation['float']:.2%} on the validation data in float, {teacher['macs']:,} MACs"
     return [f"teacher: {told}, trained in {format_duration(teacher['seconds'])}"]

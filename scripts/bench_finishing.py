@@ -25,14 +25,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_data import unpacked
-from torch import nn
 
 from codegen.boards import load_board
 from codegen.ir import total_macs
 from codegen.passes import run_passes
 from cost_models import Limits, load_cost_model
 from nas.datasets import Dataset, load_test, load_train
-from nas.distillation import Distillation, Teacher
+from nas.distillation import Teacher
+from nas.evenly_spaced import evenly_spaced
 from nas.program_inputs import program_form, raw_input_of
 from nas.pruning import ChannelPruning
 from nas.quantization import int8_accuracy, quantize_network
@@ -41,8 +41,8 @@ from nas.study.compute import lengthened
 from nas.study.feasibility import Feasibility
 from nas.study.preparation import front_ends_for, space_for
 from nas.study.recipes import DISTILLATION, FINISHING, QUANTIZATION
-from nas.study.tasks import training_seed
-from nas.study.teacher import WIDER
+from nas.study.tasks import Lesson, screen, training_seed
+from nas.study.teacher import WIDER, teaching
 from nas.training import Recipe, build_module, evaluate, train
 from search_spaces import Architecture
 
@@ -124,43 +124,42 @@ class Bench:
         """How it is trained as a finalist."""
         return lengthened(FINISHING, self.macs(architecture))
 
-    def teacher(self, seed: int) -> tuple[nn.Module, Architecture]:
-        """The first network, wider, trained as a run's teacher is."""
+    def lesson(self, seed: int) -> Lesson:
+        """What a run's finalists learn from, made of the first network."""
         wide = self.space.resized(self.architectures[0], WIDER)
-        module = build_module(self.space, wide, training_seed(seed, wide.id))
-        began, data = time.monotonic(), self.data(wide)
-        train(module, data.train_set, None, replace(self.recipe(wide), label_smoothing=0.0), training_seed(seed, wide.id))
-        took, score = time.monotonic() - began, evaluate(module, data.validation)
-        print(f"{self.name}: teacher of seed {seed}: {score:.2%}, {self.macs(wide):,} MACs, {took:.0f} s", flush=True)
-        return module, wide
+        params, macs = self.space.params(wide), self.macs(wide)
+        parts = self.train_set, self.test_set
+        taught = screen(self.space, params, *parts, teaching(FINISHING, macs), training_seed(seed, wide.id), {})
+        print(f"{self.name}: teacher of seed {seed}: {taught.accuracy:.2%}, {macs:,} MACs, {taught.seconds:.0f} s", flush=True)
+        return Lesson(params, taught.checkpoint, DISTILLATION)
 
-    def finish(self, number: int, seed: int, teacher: nn.Module, wide: Architecture, how: Distillation) -> Result:
+    def finish(self, number: int, seed: int, lesson: Lesson) -> Result:
         """Everything of one network."""
         architecture = self.architectures[number]
         result = Result(self.name, number, seed, {}, {}, {})
-        lesson = Teacher(teacher, self.data(wide).train_set, how)
+        teacher = lesson.teacher(self.space, self.train_set, self.test_set, varied=FINISHING.augment)
         self._way(result, PLAIN, architecture)
-        self._way(result, TAUGHT, architecture, lesson)
+        self._way(result, TAUGHT, architecture, teacher)
         self._way(result, PRUNED, architecture, pruned=0.5)
         self._way(result, NARROW, self.space.resized(architecture, 0.5))
         return result
 
     def _way(
-        self, result: Result, way: str, architecture: Architecture, lesson: Teacher | None = None, *, pruned: float = 0.0
+        self, result: Result, way: str, architecture: Architecture, teacher: Teacher | None = None, *, pruned: float = 0.0
     ) -> None:
         """Train a network in float, then make it int8."""
         seed, data = training_seed(result.seed, architecture.id), self.data(architecture)
         module = build_module(self.space, architecture, seed)
         began = time.monotonic()
         pruning = ChannelPruning(module, self.space.layers(architecture), pruned) if pruned else None
-        train(module, data.train_set, None, self.recipe(architecture), seed, teacher=lesson, after_step=pruning)
+        train(module, data.train_set, None, self.recipe(architecture), seed, teacher=teacher, after_step=pruning)
         result.seconds[f"{way}, float"] = time.monotonic() - began
         result.accuracy[f"{way}, float"] = evaluate(module, data.validation)
         ways: dict[str, tuple[Recipe, Teacher | None]] = {f"{way}, fine-tuned": (QUANTIZATION, None)}
         if way == PLAIN:
             ways[f"{way}, rounded"] = POST_TRAINING, None
-        if lesson is not None:
-            ways[f"{way} twice"] = QUANTIZATION, lesson
+        if teacher is not None:
+            ways[f"{way} twice"] = QUANTIZATION, teacher
         for name, (recipe, tutor) in ways.items():
             began = time.monotonic()
             graph = run_passes(quantize_network(module, data.train_set, recipe, seed, "network", tutor))
@@ -170,10 +169,8 @@ class Bench:
 
 
 def few(data: Dataset, most: int) -> Dataset:
-    """At most so many of the examples, drawn evenly."""
-    if len(data) <= most:
-        return data
-    return data.subset(np.sort(np.random.default_rng(0).permutation(len(data))[:most]))
+    """At most so many of the examples."""
+    return data.subset(evenly_spaced(len(data), most))
 
 
 def table(results: Sequence[Result]) -> list[str]:
@@ -226,9 +223,9 @@ def main() -> None:
                     path = unpacked(options.data / CASES[name].file, CASES[name].inside, Path(folder))
                     benches[name] = Bench(name, path, options.examples, options.networks)
                 bench = benches[name]
-                teacher, wide = bench.teacher(seed)
+                lesson = bench.lesson(seed)
                 for number in lacking:
-                    results.append(bench.finish(number, seed, teacher, wide, DISTILLATION))
+                    results.append(bench.finish(number, seed, lesson))
                     print(f"{name}, network {number}, seed {seed}: {results[-1].accuracy}", flush=True)
                     if options.results is not None:
                         with options.results.open("a") as file:

@@ -57,6 +57,8 @@ def _teacher(evidence: Evidence) -> Markup:
     teacher = evidence.report.get("teacher")
     if teacher is None:
         return escape("")
+    if "error" in teacher:
+        return absent(f"The finalists learnt from the labels alone: the training of a teacher failed ({teacher['error']}).")
     return join(
         paragraph(
             f"The finalists learnt from the labels and from a larger network of {teacher['macs']:,} MACs, the teacher, which was "

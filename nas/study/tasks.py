@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,32 +99,6 @@ class Lesson:
         module = space.module(architecture)
         module.load_state_dict(load(self.checkpoint))
         return Teacher(module, network_data(space, architecture, train_set, validation, varied=varied).train_set, self.how)
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """The teacher that was trained: ``accuracy`` (0..1) on the validation data; ``checkpoint`` is a safetensors file."""
-
-    accuracy: float
-    seconds: float
-    checkpoint: bytes
-
-
-def train_teacher(
-    space: SearchSpace, params: Mapping[str, Any], train_set: Dataset, validation: Dataset, recipe: Recipe, seed: int
-) -> Taught:
-    """Train the network that finalists learn from, without smoothed labels, which would hide from them what it knows of how alike
-    classes are (Müller, Kornblith and Hinton 2019, https://arxiv.org/abs/1906.02629)."""
-    from nas.spectrograms import network_data
-    from nas.training import train
-
-    recipe = replace(recipe, label_smoothing=0.0)
-    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
-    module = _fresh(space, params, seed)
-    result = train(module, data.train_set, data.validation, recipe, seed)
-    assert result.accuracy is not None
-    about = {"params": dict(params), "accuracy": result.accuracy, "seed": seed}
-    return Taught(result.accuracy, result.seconds, checkpoint(module, about))
 
 
 @dataclass(frozen=True, slots=True)

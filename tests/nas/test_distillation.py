@@ -142,7 +142,7 @@ def test_a_run_trains_its_teacher_once(unfinished: RunDirectory, prepared: tuple
     assert lesson(replace(settings, distill=False), preparation) is None
     assert read_teacher(unfinished) is None
     first = lesson(settings, preparation)
-    assert executor.submitted == ["train_teacher"]
+    assert executor.submitted == ["screen"]
     teacher = read_teacher(unfinished)
     assert first is not None
     assert teacher is not None
@@ -150,7 +150,7 @@ def test_a_run_trains_its_teacher_once(unfinished: RunDirectory, prepared: tuple
     assert teacher["macs"] > 2 * preparation.macs(networks[1])
     assert 0.1 < teacher["validation"]["float"] < 1
     assert lesson(settings, preparation) == first  # as after a kill
-    assert executor.submitted == ["train_teacher"]
+    assert executor.submitted == ["screen"]
     made = [
         train_and_quantize(SPACE, SMALL, *data, settings.finishing, settings.quantization, 0, "digits", taught)
         for taught in (first, first, None)
@@ -176,7 +176,9 @@ def test_finalists_do_without_a_teacher_that_fails(unfinished: RunDirectory, pre
     found = find_lesson(unfinished, settings, preparation, [SPACE.smallest()], Failing(), data, Telling())
     assert found is None
     assert told == ["finalists learn from the labels alone: the training of a teacher failed: MemoryError"]
-    assert read_teacher(unfinished) is None
+    assert read_teacher(unfinished) == {"error": "MemoryError"}
+    again = find_lesson(unfinished, settings, preparation, [SPACE.smallest()], Counting(), data, SilentProgress())
+    assert again is None  # a driver that was killed goes on as it began
 
 
 def test_autoencoders_have_no_teacher(prepared: tuple[SearchSettings, Preparation], data_dir: Path) -> None:
