@@ -52,7 +52,8 @@ def quantize_network(
 ) -> Graph:
     """The int8 graph of ``module`` after quantization-aware fine-tuning by ``recipe``; ``module`` itself stays as it is.
 
-    The ranges adapt during the first half of the epochs and are fixed in the second.
+    The ranges adapt during the first half of the epochs and are fixed in the second. Filters that are zero stay zero, so that the
+    compiler can leave their channels out.
 
     :raises UserError: if the module has an operation without int8 form.
     """

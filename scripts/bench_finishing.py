@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_data import unpacked
+from channel_pruning import ChannelPruning
 
 from codegen.boards import load_board
 from codegen.ir import total_macs
@@ -34,7 +35,6 @@ from nas.datasets import Dataset, load_test, load_train
 from nas.distillation import Teacher
 from nas.evenly_spaced import evenly_spaced
 from nas.program_inputs import program_form, raw_input_of
-from nas.pruning import ChannelPruning
 from nas.quantization import int8_accuracy, quantize_network
 from nas.spectrograms import NetworkData, network_data
 from nas.study.compute import lengthened

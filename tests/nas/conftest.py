@@ -1,4 +1,4 @@
-"""Runs to look at, one whose trials have ended and one that has ended, a browser to look with, and trainings on one thread."""
+"""Runs to look at, one whose trials have ended and one that has ended, and a browser to look with."""
 
 from __future__ import annotations
 
@@ -43,17 +43,6 @@ finalists = 2
 baselines = true
 distill = true
 """
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Trainings in the tests' own process as workers have them: more threads change the order of sums."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

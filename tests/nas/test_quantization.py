@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,19 @@ def test_fine_tuning_leaves_the_float_network_alone(trained: nn.Module, data: tu
     before = nn.utils.parameters_to_vector(trained.parameters()).clone()
     quantize_network(trained, data[0], Recipe(epochs=1), 0, "digits")
     assert torch.equal(before, nn.utils.parameters_to_vector(trained.parameters()))
+
+
+def test_filters_that_are_zero_stay_zero(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
+    module = copy.deepcopy(trained)
+    with torch.no_grad():
+        for part in (module.get_submodule("stem"), module.get_submodule("stem_norm")):
+            for parameter in part.parameters():
+                parameter[4:8] = 0
+    graph = quantize_network(module, data[0], Recipe(epochs=1, learning_rate=1e-2), 0, "digits")
+    weight = graph["stem_weight"].data
+    assert weight is not None
+    zero = [not filter.any() for filter in weight]
+    assert zero == [4 <= number < 8 for number in range(12)]
 
 
 def test_fine_tuning_is_reproducible(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from channel_pruning import ChannelPruning
 from torch import nn
 
 from codegen.boards import load_board
@@ -16,7 +17,6 @@ from codegen.measurement import Verification
 from codegen.passes import run_passes
 from codegen.verify import measure_model
 from nas.datasets import Dataset, load_train, split_validation
-from nas.pruning import ChannelPruning
 from nas.quantization import int8_accuracy, quantize_network
 from nas.training import Recipe, build_module, evaluate, train
 from search_spaces import Architecture, AudioSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
