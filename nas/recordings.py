@@ -254,7 +254,7 @@ def _classes(
 def _alarms(
     directory: Path, network: Network, folder: LabelledFolder, said: NDArray[Any], of: str
 ) -> tuple[dict[str, Any], str, tuple[str, ...]]:
-    from nas.metrics.detection import auroc, auroc_interval
+    from nas.metrics.detection import auprc, auroc, auroc_interval
 
     detector, normal = network.detector, about_data(directory).get("normal")
     assert detector is not None
@@ -263,15 +263,17 @@ def _alarms(
         raise UserError(f"--raw {folder.path}: holds {folder.labels[0]!r} only; a test takes normal examples ({normal}) and others")
     alarms, area = said[:, 0] > detector.threshold, auroc(anomalous, said[:, 0])
     low, high = auroc_interval(area, int((~anomalous).sum()), int(anomalous.sum()))
+    precise = auprc(anomalous, said[:, 0])
     false, detected = float(alarms[~anomalous].mean()), float(alarms[anomalous].mean())
     figures = {
         "metric": "auroc",
         "score": area,
         "interval": [low, high],
+        "auprc": precise,
         "alarm": {"threshold": detector.threshold, "false_alarms": false, "detected": detected},
     }
     lines = (f"alarms: {detected:.1%} of {anomalous.sum():,} anomalies, {false:.1%} of {(~anomalous).sum():,} normal examples",)
-    return figures, f"AUROC {area:.3f} ({low:.3f} to {high:.3f}) over {of}", lines
+    return figures, f"AUROC {area:.3f} ({low:.3f} to {high:.3f}), AUPRC {precise:.3f} over {of}", lines
 
 
 def _metric(directory: Path) -> ClassMetric:

@@ -98,7 +98,7 @@ def _board(report: Mapping[str, Any]) -> list[str]:
         f"winner: trial {trial['number']}, {metric} {test['int8']:.2%} on {test['n']} test examples in int8 "
         f"({test['float']:.2%} in float; other examples: {low:.1%} to {high:.1%})",
         *_groups(metric, test["groups"]),
-        *alarm_lines(test.get("alarm")),
+        *alarm_lines(test),
         *stream_lines(winner.get("stream")),
         "",
         *_layers(winner["built"]["layers"]),
@@ -119,13 +119,17 @@ def _groups(metric: str, groups: Mapping[str, Any] | None) -> list[str]:
     return [f"{metric} by {groups['kind']}: {spread} over {groups['count']}; lowest: {lowest}"]
 
 
-def alarm_lines(alarm: Mapping[str, Any] | None) -> list[str]:
-    """What comes of an alarm where the anomaly score passes the threshold."""
+def alarm_lines(test: Mapping[str, Any]) -> list[str]:
+    """Of a detector of anomalies the area under the precision-recall curve, and what comes of an alarm where the score passes the
+    threshold."""
+    alarm = test.get("alarm")
     if alarm is None:
         return []
+    precise = [f"AUPRC {test['auprc']:.3f}"] if "auprc" in test else []  # older runs lack it
     return [
+        *precise,
         f"alarm above {alarm['threshold']:.3f}: {alarm['detected']:.1%} of anomalies detected, {alarm['false_alarms']:.1%} false "
-        f"alarms (chosen for {alarm['false_alarms_on_validation']:.0%} of normal validation examples)"
+        f"alarms (chosen for {alarm['false_alarms_on_validation']:.0%} of normal validation examples)",
     ]
 
 

@@ -13,6 +13,14 @@ def auroc(anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     return float(roc_auc_score(anomalous, scores))
 
 
+def auprc(anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Area under the precision-recall curve, as average precision: what part of the alarms is right, over all thresholds. Of scores
+    that tell nothing it is the share of anomalies."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(anomalous, scores))
+
+
 def auroc_interval(area: float, normal: int, anomalous: int, confidence: float = 0.95) -> tuple[float, float]:
     """Where the area is likely to lie for other examples of the same source, by how many were looked at (Hanley and McNeil 1982,
     https://doi.org/10.1148/radiology.143.1.7063747)."""

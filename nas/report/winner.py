@@ -34,7 +34,7 @@ def winner_section(evidence: Evidence) -> Section:
         join(
             paragraph(headline, about, _certainty(test)),
             _groups(evidence.metric, test),
-            [paragraph(line[0].upper() + line[1:], ".") for line in alarm_lines(test.get("alarm"))],
+            [paragraph(line[0].upper() + line[1:], ".") for line in alarm_lines(test)],
             listening(winner.get("stream")),
             _figures(evidence, winner),
             more(

@@ -11,7 +11,7 @@ from nas.anomaly import FALSE_ALARMS, SCORE, alarm_threshold
 from nas.datasets import Dataset
 from nas.metrics import CLASS_METRICS, ClassMetric
 from nas.metrics.confusion import confusion_matrix, interval, over_groups, score
-from nas.metrics.detection import auroc, auroc_interval
+from nas.metrics.detection import auprc, auroc, auroc_interval
 
 
 def class_details(dataset: Dataset, predicted: NDArray[Any]) -> dict[str, Any]:
@@ -28,13 +28,14 @@ def class_details(dataset: Dataset, predicted: NDArray[Any]) -> dict[str, Any]:
 
 
 def detection_details(dataset: Dataset, scores: NDArray[np.float64], unseen_normal: NDArray[np.float64]) -> dict[str, Any]:
-    """Of an anomaly detector's scores ``(N,)``: the 95 % ``interval`` of the metric, and what an ``alarm`` with the threshold that
-    few of the ``unseen_normal`` validation examples pass detects, and how often it is false."""
+    """Of an anomaly detector's scores ``(N,)``: the 95 % ``interval`` of the metric, the ``auprc``, and what an ``alarm`` with the
+    threshold that few of the ``unseen_normal`` validation examples pass detects, and how often it is false."""
     anomalous = dataset.anomalous
     threshold = alarm_threshold(unseen_normal)
     counts = int((~anomalous).sum()), int(anomalous.sum())
     return {
         "interval": auroc_interval(auroc(anomalous, scores), *counts),
+        "auprc": auprc(anomalous, scores),
         "groups": None,
         "alarm": {
             "score": SCORE,

@@ -187,6 +187,7 @@ def test_normal_recordings_become_an_anomaly_detector(tmp_path: Path, data_dir: 
     assert winner["validation"]["metric"] == winner["test"]["metric"] == "auroc"
     assert winner["validation"]["int8"] > 0.55  # of anomalies made of normal windows
     assert 0.5 < winner["test"]["interval"][0] < winner["test"]["int8"] < winner["test"]["interval"][1]
+    assert 0 < winner["test"]["auprc"] <= 1
     alarm = winner["test"]["alarm"]
     assert alarm["false_alarms"] < 0.2
     assert alarm["detected"] > alarm["false_alarms"]
