@@ -131,7 +131,7 @@ class BoardSearch:
                 return self._why_none(pool, stage)
             else:
                 none_fits = pool.label == HAND_DESIGNED and not pool.considered
-                without[pool.label] = too_wide(self.fits) if none_fits else "no network that keeps the limits as built"
+                without[pool.label] = too_wide(self.fits) if none_fits else self._failing(pool, stage)
                 self._progress.message(f"{self._where}{pool.label}: {without[pool.label]}")
         return BoardOutcome(self.place, self.fits, chosen, self._front(done), without, done, self._feedback.to_json())
 
@@ -149,16 +149,27 @@ class BoardSearch:
         return True
 
     def _why_none(self, pool: _Pool, stage: FinalistStage) -> str:
-        done, limits = stage.done[self.name], self.fits.limits
         if not pool.considered:
             return "no winner: no trial fits; raise --trials"
-        broken = sorted({name for c in pool.considered if (f := done.get(c.architecture.id)) for name in f.broken(limits)})
-        if broken:
+        reason = self._failing(pool, stage)
+        if self._broken(pool, stage):
             feedback = self._feedback
-            remedy = f"search anew with --model {feedback.model_file}" if feedback.refitted else "loosen it or raise --trials"
-            return f"no winner: every finalist's built program breaks a limit ({', '.join(broken)}); {remedy}"
-        reason = next(iter(stage.failed[self.name].values()), "unknown reason")
-        return f"no winner: every finalist failed; the first one: {reason}"
+            reason += f"; search anew with --model {feedback.model_file}" if feedback.refitted else "; loosen it or raise --trials"
+        return f"no winner: {reason}"
+
+    def _failing(self, pool: _Pool, stage: FinalistStage) -> str:
+        """What all finalists of a strategy failed by."""
+        if not pool.considered:
+            return "no network that fits"
+        if broken := self._broken(pool, stage):
+            return f"every finalist's built program breaks a limit ({', '.join(broken)})"
+        failed = stage.failed[self.name]
+        first = next((failed[c.architecture.id] for c in pool.considered if c.architecture.id in failed), "unknown reason")
+        return f"every finalist failed; the first one: {first}"
+
+    def _broken(self, pool: _Pool, stage: FinalistStage) -> list[str]:
+        done, limits = stage.done[self.name], self.fits.limits
+        return sorted({name for c in pool.considered if (f := done.get(c.architecture.id)) for name in f.broken(limits)})
 
 
 def _largest(

@@ -14,11 +14,17 @@ from click.testing import CliRunner, Result
 from html_tags import Tags
 
 from nas.cli import cli
+from nas.executor import SerialExecutor
+from nas.progress import SilentProgress
 from nas.report import report_page
 from nas.report.evidence import Evidence
 from nas.report.importances import parameter_importances
 from nas.report.page import SECTIONS
 from nas.run_directory import RunDirectory
+from nas.study.driver import run_search
+from nas.study.preparation import prepare
+from nas.study.settings import read_run_settings
+from nas.study.tasks import finish
 
 NASTY = ["<script>alert('π')</script>", 'Größe & "Maß"', "日本", "</title><b>", *"456789"]
 
@@ -248,6 +254,31 @@ def test_a_hand_designed_network_is_named_or_why_there_is_none(finished: RunDire
         report["without_baseline"]["hand_designed"] = "plain ResNet-8 does not fit, at its narrowest it needs more"
 
     assert "Hand-designed: plain ResNet-8 does not fit, at its narrowest it needs more." in edited(finished, none_fits)
+
+
+class Dying(SerialExecutor):
+    """Whoever trains a finalist runs out of memory."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> int:
+        return super().submit(out_of_memory if function is finish else function, *arguments)
+
+
+def out_of_memory(*_: Any) -> None:
+    raise MemoryError("a worker died")
+
+
+@pytest.mark.slow
+def test_a_baseline_that_failed_says_by_what(finished: RunDirectory) -> None:
+    largest = finished.read_report()["baselines"]["largest"]["trial"]["architecture"]
+    assert largest != finished.read_report()["winner"]["trial"]["architecture"]
+    for ending in (".json", ".safetensors", ".float.safetensors"):
+        (finished.path / "finalists" / f"{largest}{ending}").unlink()
+    finished.report.unlink()
+    settings = read_run_settings(finished)
+    report = run_search(finished, settings, prepare(settings), Dying(), SilentProgress())
+    reason = "every finalist failed; the first one: MemoryError: a worker died"
+    assert report["without_baseline"] == {"largest": reason}
+    assert f"Largest that fits: {reason}." in Tags(report_page(finished)).text
 
 
 @pytest.mark.slow
