@@ -128,12 +128,7 @@ def _cost_models(boards: Sequence[Board], settings: SearchSettings) -> dict[str,
     for file in map(Path, settings.models):
         core = load_cost_model(file).core
         if core not in cores:
-            has = (
-                f"{boards[0].name} has a {boards[0].core}"
-                if len(boards) == 1
-                else f"none of the boards has one ({', '.join(cores)})"
-            )
-            raise UserError(f"--model {file}: is for {core}, but {has}")
+            raise UserError(f"--model {file}: is for {core}, but {', '.join(f'{b.name} has a {b.core}' for b in boards)}")
         if core in files:
             raise UserError(f"--model {file}: is for {core}, as {files[core]} is; give one for each core")
         files[core] = file
