@@ -29,6 +29,11 @@ class ImageAugmentation:
     shear: float = 0.1
     """Largest horizontal shear."""
 
+    @property
+    def words(self) -> str:
+        """What it does, for reports."""
+        return "shifted, turned, zoomed and sheared a little, afresh for every batch"
+
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """``x`` float32 ``(N, C, H, W)`` → the same shape; draws come from ``generator`` (on the CPU)."""
         n, _, height, width = x.shape
@@ -68,6 +73,13 @@ class MotionAugmentation:
     triples: tuple[tuple[int, int, int], ...] = ()
     offset: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What it does, for reports."""
+        turned = "seen by a sensor that is turned a little" if self.triples and self.rotation else ""
+        others = (("shifted in time", self.shift), ("scaled", self.scaling), ("with noise", self.jitter))
+        return ", ".join([*filter(None, [turned]), *(word for word, strength in others if strength), "afresh for every batch"])
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """``x`` float32 ``(N, C, 1, W)`` → the same shape; draws come from ``generator`` (on the CPU)."""
@@ -129,6 +141,11 @@ class SoundAugmentation:
     """Largest change of loudness either way, in dB."""
     noise: tuple[float, float] = (10.0, 40.0)
     """Range of the ratio of sound to noise, in dB."""
+
+    @property
+    def words(self) -> str:
+        """What it does, for reports."""
+        return "as they are and in copies of other speed, place and loudness, with noise"
 
     def __call__(self, clips: NDArray[np.int16], rate: int, rng: np.random.Generator) -> NDArray[np.int16]:
         """``clips`` int16 ``(n, samples)`` → the same shape."""

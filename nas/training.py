@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from nas.anomaly import anomaly_scores, has_channels
-from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
+from nas.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
 from nas.datasets import Dataset
 from nas.metrics import weighs_classes_equally
 from nas.rungs import Thresholds, misses
@@ -204,7 +204,7 @@ def train(
     return TrainingResult(curve[-1] if curve else None, tuple(curve), tuple(losses), time.perf_counter() - start)
 
 
-def suitable_augmentation(train_set: Dataset) -> Augmentation | None:
+def suitable_augmentation(train_set: Dataset) -> ImageAugmentation | MotionAugmentation | None:
     """What varies batches of the data where a recipe asks for it: images, and of motion the sensor's direction; sounds have
     variants instead. Jitter, scaling and shift of motion added nothing to that (``scripts/bench_augmentation.py``)."""
     if train_set.kind == "image":
@@ -214,6 +214,16 @@ def suitable_augmentation(train_set: Dataset) -> Augmentation | None:
         return None
     offset, scale = (tuple(np.broadcast_to(values, len(train_set.channels)).tolist()) for values in (norm.offset, norm.scale))
     return MotionAugmentation(jitter=0.0, scaling=0.0, shift=0.0, triples=triples, offset=offset, scale=scale)
+
+
+def augmentation_words(train_set: Dataset, recipe: Recipe) -> str | None:
+    """How examples are varied in trainings by ``recipe``, for reports; None where they are not."""
+    if not recipe.augment:
+        return None
+    if train_set.kind == "audio":
+        return SoundAugmentation().words if train_set.normal is None else None
+    found = suitable_augmentation(train_set)
+    return None if found is None else found.words
 
 
 def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> float:

@@ -44,12 +44,21 @@ def training_section(evidence: Evidence) -> Section:
         title,
         join(
             paragraph("Float training by epoch, before quantisation-aware fine-tuning; the winner's line is the thick one."),
+            _augmentation(evidence),
             _teacher(evidence),
             element("div", [element("div", chart, class_="picture") for chart in charts], class_="panels"),
             escape("") if with_loss else absent("This run was made by a version that did not keep the training loss."),
             _table(kept),
         ),
     )
+
+
+def _augmentation(evidence: Evidence) -> Markup:
+    """How their examples were varied."""
+    if "augmentation" not in evidence.report:  # older runs, and those that have not ended
+        return escape("")
+    words = evidence.report["augmentation"]
+    return paragraph("Examples were taken as they are." if words is None else f"Examples were varied: {words}.")
 
 
 def _teacher(evidence: Evidence) -> Markup:

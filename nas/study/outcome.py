@@ -49,6 +49,7 @@ KEYS = (
         "limits",
         "objectives",
         "studies",
+        "augmentation",
         "teacher",
         "boards",
         "without_winner",
@@ -87,6 +88,8 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     :raises RuntimeError: if a winner's program does not give the reference's outputs on the test part, or on :data:`EMULATED`
         examples of it where there are more.
     """
+    from nas.training import augmentation_words
+
     metric = outcome.preparation.train_set.metric
     operations = {board.name: _operation(outcome, board) for board in outcome.boards}
     test_set = replace(load_test(outcome.settings.data, outcome.settings.reading), metric=metric)
@@ -101,6 +104,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
         "data": _data(outcome, len(test_set)),
         "objectives": [metric, *outcome.settings.costs],
         "studies": {source.label: _study(source, outcome.settings) for source in outcome.sources},
+        "augmentation": augmentation_words(outcome.preparation.train_set, outcome.settings.finishing),
         "teacher": read_teacher(outcome.run),
         **(several if len(outcome.preparation.boards) > 1 else next(iter(boards.values()))),
         "test_uses": uses.entries,

@@ -11,7 +11,7 @@ from torch import nn
 
 from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
 from nas.datasets import Dataset, Normalization, load_train, split_validation
-from nas.training import Recipe, build_module, evaluate, suitable_augmentation, train
+from nas.training import Recipe, augmentation_words, build_module, evaluate, suitable_augmentation, train
 from search_spaces import Architecture, ImageSpace
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -113,6 +113,19 @@ def test_an_epoch_goes_over_few_examples_several_times(data: tuple[Dataset, Data
     assert steps(40, Recipe(epochs=2)) == 2 * 30
     assert steps(40, Recipe(epochs=2, least_steps=1)) == 2
     assert steps(32 * 31, Recipe(epochs=2)) == 2 * 31
+
+
+def test_what_varies_examples_is_said(data: tuple[Dataset, Dataset]) -> None:
+    varied = Recipe(augment=True)
+    assert augmentation_words(data[0], Recipe()) is None
+    assert augmentation_words(data[0], varied) == "shifted, turned, zoomed and sheared a little, afresh for every batch"
+    sounds = replace(data[0], kind="audio", stored=np.zeros((4, 1, 99, 1), np.int16))
+    assert augmentation_words(sounds, varied) == "as they are and in copies of other speed, place and loudness, with noise"
+    assert augmentation_words(replace(sounds, normal=0), varied) is None
+    norm = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
+    motion = replace(data[0], kind="series", normalization=norm, channels=("acc_x", "acc_y", "acc_z"))
+    assert augmentation_words(motion, varied) == "seen by a sensor that is turned a little, afresh for every batch"
+    assert augmentation_words(replace(motion, channels=("a", "b", "c")), varied) is None
 
 
 def test_augmentation_without_strength_changes_nothing() -> None:

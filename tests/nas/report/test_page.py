@@ -247,6 +247,7 @@ def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
 def test_a_hand_designed_network_is_named_or_why_there_is_none(finished: RunDirectory) -> None:
     text = Tags(report_page(finished)).text
     assert "hand-designed (plain ResNet-8, width " in text
+    assert "Examples were taken as they are." in text
     assert "The hand-designed network is plain ResNet-8 (the classifier of CIFAR-10 of MLPerf Tiny, arXiv:2106.07597" in text
 
     def none_fits(report: dict[str, Any]) -> None:
