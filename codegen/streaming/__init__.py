@@ -9,7 +9,7 @@ from codegen.streaming.anomaly_detection import AnomalyDetection
 from codegen.streaming.classification import ONE, Classification
 from codegen.streaming.reference import Decisions, decisions
 from codegen.streaming.settings import StreamSettings, default_settings
-from codegen.streaming.stream import Stream, sound_stream, stream_from_json
+from codegen.streaming.stream import Stream, can_stream, sound_stream, stream_from_json
 from codegen.streaming.task import Task
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Stream",
     "StreamSettings",
     "Task",
+    "can_stream",
     "decisions",
     "default_settings",
     "sound_stream",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,16 @@ LEAST_ROWS = 2
 """A window of one row leaves nothing to keep from one decision to the next."""
 
 
+def can_stream(source: Preprocessing | None) -> TypeGuard[FrontEnd | RawInput]:
+    """Whether ``source`` makes rows of input of what goes on, sound or one series' windows: :data:`LEAST_ROWS` or more, as many as
+    the C code counts, and none that leaves samples out."""
+    if isinstance(source, FrontEnd):
+        return LEAST_ROWS <= source.frames <= MOST and source.samples >= LEAST_ROWS * source.settings.hop
+    if isinstance(source, RawInput):
+        return source.form == "window" and source.shape[0] == 1 and LEAST_ROWS <= source.shape[1] <= MOST
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What ``<m>_push`` does: ``source`` makes rows of input of sound or of a series' windows, ``task`` and ``settings`` say what
@@ -39,12 +49,11 @@ class Stream:
     rate: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.source, RawInput) and (self.source.form != "window" or self.source.shape[0] != 1):
-            raise UserError(f"stream: takes windows of a series, no {self.source.form} of shape {list(self.source.shape)}")
-        if not LEAST_ROWS <= self.rows <= MOST or self.window_samples < LEAST_ROWS * self.row_samples:
-            raise UserError(
-                f"stream: a window of {self.rows} rows; {LEAST_ROWS} to {MOST} that are apart by no more than they last"
-            )
+        if not can_stream(self.source):
+            taken, given = f"windows of {LEAST_ROWS} to {MOST} samples of a series", self.source.noun
+            if isinstance(self.source, FrontEnd):
+                taken, given = f"spectrograms of {LEAST_ROWS} to {MOST} frames that leave no samples out", "spectrogram"
+            raise UserError(f"stream: takes {taken}, no {given} of shape {list(self.source.shape)}")
         check_range("threshold", self.settings.threshold, 0, self.task.most_threshold)
 
     @property
@@ -154,10 +163,9 @@ def stream_from_json(value: Mapping[str, Any], source: Preprocessing | None, det
 
 def sound_stream(graph: Graph, front_end: FrontEnd, detector: AnomalyDetector | None = None) -> Stream | None:
     """The stream of a network of sounds of which nothing is known but its shapes, and what scores its output, if anything does;
-    None where the output is neither scored nor a number for each of several classes."""
-    short = front_end.frames < LEAST_ROWS or front_end.samples < LEAST_ROWS * front_end.settings.hop
+    None where the output is neither scored nor a number for each of several classes, or sounds are too short or too long."""
     task = _classes_of(graph) if detector is None else AnomalyDetection(detector)
-    if short or front_end.frames > MOST or task is None:
+    if task is None or not can_stream(front_end):
         return None
     return Stream(front_end, task, default_settings(front_end.frames, task), float(front_end.settings.rate))
 

@@ -56,16 +56,16 @@ def stream_for(
     dataset: Dataset, front_end: Preprocessing | None, latency_ms: float | None = None, detector: AnomalyDetector | None = None
 ) -> Stream | None:
     """The stream that suits a network of ``dataset`` behind ``front_end``, with the usual settings; None for data that does not go
-    on, or whose recordings are not known.
+    on, whose recordings are not known, or whose windows are of one sample or more than a stream counts.
 
     :param latency_ms: of one run of the network; decisions are as far apart as it takes for these to fill :data:`MOST_LOAD` of the
         board's time at most, if that is possible.
     :param detector: what scores the output of a network that detects anomalies.
     """
-    from codegen.features import FrontEnd, RawInput
-    from codegen.streaming import AnomalyDetection, Classification, Stream, default_settings
+    from codegen.features import FrontEnd
+    from codegen.streaming import AnomalyDetection, Classification, Stream, can_stream, default_settings
 
-    if dataset.kind not in ("audio", "series") or not isinstance(front_end, FrontEnd | RawInput):
+    if dataset.kind not in ("audio", "series") or not can_stream(front_end):
         return None
     task: Task = Classification(dataset.classes, background_classes(dataset.classes))
     if dataset.normal is not None:

@@ -21,6 +21,7 @@ from codegen.boards import load_board
 from codegen.cores import CORES
 from codegen.elf import read
 from codegen.errors import UserError
+from codegen.features import FrontEnd
 from codegen.project import read_project
 from codegen.reference import run
 from codegen.stream_emulation.costs import stream_costs
@@ -221,6 +222,14 @@ def test_a_project_keeps_its_stream_and_odd_pieces_are_odd() -> None:
         assert max(lengths) > stream.window_samples
     with pytest.raises(UserError, match="23 samples are less than a window of 24"):
         verify_stream(project("series"), recording("series", 0, 23))
+    for shape in ((1, 1, 3), (1, 65_536, 3), (2, 24, 3)):
+        with pytest.raises(UserError, match=r"windows of 2 to 65535 samples of a series, no window of shape \["):
+            dataclasses.replace(streams()["series"], source=dataclasses.replace(SERIES, shape=shape))
+    apart = dataclasses.replace(FRONT_END.settings, hop=FRONT_END.settings.frame + 1)
+    for front_end in (FrontEnd(FRONT_END.settings, 1), FrontEnd(apart, 2)):
+        assert sound_stream(GRAPHS["sound"], front_end) is None
+        with pytest.raises(UserError, match="spectrograms of 2 to 65535 frames that leave no samples out, no spectrogram of"):
+            dataclasses.replace(streams()["sound"], source=front_end)
     builder = GraphBuilder("likely", seed=1)
     x = builder.input(1, *FRONT_END.shape, grid=(FRONT_END.settings.scale, FRONT_END.settings.zero_point))
     ends_in_softmax = builder.graph(builder.softmax(builder.dense(builder.global_pool(x), 4)))

@@ -20,7 +20,7 @@ from stream_library import GRAPHS, SERIES, streams
 from codegen.boards import load_board
 from codegen.features import RawInput
 from codegen.ir import Graph
-from codegen.streaming import ONE, AnomalyDetection, Classification, Stream, StreamSettings, decisions
+from codegen.streaming import ONE, AnomalyDetection, Classification, Stream, StreamSettings, can_stream, decisions
 from codegen.streaming.reference import detections
 from cost_models import Limits
 from nas.datasets import Dataset, Normalization
@@ -240,6 +240,17 @@ def test_the_alarm_s_threshold_is_of_normal_recordings_and_its_curve_of_test_dat
     assert stated["test"]["chosen"]["above"]["anomalous"] > stated["test"]["chosen"]["above"]["normal"]
     assert stated["test"]["chosen"]["false_rejects"] < 1
     assert stream_for(dataclasses.replace(test, kind="vector"), front_end, detector=detector) is None
+
+
+@pytest.mark.parametrize("length", [1, 2, 65_535, 65_536])
+def test_a_detector_of_windows_that_make_no_stream_does_not_listen(length: int) -> None:
+    data, _ = cut(length, 1, [1, 1, 1], known=True)
+    front_end = dataclasses.replace(SERIES, shape=data.input_shape)
+    task = streams()["machine"].task
+    assert isinstance(task, AnomalyDetection)
+    stream = stream_for(data, front_end, 1.0, task.detector)
+    assert (stream is not None) == can_stream(front_end) == (1 < length < 65_536)
+    assert (listener(GRAPHS["machine"], front_end, data, task.detector, None) is not None) == (stream is not None)
 
 
 def test_an_hour_are_the_decisions_in_its_time_and_an_anomaly_is_detected_once() -> None:
