@@ -16,8 +16,8 @@ from codegen.project.report import Project
 from codegen.rendering import prefixed
 from codegen.stream_emulation.templates import render
 from codegen.streaming.c_source import field_assignments, field_members, sample_type
+from codegen.streaming.records import record_type
 from codegen.streaming.stream import Stream
-from codegen.streaming.task import Task
 from codegen.verify import build
 
 PUSHES = 256
@@ -95,8 +95,3 @@ def harness_source(stream: Stream, pushes: int, name: str) -> str:
         notes=field_assignments(stream.task, "record", lambda field, index: f"stream->{field}{index}", "        "),
     )
     return prefixed(text.replace('"NN_stream.h"', f'"{name}_stream.h"'), name)
-
-
-def record_type(task: Task) -> np.dtype[Any]:
-    """What the harness notes after each push."""
-    return np.dtype([("decisions", "<i4"), ("detected", "<i2"), *task.fields], align=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 from codegen.cores import find_core
 from codegen.errors import UserError
 from codegen.project.report import read_project
-from codegen.stream_emulation.runner import StreamRunner, record_type
-from codegen.streaming.reference import Decisions, decisions
+from codegen.stream_emulation.runner import StreamRunner
+from codegen.streaming.records import Decisions, expected_records
+from codegen.streaming.reference import decisions
 from codegen.streaming.stream import Stream
 from codegen.verify import read_graph
 
@@ -160,20 +160,3 @@ def odd_lengths(stream: Stream, count: int, seed: int) -> list[int]:
         lengths.append(min(length, left))
         left -= lengths[-1]
     return lengths
-
-
-def expected_records(stream: Stream, expected: Decisions, lengths: Sequence[int]) -> NDArray[Any]:
-    """What is to be known after each push of so many samples."""
-    task = stream.task
-    records = np.zeros(len(lengths), record_type(task))
-    done = np.searchsorted(expected.at, np.cumsum(lengths), side="right")
-    before = np.concatenate([[0], done[:-1]])
-    records["decisions"], records["detected"] = done - before, -1
-    known = np.concatenate([task.unknown[None], task.known(expected.scores, expected.means)])[done]
-    for name in known.dtype.names or ():
-        records[name] = known[name]
-    for record, first, last in zip(records, before.tolist(), done.tolist(), strict=True):
-        heard = expected.detected[first:last]
-        if (heard >= 0).any():
-            record["detected"] = heard[heard >= 0][-1]
-    return records

@@ -116,9 +116,10 @@ class Stream:
         """Bytes of ``<m>_stream``."""
         return self.state_type.itemsize
 
-    def decided_at(self, count: int) -> NDArray[np.int64]:
-        """Of ``count`` samples from the start, how many were there at each decision that they lead to."""
-        return np.arange(self.window_samples, count + 1, self.hop_samples, dtype=np.int64)
+    def decided_at(self, count: int, before: int = 0) -> NDArray[np.int64]:
+        """Of ``count`` samples from the start, how many were there at each decision that those after ``before`` lead to."""
+        made = max(0, (before - self.window_samples) // self.hop_samples + 1)
+        return np.arange(self.window_samples + made * self.hop_samples, count + 1, self.hop_samples, dtype=np.int64)
 
     def input_rows(self, samples: NDArray[Any]) -> NDArray[np.int8]:
         """The rows, int8 ``(n, row_bytes)``, of sound ``(samples,)`` or of a series ``(samples, channels)``."""

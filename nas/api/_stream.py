@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codegen.errors import UserError
 from nas.api._arguments import AnyPath, naming_arguments
@@ -14,12 +15,10 @@ from nas.api._export import Export
 from nas.api._run import Run
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     import codegen.streaming
-    from codegen.ir import Graph
-    from codegen.stream_emulation import StreamRunner, StreamVerification
+    from codegen.stream_emulation import StreamVerification
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +36,25 @@ class Decision:
     scores: tuple[int, ...]
 
 
-class Stream:
-    """A stream of :func:`open_stream`, in the Python reference or in the program on an emulated core: equal to the bit.
+class Receiver(Protocol):
+    """What takes in samples in pieces of given lengths, and says what is known after each of them."""
 
-    The reference keeps the scores of all its decisions until :meth:`restart`.
-    """
+    def restart(self) -> None:
+        """Forget what was pushed."""
+
+    def push(self, samples: NDArray[Any], lengths: Sequence[int], /) -> NDArray[Any]:
+        """A record for each piece, as :func:`codegen.streaming.records.record_type` has it."""
+
+
+class Stream:
+    """A stream of :func:`open_stream`, in the Python reference or in the program on an emulated core: equal to the bit."""
 
     def __init__(
-        self,
-        stream: codegen.streaming.Stream,
-        graph: Graph,
-        runner: StreamRunner | None = None,
-        program: tempfile.TemporaryDirectory[str] | None = None,
+        self, stream: codegen.streaming.Stream, receiver: Receiver, program: tempfile.TemporaryDirectory[str] | None = None
     ) -> None:
-        self._stream, self._graph, self._runner = stream, graph, runner
-        self._program = program  # the runner's folder lives as long as the stream
-        self.restart()
+        self._stream, self._receiver = stream, receiver
+        self._program = program  # the folder of an emulated one lives as long as the stream
+        self._count = 0
 
     @property
     def rate(self) -> float:
@@ -76,15 +78,8 @@ class Stream:
 
     def restart(self) -> None:
         """Forget all that was pushed."""
-        import numpy as np
-
-        from codegen.streaming.reference import network_scores
-
         self._count = 0
-        self._rest = np.empty((0, *self._stream.sample_shape), self._stream.sample_type)
-        self._scores = network_scores(self._stream, self._graph, self._stream.windows(self._rest))
-        if self._runner is not None:
-            self._runner.restart()
+        self._receiver.restart()
 
     def push(self, samples: NDArray[Any]) -> tuple[Decision, ...]:
         """The decisions that these further samples lead to: int16 ``(n,)`` of sound, ``(n, channels)`` of a series in units
@@ -97,40 +92,12 @@ class Stream:
 
         taken = check_samples(self._stream, samples)
         before, self._count = self._count, self._count + len(taken)
-        at = self._stream.decided_at(self._count)
-        at = at[at > before]
-        return (
-            self._emulated(taken, at, before)
-            if self._runner is not None
-            else self._computed(np.concatenate([self._rest, taken]), at)
-        )
-
-    def _computed(self, samples: NDArray[Any], at: NDArray[np.int64]) -> tuple[Decision, ...]:
-        """By the reference; ``samples`` begin with the window of the next decision."""
-        import numpy as np
-
-        from codegen.streaming.reference import decided, network_scores
-
-        first = len(self._scores)
-        fresh = network_scores(self._stream, self._graph, self._stream.windows(samples)) if len(at) else self._scores[:0]
-        self._rest = samples[len(at) * self.hop :]
-        self._scores = np.concatenate([self._scores, fresh])
-        means, detected = decided(self._stream, self._graph, self._scores)
-        return self._told(at, self._stream.task.known(fresh, means[first:]), detected[first:])
-
-    def _emulated(self, samples: NDArray[Any], at: NDArray[np.int64], before: int) -> tuple[Decision, ...]:
-        """By the program, in pieces that each end with a decision."""
-        import numpy as np
-
-        assert self._runner is not None
-        ends = [*(at - before).tolist(), len(samples)]
-        records = self._runner.push(samples, np.diff([0, *ends]).tolist() if len(samples) else [])[: len(at)]
-        return self._told(at, records, records["detected"])
-
-    def _told(self, at: NDArray[np.int64], known: NDArray[Any], detected: NDArray[Any]) -> tuple[Decision, ...]:
+        at = self._stream.decided_at(self._count, before)
+        ends = [*(at - before).tolist(), len(taken)]  # each piece but the last ends with a decision
+        records = self._receiver.push(taken, np.diff([0, *ends]).tolist())[: len(at)]
         task = self._stream.task
-        likeliest, values, scores = task.said(known)
-        columns = (at, likeliest, task.real(values), detected, scores)
+        likeliest, values, scores = task.said(records)
+        columns = (at, likeliest, task.real(values), records["detected"], scores)
         return tuple(
             Decision(
                 int(when), self.names[top], float(value), self.names[found] if found >= 0 else None, tuple(map(int, of_window))
@@ -150,6 +117,7 @@ def open_stream(project: AnyPath | Run | Export, *, emulated: bool = False, core
     """
     from codegen.cores import find_core
     from codegen.project import read_project
+    from codegen.streaming import StreamReference
     from codegen.verify import read_graph
 
     if core is not None and not emulated:
@@ -159,12 +127,12 @@ def open_stream(project: AnyPath | Run | Export, *, emulated: bool = False, core
     stream = _stream_of(directory)
     graph = read_graph(directory, found)
     if not emulated:
-        return Stream(stream, graph)
+        return Stream(stream, StreamReference(stream, graph))
     from codegen.stream_emulation import StreamRunner
 
     program = tempfile.TemporaryDirectory(prefix="stream-")
     runner = StreamRunner(directory, found, stream, find_core(core or found.core), Path(program.name))
-    return Stream(stream, graph, runner, program)
+    return Stream(stream, runner, program)
 
 
 @naming_arguments

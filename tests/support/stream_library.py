@@ -21,8 +21,8 @@ from codegen.compile import CompiledModel, compile_graph
 from codegen.cores import find_core
 from codegen.features import RawInput
 from codegen.project import write_project
-from codegen.stream_emulation import record_type
 from codegen.streaming import AnomalyDetection, Classification, Stream, StreamSettings, sound_stream
+from codegen.streaming.records import record_type
 from codegen.toolchain import ZigCompiler
 
 NAME = "streamed"

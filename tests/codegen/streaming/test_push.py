@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import itertools
+import pickle
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ from codegen.features import FrontEnd
 from codegen.project import read_project
 from codegen.reference import run
 from codegen.stream_emulation.costs import stream_costs
-from codegen.stream_emulation.verify import expected_records, odd_lengths, verify_stream
-from codegen.streaming import AnomalyDetection, Classification, StreamSettings, decisions, sound_stream
+from codegen.stream_emulation.verify import odd_lengths, verify_stream
+from codegen.streaming import AnomalyDetection, Classification, StreamReference, StreamSettings, decisions, sound_stream
+from codegen.streaming.records import expected_records
 from codegen.streaming.reference import detections
 
 KINDS = ("sound", "series", "machine")
@@ -75,9 +77,25 @@ def test_pieces_of_any_length_give_the_decisions_of_the_reference(kind: str, dat
     expected = decisions(chosen, graph, samples)
     records, means = stream_library(kind).pushed(samples, lengths, options)
     assert (records == expected_records(chosen, expected, lengths)).all()
+    reference, resumed = StreamReference(chosen, graph), []
+    for _ in range(2):  # and once more from the start
+        resumed = [reference.push(piece, [len(piece)]) for piece in np.split(samples, cuts)]
+        reference.restart()
+    assert (np.concatenate(resumed) == records).all()
     done = np.searchsorted(expected.at, np.cumsum(lengths), side="right")
     assert (means[done == 0] == 0).all()
     assert (means[done > 0] == expected.means[done[done > 0] - 1]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reference_keeps_no_more_than_the_next_decisions_need(kind: str) -> None:
+    reference, stream = StreamReference(streams()[kind], GRAPHS[kind]), streams()[kind]
+    samples = recording(kind, 7, stream.window_samples + 200 * stream.hop_samples)
+    first = stream.window_samples + 6 * stream.hop_samples
+    assert len(reference.decide(samples[:first])) == 7
+    kept = len(pickle.dumps(reference))
+    assert len(reference.decide(samples[first:])) == 194
+    assert len(pickle.dumps(reference)) < kept + 100  # numbers grow
 
 
 LEVEL = st.tuples(*[st.integers(-20, 20)] * 3)
