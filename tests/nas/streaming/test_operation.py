@@ -176,7 +176,7 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
         other = dataclasses.replace(stream, settings=dataclasses.replace(stream.settings, smoothing=smoothing))
         said = decisions(other, graph, scene.samples)
         points = curve(other, said.means, said.at, scene.events, len(scene.samples))
-        assert max(p.score for p in points) <= operation.validation["score"] + 1e-6
+        assert round(max(p.score for p in points), 6) <= operation.validation["score"]
     for latency, hop in ((1.0, 6), (50.0, 10), (5000.0, 24)):  # of 240 ms of window
         slow = stream_for(validation, front_end, latency_ms=latency)
         assert slow is not None
