@@ -205,14 +205,13 @@ def compile_graph(
     arena_limit: int | None = None,
     front_end: Preprocessing | None = None,
     detector: AnomalyDetector | None = None,
-    stream: Stream | None = None,
 ) -> CompiledModel:
     """Compile ``graph`` for ``core``; ``name`` (default the graph's) prefixes every symbol; ``choose`` and ``arena_limit`` (bytes)
-    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers, ``detector`` scores its output; ``stream`` runs it on
-    samples as they come in, of sound with usual settings if none are given.
+    as for :func:`lay_out`; ``front_end`` makes its input of raw numbers, ``detector`` scores its output. A network of sound gets a
+    stream with usual settings; others by :meth:`CompiledModel.with_stream`.
 
     :raises UserError: if the name is no C identifier, the graph has no data, an operator has no kernel, or the network does not
-        take what the front end or the stream gives.
+        take what the front end gives.
     """
     from codegen.features import FrontEnd
     from codegen.streaming import sound_stream
@@ -225,8 +224,7 @@ def compile_graph(
         raise UserError(f"model {prefix!r}: has shapes but no weights; only a trained network can be compiled")
     if front_end is not None:
         front_end.check(graph)
-    if isinstance(front_end, FrontEnd):
-        stream = stream or sound_stream(graph, front_end, detector)
+    stream = sound_stream(graph, front_end, detector) if isinstance(front_end, FrontEnd) else None
     if stream is not None:
         stream.check(graph)
     layout = lay_out(graph, core, optimize, choose=choose, arena_limit=arena_limit)

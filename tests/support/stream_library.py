@@ -79,7 +79,8 @@ def compiled_stream(kind: str, core: str = "cortex-m4") -> CompiledModel:
     """A network with its stream, compiled once per session."""
     stream = streams()[kind]
     detector = stream.task.detector if isinstance(stream.task, AnomalyDetection) else None
-    return compile_graph(GRAPHS[kind], find_core(core), name=NAME, front_end=stream.source, detector=detector, stream=stream)
+    model = compile_graph(GRAPHS[kind], find_core(core), name=NAME, front_end=stream.source, detector=detector)
+    return model.with_stream(stream)
 
 
 @cache
