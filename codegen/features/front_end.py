@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from codegen.errors import UserError
 from codegen.features.c_source import c_sources, sample_sources
 from codegen.features.placement import Placement
-from codegen.features.preprocessing import Preprocessing
+from codegen.features.preprocessing import Preprocessing, one_array
 from codegen.features.raw_input import raw_input_from_json
 from codegen.features.reference import features
 from codegen.features.settings import SpectrogramSettings, from_json
@@ -109,9 +109,7 @@ class FrontEnd(Preprocessing):
 
     def fit(self, raw: Any, what: str) -> NDArray[Any]:
         """Of sounds that are longer the first samples."""
-        if isinstance(raw, Mapping):
-            raise UserError(f"{what}: is several arrays; give one")
-        array: NDArray[Any] = np.asarray(raw)
+        array = one_array(raw, what)
         if array.dtype != np.int16:
             raise UserError(f"{what}: the array is {array.dtype}, sounds are int16 (n, {self.samples})")
         given = array[None] if array.ndim == 1 else array

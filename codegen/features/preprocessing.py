@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.errors import UserError
 from codegen.ir import Graph
 
 
@@ -103,3 +105,13 @@ class Preprocessing(ABC):
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """What :func:`codegen.features.front_end_from_json` reads."""
+
+
+def one_array(raw: Any, what: str) -> NDArray[Any]:
+    """What a person gives as raw examples, named ``what`` in messages, as an array.
+
+    :raises UserError: if it is several, by their names.
+    """
+    if isinstance(raw, Mapping):
+        raise UserError(f"{what}: is several arrays; give one")
+    return np.asarray(raw)

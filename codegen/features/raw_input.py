@@ -13,7 +13,7 @@ from codegen.c_text import C_TYPES, initializer, shape_text
 from codegen.errors import UserError
 from codegen.features.area import MOST_SIDE
 from codegen.features.fixed_point import Channels, channels, quantized
-from codegen.features.preprocessing import Preprocessing
+from codegen.features.preprocessing import Preprocessing, one_array
 from codegen.features.templates import render
 from codegen.ir import Graph
 from codegen.rendering import prefixed
@@ -85,9 +85,7 @@ class RawInput(Preprocessing):
         return quantized(self._channels, examples)
 
     def fit(self, raw: Any, what: str) -> NDArray[Any]:
-        if isinstance(raw, Mapping):
-            raise UserError(f"{what}: is several arrays; give one")
-        array: NDArray[Any] = np.asarray(raw)
+        array = one_array(raw, what)
         if array.dtype != self.raw_type:
             raise UserError(f"{what}: the array is {array.dtype}, {_PLURAL[self.noun]} are {self.dtype}")
         if array.ndim and array.size and array.size == len(array) * self.raw_size:
