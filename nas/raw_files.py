@@ -101,7 +101,7 @@ class CsvFiles(RawFiles):
         recording = read_recording(path.read_bytes(), names, guess_label=vectors and labelled)
         order = channel_order(recording.channels, self.about.get("channels") or (), count)
         rate = None if vectors else self.about.get("rate")
-        step = 1 if vectors else self.about.get("step") or max(1, length // 2)
+        step = self.about.get("step") or max(1, length // 2)
         found = []
         for piece in pieces(recording):
             values, first = piece.values[:, order], piece.begin
