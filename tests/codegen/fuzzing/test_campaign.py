@@ -24,15 +24,15 @@ from codegen.reference import run
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "fuzz_codegen.py"
 
 
-@pytest.mark.slow
-def test_random_graphs_give_the_bits_of_the_reference_everywhere() -> None:
+@pytest.mark.parametrize("graphs", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_random_graphs_give_the_bits_of_the_reference_everywhere(graphs: int) -> None:
     lines: list[str] = []
-    campaign = run_campaign(20, range(40), cores=EVERY_TIME, report=lines.append)
+    campaign = run_campaign(20, range(graphs), cores=EVERY_TIME, report=lines.append)
     assert not campaign.failures, "\n".join(lines)
-    assert campaign.checked > 25
+    assert campaign.checked > 0.625 * graphs
     tables = campaign.coverage.tables()
-    assert sum(tables["kernels"].values()) > 100
-    assert tables["borders"]["zero point: 127"]
+    assert sum(tables["kernels"].values()) > 2.5 * graphs
+    assert tables["borders"]["zero point: 127"] or graphs < 40
 
 
 def test_a_core_of_the_others_alone_runs_every_sample() -> None:
