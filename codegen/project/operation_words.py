@@ -20,7 +20,8 @@ class OperationWords:
         """The threshold of a point of the curve, as a real number."""
         from codegen.streaming import ONE
 
-        return f"{point['real_threshold'] if 'real_threshold' in point else point['threshold'] / ONE:.3f}"
+        # Reports of earlier versions have the real ones of alarms alone.
+        return f"{point.get('real_threshold', point['threshold'] / ONE):.3f}"
 
 
 CLASSES = OperationWords("false accepts", "false rejects", "events")

@@ -48,6 +48,7 @@ class Point:
         """As ``report.json`` has it."""
         return {
             "threshold": self.threshold,
+            "real_threshold": round(self.threshold / ONE, 6),
             "false_accepts": self.false_accepts,
             "false_accepts_per_hour": round(self.false_accepts / self.hours, 3) if self.hours else None,
             "false_rejects": round(self.false_rejects, 6),

@@ -20,6 +20,7 @@ from stream_library import GRAPHS, SERIES, streams
 from codegen.boards import load_board
 from codegen.features import RawInput
 from codegen.ir import Graph
+from codegen.project.operation_words import CLASSES
 from codegen.streaming import ONE, AnomalyDetection, Classification, Stream, StreamSettings, can_stream, decisions
 from codegen.streaming.reference import detections
 from cost_models import Limits
@@ -169,6 +170,8 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
     stated = state_operation(operation, graph, test)
     assert stated["rule"] == RULE
     assert [p["threshold"] for p in stated["test"]["curve"]] == list(THRESHOLDS)
+    assert [p["real_threshold"] for p in stated["test"]["curve"]] == [round(threshold / ONE, 6) for threshold in THRESHOLDS]
+    assert {CLASSES.threshold({"threshold": ONE // 4} | real) for real in ({}, {"real_threshold": 0.25})} == {"0.250"}
     assert stated["test"]["events"] > 5
     assert stated["test"]["chosen"] in stated["test"]["curve"]
     scene = make_scene(validation, 60, 0)
