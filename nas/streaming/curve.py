@@ -86,9 +86,16 @@ def point(stream: Stream, likely: NDArray[np.int64], at: NDArray[np.int64], even
     return Point(stream.settings.threshold, len(hit), len(events), false, hours)
 
 
-def curve(stream: Stream, likely: NDArray[np.int64], at: NDArray[np.int64], events: Sequence[Event], samples: int) -> list[Point]:
-    """:func:`point` for each of :data:`THRESHOLDS`."""
+def curve(
+    stream: Stream,
+    likely: NDArray[np.int64],
+    at: NDArray[np.int64],
+    events: Sequence[Event],
+    samples: int,
+    thresholds: Sequence[int] = THRESHOLDS,
+) -> list[Point]:
+    """:func:`point` for each of the ``thresholds``."""
     return [
         point(replace(stream, settings=replace(stream.settings, threshold=threshold)), likely, at, events, samples)
-        for threshold in THRESHOLDS
+        for threshold in thresholds
     ]

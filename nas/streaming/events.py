@@ -53,7 +53,7 @@ def state_events(operation: Operation, graph: Graph, test: Dataset) -> dict[str,
     scene = make_scene(test, _examples(graph), SEED)
     said, samples = decisions(stream, graph, scene.samples), len(scene.samples)
     chosen = point(stream, said.means, said.at, scene.events, samples)
-    points = curve(stream, said.means, said.at, scene.events, samples)
+    points = curve(stream, said.means, said.at, scene.events, samples, operation.thresholds)
     return {
         "task": test.task,
         "rule": RULE,

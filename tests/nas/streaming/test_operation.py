@@ -172,6 +172,8 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
     assert [p["threshold"] for p in stated["test"]["curve"]] == list(THRESHOLDS)
     assert [p["real_threshold"] for p in stated["test"]["curve"]] == [round(threshold / ONE, 6) for threshold in THRESHOLDS]
     assert {CLASSES.threshold({"threshold": ONE // 4} | real) for real in ({}, {"real_threshold": 0.25})} == {"0.250"}
+    fewer = state_operation(dataclasses.replace(operation, thresholds=THRESHOLDS[::9]), graph, test)
+    assert fewer["test"]["curve"] == stated["test"]["curve"][::9]
     assert stated["test"]["events"] > 5
     assert stated["test"]["chosen"] in stated["test"]["curve"]
     scene = make_scene(validation, 60, 0)
