@@ -45,3 +45,12 @@ def test_the_parts_of_codegen_form_no_circle() -> None:
             needed[module[1]].add(imported[1])
     order = list(TopologicalSorter(needed).static_order())  # a CycleError names the circle
     assert order.index("rendering") < order.index("features") < order.index("project") < order.index("stream_emulation")
+
+
+def test_the_modules_of_streams_form_no_circle() -> None:
+    needed = defaultdict(set)
+    for module, imported in imports("nas"):
+        if module[:2] == imported[:2] == ("nas", "streaming") and module[2] not in ("__init__", imported[2]):
+            needed[module[2]].add(imported[2])
+    order = list(TopologicalSorter(needed).static_order())
+    assert order.index("operation") < order.index("alarms") < order.index("listening")

@@ -1,0 +1,69 @@
+"""How a network listens all the time: chosen on validation data, stated on test data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from codegen.streaming.settings import stream_settings_from_json
+from nas.datasets import Dataset
+from nas.streaming.alarms import choose_alarm, state_alarm
+from nas.streaming.events import choose_events, state_events
+from nas.streaming.operation import Operation
+from nas.streaming.scene import stream_for
+
+if TYPE_CHECKING:
+    from codegen.anomaly import AnomalyDetector
+    from codegen.features import Preprocessing
+    from codegen.ir import Graph
+    from codegen.streaming import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The ``stream`` of a program, and what a report says of how often it is wrong; None where nothing was tested."""
+
+    stream: Stream
+    operation: Mapping[str, Any] | None
+
+
+Listen: TypeAlias = Callable[[float], Listening]
+"""How a network listens on a board that runs it once in so many milliseconds."""
+
+
+def choose_operation(stream: Stream, graph: Graph, validation: Dataset) -> Operation:
+    """Choose the threshold, and of classes the smoothing. ``validation`` is that of the search, never the test part."""
+    return (choose_events if validation.normal is None else choose_alarm)(stream, graph, validation)
+
+
+def listener(
+    graph: Graph,
+    front_end: Preprocessing | None,
+    validation: Dataset,
+    detector: AnomalyDetector | None,
+    known: Mapping[str, Any] | None,
+) -> Listen | None:
+    """How a network, whose output a ``detector`` may score, listens on any board; None where it does not.
+
+    As a run's report has it (``known``) where the board leaves the time for as many decisions, else as ``validation`` suggests.
+    """
+    if stream_for(validation, front_end, detector=detector) is None:
+        return None
+
+    def listen(latency_ms: float) -> Listening:
+        stream = stream_for(validation, front_end, latency_ms, detector)
+        assert stream is not None
+        if known is not None:
+            settings = stream_settings_from_json(known["settings"])
+            if settings.hop == stream.settings.hop:
+                return Listening(replace(stream, settings=settings), known["operation"])
+        return Listening(choose_operation(stream, graph, validation).stream, None)
+
+    return listen
+
+
+def state_operation(operation: Operation, graph: Graph, test: Dataset) -> dict[str, Any]:
+    """What ``report.json`` says of an operation: the rule, what came of it on ``validation`` data, and the curve on a stream made
+    of the ``test`` part."""
+    return (state_events if test.normal is None else state_alarm)(operation, graph, test)
