@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from codegen.measurement import Verification
     from codegen.stream_emulation import StreamVerification
+    from codegen.streaming import Stream
     from nas.recordings import Answer, FolderTest
 
 
@@ -82,18 +83,43 @@ def verify_project(
     return Verified(directory, measure(directory, inputs=given, expect=wanted, core=core))
 
 
-def verify_project_stream(path: Path, recording: Path, *, core: str | None = None, board: str | None = None) -> StreamVerification:
-    """Push a long recording (``.wav``, of series ``.csv``) through the project at ``path``, or the winner of the run there, and
-    compare every decision; ``core`` and ``board`` as for :func:`verify_project`.
+def verify_project_stream(
+    path: Path, recording: NDArray[Any] | Path, *, core: str | None = None, board: str | None = None
+) -> StreamVerification:
+    """Push a long recording (``.wav``, of series ``.csv``, or samples as :func:`check_samples` takes them) through the project at
+    ``path``, or the winner of the run there, and compare every decision; ``core`` and ``board`` as for :func:`verify_project`.
 
     :raises UserError: if there is no project, it takes no stream, or the recording does not suit it.
     :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
     """
+    from codegen.project import read_project, stream_of
     from codegen.stream_emulation import verify_stream
     from nas.streaming.recordings import read_stream
 
     directory = project_directory(path, board)
-    return verify_stream(directory, read_stream(directory, recording), core=core)
+    stream = stream_of(directory, read_project(directory))
+    if isinstance(recording, Path):
+        samples = read_stream(directory, stream, recording)
+    else:
+        samples = check_samples(stream, recording, "--stream")
+    return verify_stream(directory, samples, core=core)
+
+
+def check_samples(stream: Stream, samples: NDArray[Any], what: str) -> NDArray[Any]:
+    """``samples``, int16 ``(n,)`` of sound, ``(n, channels)`` of a series, in the stream's own type.
+
+    :param what: names them in messages.
+    :raises UserError: if they are of another shape, or of a type that does not go into it.
+    """
+    import numpy as np
+
+    given, wanted = np.asarray(samples), stream.sample_type
+    if given.ndim != 1 + len(stream.sample_shape) or given.shape[1:] != stream.sample_shape:
+        expected = "(n,)" if not stream.sample_shape else f"(n, {stream.sample_shape[0]})"
+        raise UserError(f"{what}: of shape {given.shape}; the stream takes {expected}")
+    if not np.can_cast(given.dtype, wanted, "same_kind" if given.dtype.kind == "f" else "safe"):
+        raise UserError(f"{what}: of type {given.dtype}; the stream takes {wanted}")
+    return given.astype(wanted)
 
 
 def project_directory(path: Path, board: str | None = None) -> Path:

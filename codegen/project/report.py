@@ -144,3 +144,13 @@ def read_project(directory: Path) -> Project:
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is damaged ({type(error).__name__}: {error}); export the project again") from None
+
+
+def stream_of(directory: Path, project: Project) -> Stream:
+    """The stream of the ``project`` in ``directory``.
+
+    :raises UserError: if it takes none.
+    """
+    if project.stream is None:
+        raise UserError(f"{directory}: the project takes no stream; those of searches over sound or series do")
+    return project.stream

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from codegen.cores import find_core
 from codegen.errors import UserError
-from codegen.project.report import read_project
+from codegen.project.report import read_project, stream_of
 from codegen.stream_emulation.runner import StreamRunner
 from codegen.streaming.records import Decisions, expected_records
 from codegen.streaming.reference import decisions
@@ -106,13 +106,11 @@ def verify_stream(directory: Path, samples: NDArray[Any], *, core: str | None = 
     """Push a recording, ``(n,)`` of sound or ``(n, channels)`` of a series, through the project in ``directory`` on
     an emulated core, in pieces of odd sizes that ``seed`` draws, and compare whatever is known after each with the reference.
 
-    :raises UserError: if the project has no stream, or the recording holds no window.
+    :raises UserError: if the project takes no stream, or the recording holds no window.
     :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
     """
     project = read_project(directory)
-    stream = project.stream
-    if stream is None:
-        raise UserError(f"{directory}: the project has no stream; those of searches over sound or series have")
+    stream = stream_of(directory, project)
     if len(samples) < stream.window_samples:
         raise UserError(
             f"stream: {len(samples)} samples are less than a window of {stream.window_samples}; give a longer recording"

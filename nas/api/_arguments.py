@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from codegen.errors import UserError
@@ -26,6 +27,7 @@ BoardLike: TypeAlias = "str | os.PathLike[str] | Board"
 """A board's name, the path of a board file, or a board of :func:`nas.boards`."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Given = TypeVar("Given")
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 
 
@@ -94,6 +96,11 @@ def limits(budget: Size | None, flash: Size | None, latency: Duration | None, ma
         "latency": duration("latency", latency),
         "macs": count("macs", macs),
     }
+
+
+def as_path(given: Given | str | os.PathLike[str]) -> Given | Path:
+    """What is given, but text as a path."""
+    return Path(given) if isinstance(given, (str, os.PathLike)) else given
 
 
 def _parsed(name: str, parse: Callable[[str], Any], text: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codegen.errors import UserError
-from nas.api._arguments import AnyPath, naming_arguments
+from nas.api._arguments import AnyPath, as_path, naming_arguments
 from nas.api._export import Export
 from nas.api._run import Run
+from nas.api._verify import place_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +90,9 @@ class Stream:
         """
         import numpy as np
 
-        taken = check_samples(self._stream, samples)
+        from nas.verification import check_samples
+
+        taken = check_samples(self._stream, samples, "samples")
         before, self._count = self._count, self._count + len(taken)
         at = self._stream.decided_at(self._count, before)
         ends = [*(at - before).tolist(), len(taken)]  # each piece but the last ends with a decision
@@ -116,15 +118,16 @@ def open_stream(project: AnyPath | Run | Export, *, emulated: bool = False, core
     :raises UserError: if there is no project, or it takes no stream.
     """
     from codegen.cores import find_core
-    from codegen.project import read_project
+    from codegen.project import read_project, stream_of
     from codegen.streaming import StreamReference
     from codegen.verify import read_graph
+    from nas.verification import project_directory
 
     if core is not None and not emulated:
         raise UserError(f"core {core}: is for an emulated stream; add emulated=True")
-    directory = _directory(project)
+    directory = project_directory(*place_of(project))
     found = read_project(directory)
-    stream = _stream_of(directory)
+    stream = stream_of(directory, found)
     graph = read_graph(directory, found)
     if not emulated:
         return Stream(stream, StreamReference(stream, graph))
@@ -147,47 +150,10 @@ def verify_stream(
         own.
     """
     from codegen.emulator import ExecutionFault
-    from codegen.stream_emulation import verify_stream as pushed
-    from nas.streaming.recordings import read_stream
+    from nas.verification import verify_project_stream
 
-    directory = _directory(project)
-    if isinstance(recording, (str, os.PathLike)):
-        samples = read_stream(directory, Path(recording))
-    else:
-        samples = check_samples(_stream_of(directory), recording)
+    path, board = place_of(project)
     try:
-        return pushed(directory, samples, core=core)
+        return verify_project_stream(path, as_path(recording), core=core, board=board)
     except ExecutionFault as error:
-        raise UserError(f"{directory}: {error}") from error
-
-
-def check_samples(stream: codegen.streaming.Stream, samples: NDArray[Any]) -> NDArray[Any]:
-    """``samples`` in the stream's own type.
-
-    :raises UserError: if they are of another shape, or of a type that does not go into it.
-    """
-    import numpy as np
-
-    given, wanted = np.asarray(samples), stream.sample_type
-    if given.ndim != 1 + len(stream.sample_shape) or given.shape[1:] != stream.sample_shape:
-        expected = "(n,)" if not stream.sample_shape else f"(n, {stream.sample_shape[0]})"
-        raise UserError(f"samples: of shape {given.shape}; the stream takes {expected}")
-    if not np.can_cast(given.dtype, wanted, "same_kind" if given.dtype.kind == "f" else "safe"):
-        raise UserError(f"samples: of type {given.dtype}; the stream takes {wanted}")
-    return given.astype(wanted)
-
-
-def _directory(project: AnyPath | Run | Export) -> Path:
-    from nas.verification import project_directory
-
-    path = project.path if isinstance(project, (Run, Export)) else Path(project)
-    return project_directory(path, project.board if isinstance(project, Run) else None)
-
-
-def _stream_of(directory: Path) -> codegen.streaming.Stream:
-    from codegen.project import read_project
-
-    stream = read_project(directory).stream
-    if stream is None:
-        raise UserError(f"{directory}: the project takes no stream; those of searches over sound or series do")
-    return stream
+        raise UserError(f"{path}: {error}") from error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
 from codegen.measurement import Verification
-from nas.api._arguments import AnyPath, naming_arguments
+from nas.api._arguments import AnyPath, as_path, naming_arguments
 from nas.api._export import Export
 from nas.api._run import Run
 from nas.recordings import Answer
@@ -37,7 +36,7 @@ def verify(
     :param core: build for and run on another core, like ``"cortex-m0plus"``, than the project was exported for.
     :raises UserError: if there is no project, an array does not fit it, or its code touches memory that is not its own.
     """
-    return _verified(project, inputs=_array(inputs), expect=_array(expect), core=core).measured
+    return _verified(project, inputs=as_path(inputs), expect=as_path(expect), core=core).measured
 
 
 @naming_arguments
@@ -58,16 +57,18 @@ def answers(project: AnyPath | Run | Export, recordings: Sequence[AnyPath]) -> t
     return _verified(project, raw=files).answers
 
 
-def _array(given: NDArray[Any] | AnyPath | None) -> NDArray[Any] | Path | None:
-    return Path(given) if isinstance(given, (str, os.PathLike)) else given
+def place_of(project: AnyPath | Run | Export) -> tuple[Path, str | None]:
+    """Where a project or a run is, and of a run the board that is meant."""
+    path = project.path if isinstance(project, (Run, Export)) else Path(project)
+    return path, project.board if isinstance(project, Run) else None
 
 
 def _verified(project: AnyPath | Run | Export, **given: Any) -> Verified:
     from codegen.emulator import ExecutionFault
     from nas.verification import verify_project
 
-    path = project.path if isinstance(project, (Run, Export)) else Path(project)
+    path, board = place_of(project)
     try:
-        return verify_project(path, board=project.board if isinstance(project, Run) else None, **given)
+        return verify_project(path, board=board, **given)
     except ExecutionFault as error:
         raise UserError(f"{path}: {error}") from error

@@ -19,18 +19,14 @@ SHOWN = 20
 """Detections that are printed."""
 
 
-def read_stream(directory: Path, path: Path) -> NDArray[Any]:
-    """The recording at ``path`` for the project in ``directory``: a WAV file as int16 ``(n,)``, a CSV file as
+def read_stream(directory: Path, stream: Stream, path: Path) -> NDArray[Any]:
+    """The recording at ``path`` for the ``stream`` of the project in ``directory``: a WAV file as int16 ``(n,)``, a CSV file as
     ``(n, channels)`` numbers of the type that was recorded, brought to the project's rate.
 
-    :raises UserError: if the project takes none, or the file cannot be read or does not suit it.
+    :raises UserError: if the file cannot be read or does not suit it.
     """
-    from codegen.project import read_project
     from nas.datasets.readers.audio import read_wav
 
-    stream = read_project(directory).stream
-    if stream is None:
-        raise UserError(f"--stream {path}: the project in {directory} takes no stream; those of searches over sound or series do")
     sound, wave = not stream.sample_shape, path.suffix.lower() in (".wav", ".wave")
     if sound != wave:
         raise UserError(f"--stream {path}: the project in {directory} takes {'WAV' if sound else 'CSV'} files")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from raw_networks import compiled_with_raw_input
 from stream_library import GRAPHS, project, streams
 
 import nas
+from codegen.boards import load_board
+from codegen.project import write_project
 from codegen.streaming import decisions
 
 
@@ -61,5 +66,14 @@ def test_what_does_not_fit_is_refused() -> None:
         opened.push(np.zeros(5, np.float32))
     with pytest.raises(nas.UserError, match="samples: of type float32; the stream takes int16"):
         nas.open_stream(project("sound")).push(np.zeros(5, np.float32))
+    with pytest.raises(nas.UserError, match=r"of shape \(5,\)"):
+        nas.verify_stream(project("series"), np.zeros(5, np.float32))
     with pytest.raises(nas.UserError, match="core cortex-m3: is for an emulated stream"):
         nas.open_stream(project("series"), core="cortex-m3")
+
+
+def test_a_project_without_a_stream_is_named(tmp_path: Path) -> None:
+    write_project(compiled_with_raw_input("flowers"), tmp_path / "flowers", board=load_board("nucleo-l4r5zi"), report={})
+    for ask in (nas.open_stream, lambda path: nas.verify_stream(path, "a.csv")):
+        with pytest.raises(nas.UserError, match=f"^{tmp_path / 'flowers'}: the project takes no stream; those of searches over"):
+            ask(tmp_path / "flowers")
