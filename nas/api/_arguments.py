@@ -31,18 +31,27 @@ Given = TypeVar("Given")
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 
 
-def naming_arguments(function: Function) -> Function:
-    """``function`` with errors that name arguments (``ray_address``) where the command line names options (``--ray-address``)."""
+def naming_arguments(**renamed: str) -> Callable[[Function], Function]:
+    """A function with errors that name arguments (``ray_address``) where the command line names options (``--ray-address``).
 
-    @functools.wraps(function)
-    def call(*arguments: Any, **named: Any) -> Any:
-        try:
-            return function(*arguments, **named)
-        except UserError as error:
-            message = _OPTION.sub(lambda option: option[1].replace("-", "_"), str(error))
-            raise type(error)(message) from error.__cause__
+    :param renamed: arguments that are called otherwise than the options, by the options' names.
+    """
 
-    return call  # type: ignore[return-value]
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            try:
+                return function(*arguments, **named)
+            except UserError as error:
+                raise type(error)(_OPTION.sub(argument, str(error))) from error.__cause__
+
+        return call  # type: ignore[return-value]
+
+    def argument(option: re.Match[str]) -> str:
+        name = option[1].replace("-", "_")
+        return renamed.get(name, name)
+
+    return decorate
 
 
 def size(name: str, value: Size | None) -> int | None:

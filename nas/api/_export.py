@@ -38,7 +38,7 @@ class Export:
         return "\n".join([*agreement, str(self.built), "", f"written to {self.path}"])
 
 
-@naming_arguments
+@naming_arguments()
 def export(
     source: AnySource,
     calibration_data: object = None,
@@ -109,7 +109,7 @@ def export(
     return Export(directory, build.verification, predicted, network.agreement, build.memory_map)
 
 
-@naming_arguments
+@naming_arguments()
 def export_file(source: AnySource, calibration_data: object = None, *, out: AnyPath) -> dict[str, Any]:
     """Write a network as a file for other tools: an int8 ``.tflite``, or ONNX in QDQ form, by the ending of ``out``.
 

@@ -55,7 +55,7 @@ def prediction_from_json(content: Mapping[str, Any], limits: Limits) -> Predicti
     return Prediction(**fields, ram=Ram(**sizes), layers=(), limits=limits)
 
 
-@naming_arguments
+@naming_arguments()
 def predict(
     source: AnySource,
     calibration_data: object = None,

@@ -84,7 +84,7 @@ class Run:
 
         return board_names(read_run_settings(self._directory))
 
-    @naming_arguments
+    @naming_arguments()
     def on(self, board: BoardLike) -> Run:
         """The run as it is on one of its boards.
 
@@ -162,7 +162,7 @@ class Run:
         """
         return self._directory.read_report()
 
-    @naming_arguments
+    @naming_arguments()
     def write_report(self, out: AnyPath | None = None) -> Path:
         """Write the run as one HTML page, by default ``report.html`` in its directory; returns the file.
 
@@ -225,7 +225,7 @@ class Run:
         )
 
 
-@naming_arguments
+@naming_arguments()
 def load_run(path: AnyPath) -> Run:
     """The run that a search, of Python or of the command line, made at ``path``.
 

@@ -24,7 +24,7 @@ Recipe = Mapping[str, "int | float | bool"]
 """How to train, as the tables of ``search.toml`` have it: ``epochs``, ``batch_size``, ``learning_rate``, …"""
 
 
-@naming_arguments
+@naming_arguments()
 def search(
     data: AnyPath | None = None,
     *,
@@ -153,7 +153,7 @@ def search(
     return _carried_out(begin(settings, None if out is None else Path(out)), progress)
 
 
-@naming_arguments
+@naming_arguments()
 def resume(run: AnyPath | Run, *, progress: bool = False) -> Run:
     """Go on with a search that was stopped, crashed or was killed; one that has ended stays as it is.
 

@@ -108,7 +108,7 @@ class Stream:
         )
 
 
-@naming_arguments
+@naming_arguments()
 def open_stream(project: AnyPath | Run | Export, *, emulated: bool = False, core: str | None = None) -> Stream:
     """Listen with a project of a search over sound or series: push samples as they come, get decisions.
 
@@ -138,7 +138,7 @@ def open_stream(project: AnyPath | Run | Export, *, emulated: bool = False, core
     return Stream(stream, runner, program)
 
 
-@naming_arguments
+@naming_arguments(stream="recording")
 def verify_stream(
     project: AnyPath | Run | Export, recording: NDArray[Any] | AnyPath, *, core: str | None = None
 ) -> StreamVerification:

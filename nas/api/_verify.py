@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nas.verification import Verified
 
 
-@naming_arguments
+@naming_arguments()
 def verify(
     project: AnyPath | Run | Export,
     *,
@@ -39,7 +39,7 @@ def verify(
     return _verified(project, inputs=as_path(inputs), expect=as_path(expect), core=core).measured
 
 
-@naming_arguments
+@naming_arguments(raw="recordings")
 def answers(project: AnyPath | Run | Export, recordings: Sequence[AnyPath]) -> tuple[Answer, ...]:
     """What the built program answers to recordings, run in the emulator: its class and every class's score for each sound, image or
     line of a table, of a series for each window.
@@ -47,13 +47,14 @@ def answers(project: AnyPath | Run | Export, recordings: Sequence[AnyPath]) -> t
     :param project: as for :func:`nas.verify`; it must take what was recorded: ``.wav``, ``.csv``, ``.png`` and alike, ``.npy``.
     :raises UserError: if it does not, or a file cannot be read.
     """
-    from nas.recordings import common_form
+    from nas.raw_files import form_of
 
     files = tuple(Path(file) for file in recordings)
     if not files:
         raise UserError("recordings: give at least one")
-    if any(file.is_dir() for file in files) or common_form(files) is None:
-        raise UserError(f"recordings {files[0]}: give recordings (.wav, .csv, .png, ...) of one form, no folders or other files")
+    other = next((file for file in files if file.is_dir() or form_of(file) is None), None)
+    if other is not None:
+        raise UserError(f"recordings {other}: give recordings (.wav, .csv, .png, ...) of one form, no folders or other files")
     return _verified(project, raw=files).answers
 
 

@@ -187,6 +187,9 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "calibration": (lambda: nas.export("none", [], out="x"), "calibration_data: is for torch modules"),
     "project": (lambda: nas.verify("."), "holds no exported project"),
     "recordings": (lambda: nas.answers(".", []), "recordings: give at least one"),
+    "folder": (lambda: nas.answers(".", ["a.wav", Path()]), "^recordings .: give recordings .* of one form, no folders"),
+    "bytes": (lambda: nas.answers(".", ["a.wav", "b.bin"]), "^recordings b.bin: give recordings .* of one form, no folders"),
+    "forms": (lambda: nas.answers(".", ["a.wav", "b.csv"]), "^recordings b.csv: give WAV files only"),
 }
 
 

@@ -66,8 +66,10 @@ def test_what_does_not_fit_is_refused() -> None:
         opened.push(np.zeros(5, np.float32))
     with pytest.raises(nas.UserError, match="samples: of type float32; the stream takes int16"):
         nas.open_stream(project("sound")).push(np.zeros(5, np.float32))
-    with pytest.raises(nas.UserError, match=r"of shape \(5,\)"):
+    with pytest.raises(nas.UserError, match=r"^recording: of shape \(5,\); the stream takes \(n, "):
         nas.verify_stream(project("series"), np.zeros(5, np.float32))
+    with pytest.raises(nas.UserError, match=r"^recording a.wav: the project in .* takes CSV files$"):
+        nas.verify_stream(project("series"), "a.wav")
     with pytest.raises(nas.UserError, match="core cortex-m3: is for an emulated stream"):
         nas.open_stream(project("series"), core="cortex-m3")
 
