@@ -247,7 +247,6 @@ def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
 def test_a_hand_designed_network_is_named_or_why_there_is_none(finished: RunDirectory) -> None:
     text = Tags(report_page(finished)).text
     assert "hand-designed (plain ResNet-8, width " in text
-    assert "Examples were taken as they are." in text
     assert "The hand-designed network is plain ResNet-8 (the classifier of CIFAR-10 of MLPerf Tiny, arXiv:2106.07597" in text
 
     def none_fits(report: dict[str, Any]) -> None:
@@ -255,6 +254,17 @@ def test_a_hand_designed_network_is_named_or_why_there_is_none(finished: RunDire
         report["without_baseline"]["hand_designed"] = "plain ResNet-8 does not fit, at its narrowest it needs more"
 
     assert "Hand-designed: plain ResNet-8 does not fit, at its narrowest it needs more." in edited(finished, none_fits)
+
+
+@pytest.mark.slow
+def test_how_examples_were_varied_is_said(finished: RunDirectory) -> None:
+    text = Tags(report_page(finished)).text
+    assert "Examples were varied: shifted, turned, zoomed and sheared a little, afresh for every batch." in text
+
+    def as_they_are(report: dict[str, Any]) -> None:
+        report["augmentation"] = None
+
+    assert "Examples were taken as they are." in edited(finished, as_they_are)
 
 
 class Dying(SerialExecutor):
