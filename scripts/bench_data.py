@@ -4,7 +4,7 @@ Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [-
 [--out DIR]``. Every row is ``nas search --data ...`` with the limits of :data:`CASES`; archives are unpacked first. Accuracies are
 those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what the network
 alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an hour or two on
-2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says.
+2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says and the search's command.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ COLUMNS = (
     *("data", "seed", "metric", "int8", "float", "RAM, bytes", "flash, bytes", "latency, ms", "network alone", "inputs verified"),
     *("minutes", "MACs"),
 )
-DESCRIBED = ("data", "format", "kind", "input", "classes", "train / validation / test", "groups", "how it is divided")
+DESCRIBED = ("data", "format", "kind", "input", "classes", "train / validation / test", "groups", "how it is divided", "command")
 
 
 def unpacked(source: Path, inside: str, work: Path) -> Path:
@@ -94,14 +94,20 @@ def line(cells: Sequence[object]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def description(name: str, about: Mapping[str, Any]) -> str:
+def command(path: str, limits: Mapping[str, Any]) -> str:
+    """How the data at ``path`` is searched for within ``limits`` by hand."""
+    return " ".join([f"`nas search --data {path}", *(f"--{name} {value}" for name, value in limits.items())]) + "`"
+
+
+def description(name: str, case: Case, about: Mapping[str, Any]) -> str:
     """A line about what ``nas data --json`` says."""
     kind = "anomalies in " + about["kind"] if about["task"] == "anomaly detection" else about["kind"]
     counts = [sum(entry[part] for entry in about["classes"]) for part in ("train", "validation", "test")]
     groups = "" if about["groups"] is None else f"{about['groups']['count']} by {about['groups']['kind']}"
     shape = "x".join(map(str, about["input_shape"]))
     examples = " / ".join(f"{count:,}" for count in counts)
-    return line((name, about["format"], kind, shape, len(about["classes"]), examples, groups, about["split"]))
+    searched = command(case.inside or case.file, case.options)
+    return line((name, about["format"], kind, shape, len(about["classes"]), examples, groups, about["split"], searched))
 
 
 def label(strategy: str, result: nas.Result) -> str:
@@ -133,7 +139,7 @@ def main() -> None:
             case = CASES[name]
             path = unpacked(options.data / case.file, case.inside, Path(folder))
             if options.describe:
-                print(description(name, describe(open_collection(str(path), Reading()))), flush=True)
+                print(description(name, case, describe(open_collection(str(path), Reading()))), flush=True)
                 continue
             for seed in range(options.seeds):
                 began = time.monotonic()

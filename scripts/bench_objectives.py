@@ -93,7 +93,7 @@ def main() -> None:
     """Parse arguments, search, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=10, help="with each sampler")
-    parser.add_argument("--samplers", default="evolution,nsgaii,random", help="names, with commas between")
+    parser.add_argument("--samplers", default="predictor,evolution,nsgaii,random", help="names, with commas between")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

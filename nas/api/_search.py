@@ -77,7 +77,7 @@ def search(
     :param trials: networks to train in the search, by default 16, or as many as ``time`` allows.
     :param time: begin no trial after so many seconds, or a text like ``"10m"``.
     :param seed: 0 by default.
-    :param sampler: how networks are proposed: ``"evolution"`` (default), ``"predictor"``, ``"random"``, ``"tpe"``, ``"nsgaii"`` or
+    :param sampler: how networks are proposed: ``"predictor"`` (default), ``"evolution"``, ``"random"``, ``"tpe"``, ``"nsgaii"`` or
         ``"gp"``.
     :param pruner: which trials are stopped early: ``"median"`` (default), ``"halving"`` or ``"none"``.
     :param metric: what networks are judged by; by default what suits the data.

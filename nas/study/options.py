@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULTS: Mapping[str, Any] = {
     "data": "digits",
     "board": "nucleo-l4r5zi",
-    "sampler": "evolution",
+    "sampler": "predictor",
     "pruner": "median",
     "confidence": 0.95,
     "seed": 0,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from nas.study.settings import SearchSettings
 
 SAMPLERS = {
-    "evolution": "aging evolution",
     "predictor": "evolution guided by a predictor",
+    "evolution": "aging evolution",
     "random": "random among those that fit",
     "tpe": "Optuna's tree-structured Parzen estimator",
     "nsgaii": "Optuna's NSGA-II",

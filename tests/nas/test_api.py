@@ -227,6 +227,6 @@ def test_the_run_reproduces_itself(documented: tuple[Path, dict[str, Any]]) -> N
     settings = read_toml(documented[0] / "digits" / "search.toml")
     search = settings["search"]
     assert (search["budget"], search["flash"], search["trials"], search["seed"]) == (3072, 24576, 3, 0)
-    assert (search["board"], search["sampler"], search["baselines"]) == ("nucleo-l4r5zi", "evolution", False)
+    assert (search["board"], search["sampler"], search["baselines"]) == ("nucleo-l4r5zi", "predictor", False)
     assert settings["screening"]["epochs"] == settings["finishing"]["epochs"] == settings["quantization"]["epochs"] == 1
     assert settings["finishing"]["augment"] is True
