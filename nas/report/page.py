@@ -75,7 +75,7 @@ def report_page(run: RunDirectory, board: str | None = None) -> str:
 def _one(evidence: Evidence) -> str:
     sections = [make(evidence) for make in SECTIONS]
     title = f"{name_of(evidence.settings.data)} on {evidence.board.name}"
-    facts = [*_data(evidence), *_board(evidence), _search(evidence, len(evidence.trials))]
+    facts = [*_data(evidence), *_board(evidence), _search(evidence)]
     links = [(section.anchor, section.title) for section in sections]
     return _document(title, facts, links, [section.markup() for section in sections])
 
@@ -85,7 +85,7 @@ def _several(boards: Sequence[Evidence]) -> str:
     first = boards[0]
     names = [evidence.board.name for evidence in boards]
     title = f"{name_of(first.settings.data)} on {', '.join(names[:-1])} and {names[-1]}"
-    facts = [*_data(first), _search(first, sum(len(study.trials) for study in first.studies.values()))]
+    facts = [*_data(first), _search(first)]
     overview = overview_section(boards)
     shared = [make(next((evidence for evidence in boards if evidence.report), first)) for make in SHARED]
     links = [(section.anchor, section.title) for section in (overview, *shared)]
@@ -149,6 +149,6 @@ def _board(evidence: Evidence) -> list[Fact]:
     ]
 
 
-def _search(evidence: Evidence, trials: int) -> Fact:
-    settings = evidence.settings
+def _search(evidence: Evidence) -> Fact:
+    settings, trials = evidence.settings, sum(len(study.trials) for study in evidence.studies.values())
     return "search", f"{settings.sampler}, {trials} trials in all, seed {settings.seed}"

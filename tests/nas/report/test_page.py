@@ -257,8 +257,9 @@ def test_a_hand_designed_network_is_named_or_why_there_is_none(finished: RunDire
 
 
 @pytest.mark.slow
-def test_how_examples_were_varied_is_said(finished: RunDirectory) -> None:
+def test_the_search_and_how_examples_were_varied_are_said(finished: RunDirectory) -> None:
     text = Tags(report_page(finished)).text
+    assert "evolution, 24 trials in all, seed 5" in text  # a dozen of the search, a dozen of the random baseline
     assert "Examples were varied: shifted, turned, zoomed and sheared a little, afresh for every batch." in text
 
     def as_they_are(report: dict[str, Any]) -> None:
