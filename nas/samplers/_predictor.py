@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from nas.samplers._base import MOST_DRAWS, Admission, Fits, Result
 from nas.samplers._features import Costs, Features
@@ -26,6 +28,17 @@ RANDOM, CROSSED = 0.2, 0.3
 MOST_STEPS = 3
 """Mutations that a candidate is away from its parents at most."""
 
+_LIBRARIES = ThreadpoolController()
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Linear algebra by one thread: for matrices this small several only wait for each other, long where workers use the cores.
+
+    Rounding, too, does then not depend on how many cores there are.
+    """
+    limit: AbstractContextManager[object] = _LIBRARIES.limit(limits=1, user_api="blas")
+    return limit
+
 
 class Predictor:
     """What networks of unknown accuracy are worth, learnt from ``results``: mean and standard deviation as normal scores, so that
@@ -35,11 +48,13 @@ class Predictor:
         kept = _most_telling(results)
         scores = _normal_scores(np.array([result.value for result in kept]))
         self._features = features
-        self._process = GaussianProcess(features([result.architecture for result in kept]), scores)
+        with _one_thread():
+            self._process = GaussianProcess(features([result.architecture for result in kept]), scores)
 
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
         """Mean and standard deviation ``(N,)`` of what training would give without luck; only the order means something."""
-        return self._process.predict(self._features(architectures))
+        with _one_thread():
+            return self._process.predict(self._features(architectures))
 
 
 class PredictorSampler(RandomFeasibleSampler):
