@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import optuna
@@ -14,6 +15,7 @@ from nas.pruners import RungPruner
 from nas.rungs import Thresholds
 from nas.samplers import NoFeasibleArchitectureError, ProposingSampler, suggest_architecture
 from nas.study.feasibility import Feasibility
+from nas.study.journal import Journal
 from nas.study.several_boards import SeveralBoards
 from nas.study.tasks import Screened
 from search_spaces import Architecture, SearchSpace
@@ -50,6 +52,8 @@ class StudySource:
         self._sampler = sampler
         self._feasibility = feasibility
         self._wanted = wanted
+        storage = study._storage
+        self._at_once = storage.at_once if isinstance(storage, Journal) else nullcontext
         trials = study.get_trials(deepcopy=False)
         self.issued = len(trials)
         self._abandoned = [trial for trial in trials if trial.state == TrialState.RUNNING]
@@ -86,7 +90,8 @@ class StudySource:
     def next(self) -> Request | None:
         """The next training, or None where there is none now."""
         if self._abandoned:
-            return self._request(Trial(self.study, self._abandoned.pop(0)._trial_id))  # as Study.ask does it
+            with self._at_once():
+                return self._request(Trial(self.study, self._abandoned.pop(0)._trial_id))  # as Study.ask does it
         if self.exhausted is not None or self.issued >= self._wanted():
             return None
         number = self.issued
@@ -99,10 +104,11 @@ class StudySource:
                 raise
             self.exhausted = str(error)
             return None
-        trial = self.study.ask()
-        assert trial.number == number
-        self.issued += 1
-        return self._request(trial)
+        with self._at_once():
+            trial = self.study.ask()
+            assert trial.number == number
+            self.issued += 1
+            return self._request(trial)
 
     def _request(self, trial: Trial) -> Request:
         """Write down what ``trial`` is about; what a killed driver had already written is left as it is."""
@@ -133,18 +139,20 @@ class StudySource:
     def complete(self, number: int, result: Screened) -> None:
         """What the training of trial ``number`` came to; one that was stopped is pruned."""
         reported = self._trial(number).intermediate_values  # by a driver that was killed here
-        for epoch, accuracy in enumerate(result.curve, start=1):
-            if epoch not in reported:
-                self._under_way[number].report(accuracy, epoch)
-        study = self._end(number, "seconds", round(result.seconds, 3))
-        if result.stopped:
-            study.tell(number, state=TrialState.PRUNED)
-        else:
-            study.tell(number, result.accuracy)
+        with self._at_once():
+            for epoch, accuracy in enumerate(result.curve, start=1):
+                if epoch not in reported:
+                    self._under_way[number].report(accuracy, epoch)
+            study = self._end(number, "seconds", round(result.seconds, 3))
+            if result.stopped:
+                study.tell(number, state=TrialState.PRUNED)
+            else:
+                study.tell(number, result.accuracy)
 
     def fail(self, number: int, reason: str) -> None:
         """Trial ``number`` came to nothing."""
-        self._end(number, "error", reason).tell(number, state=TrialState.FAIL)
+        with self._at_once():
+            self._end(number, "error", reason).tell(number, state=TrialState.FAIL)
 
     def _end(self, number: int, key: str, value: object) -> optuna.Study:
         self._under_way.pop(number).set_user_attr(key, value)

@@ -11,23 +11,23 @@ from nas.study.several_boards import figures_on
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
+
+    from nas.study.journal import Journal
 
 SEARCH, RANDOM = "search", "random"
 """Names of the studies: the search's own, and that of the baseline."""
 
 
-def open_storage(run: RunDirectory) -> JournalStorage:
+def open_storage(run: RunDirectory) -> Journal:
     """Optuna's storage of the run; the driver alone writes to it.
 
     :raises UserError: if it is damaged.
     """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
+    from nas.study.journal import Journal
 
     try:
-        return optuna.storages.JournalStorage(JournalFileBackend(str(run.journal)))
+        return Journal(run.journal)
     except (KeyError, ValueError, AssertionError, TypeError, AttributeError, IndexError):
         raise UserError(f"{run.journal}: damaged, Optuna cannot read it; search anew") from None
 
