@@ -58,6 +58,7 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
     from nas.study.objectives import parse_objectives
     from nas.study.recipes import DISTILLATION, FINISHING, QUANTIZATION, SCREENING
     from nas.study.settings import READING, SearchSettings, read_recipe
+    from nas.study.strategy import lag_for
 
     data = options["data"]
     metric, costs = parse_objectives(options["objective"], options["metric"])
@@ -65,6 +66,8 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
     names = (options["board"],) if isinstance(options["board"], str) else tuple(options["board"])
     boards = load_boards(names)
     given = {key: options[key] for key in ("budget", "flash", "latency", "macs")}
+    trials = options["trials"] or (TRIALS if options["time"] is None else UNLIMITED)
+    workers = options["workers"] or _all_cores(options["ray_address"])
     return SearchSettings(
         data=os.path.abspath(data) if is_path(data) else data,
         reading=Reading(**{key: options[key] for key in READING}),
@@ -75,12 +78,13 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         boards=tuple(os.path.abspath(name) if name.endswith(".toml") else name for name in names),
         # Of one board they are written down; of several each has its own.
         limits=make_limits(boards[0], **given) if len(boards) == 1 else given_limits(**given),
-        trials=options["trials"] or (TRIALS if options["time"] is None else UNLIMITED),
+        trials=trials,
         time=options["time"],
         sampler=options["sampler"],
         pruner=options["pruner"],
         confidence=options["confidence"],
-        workers=options["workers"] or _all_cores(options["ray_address"]),
+        workers=workers,
+        lag=lag_for(workers, trials),
         ray_address=options["ray_address"],
         seed=options["seed"],
         optimize=options["optimize"],

@@ -72,8 +72,9 @@ class SearchSettings:
     of every board (see :meth:`limits_on`). ``time`` is in seconds (None: no limit). ``screening`` is how each trial is trained,
     ``finishing`` how the finalists are (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their
     quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how.
-    ``pruner`` is what stops trials early. ``models`` are cost-model files, one at most for a core; other cores have those that come
-    for them.
+    ``pruner`` is what stops trials early; ``lag`` is how many numbers older trials are at least whose results a proposal and the
+    pruner see (:func:`nas.study.strategy.lag_for`). ``models`` are cost-model files, one at most for a core; other cores have those
+    that come for them.
     """
 
     data: str
@@ -89,6 +90,7 @@ class SearchSettings:
     pruner: str
     confidence: float
     workers: int
+    lag: int
     ray_address: str | None
     seed: int
     optimize: Optimize
@@ -155,6 +157,7 @@ class SearchSettings:
         search["time"] = None if self.time is None else f"{self.time!r}s"
         document = {
             "format": FORMAT,
+            "lag": self.lag,
             "search": {key: search[key] for key in OPTIONS if search[key] is not None},
             "screening": dataclasses.asdict(self.screening),
             "finishing": dataclasses.asdict(self.finishing),
@@ -173,6 +176,12 @@ def _optimize(value: object) -> Optimize:
 
     if value not in OPTIMIZE:
         raise ValueError(f"optimize cannot be {value!r}")
+    return value
+
+
+def _lag(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"lag cannot be {value!r}")
     return value
 
 
@@ -198,7 +207,7 @@ def read_options(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     """
     if document.get("format") != FORMAT:
         raise UserError(f"{where}: format is {document.get('format')!r}, this version reads format = {FORMAT}")
-    unknown = sorted(set(document) - {"format", "search", "data", *TRAINING, "versions"})
+    unknown = sorted(set(document) - {"format", "lag", "search", "data", *TRAINING, "versions"})
     if unknown:
         raise UserError(f"{where}: unknown table or key {unknown[0]!r}")
     options = document.get("search", {})
@@ -284,6 +293,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             pruner=str(options.get("pruner", "none")),  # which versions had that did not write it
             confidence=float(options["confidence"]),
             workers=int(options["workers"]),
+            lag=_lag(document.get("lag", options["workers"])),  # which it was in versions that did not write it
             ray_address=options.get("ray_address"),
             seed=int(options["seed"]),
             optimize=_optimize(options["optimize"]),

@@ -33,6 +33,15 @@ PRUNERS = {
 """Which trials each of them stops."""
 
 
+def lag_for(workers: int, trials: int) -> int:
+    """How many numbers older trials are at least whose results a proposal and a pruner see, in a search of so many trials.
+
+    Up to two workers it is their number. A training that takes long would keep many more workers waiting, so that it tends to three
+    times their number, but not beyond a third of the trials: a short search has more use for results.
+    """
+    return max(workers, min(3 * workers - 4, trials // 3))
+
+
 def make_sampler(name: str, settings: SearchSettings, boards: Sequence[Feasibility]) -> ProposingSampler:
     """The sampler called ``name`` for a search with these settings; where there are several boards, they take turns.
 
@@ -48,7 +57,7 @@ def _for_board(name: str, settings: SearchSettings, feasibility: Feasibility) ->
     from nas import samplers
     from nas.study.objectives import cost_values
 
-    space, seed, lag, population = feasibility.space, settings.seed, settings.workers, settings.population
+    space, seed, lag, population = feasibility.space, settings.seed, settings.lag, settings.population
     minimize = (lambda architecture: cost_values(feasibility.figures(architecture), settings.costs)) if settings.costs else None
     common: Any = {"seed": seed, "lag": lag, "minimize": minimize}
     match name:
@@ -81,7 +90,7 @@ def make_pruner(settings: SearchSettings, boards: Sequence[Feasibility]) -> Base
     from nas.rungs import rungs_of
 
     contests = [_contest(feasibility.board.name, settings) for feasibility in boards]
-    common: Any = {"rungs": rungs_of(settings.screening.epochs), "lag": settings.workers, "contests": contests}
+    common: Any = {"rungs": rungs_of(settings.screening.epochs), "lag": settings.lag, "contests": contests}
     match settings.pruner:
         case "none":
             return NopPruner()

@@ -34,6 +34,7 @@ from search_spaces import Architecture, ImageSpace
 SPACE = ImageSpace((8, 8, 1), 10)
 TRIALS = 10
 WORKERS = 3
+LAG = 4
 
 
 RUNGS = (1, 2)
@@ -119,14 +120,14 @@ def go_on(run: RunDirectory, feasibility: Feasibility | SeveralBoards, executor:
         return TurnsSampler(list(map(make, feasibility.boards))) if isinstance(feasibility, SeveralBoards) else make(feasibility)
 
     def predictor(fits: Feasibility) -> FeasibleSampler:
-        return PredictorSampler(SPACE, fits, costs=fits.costs, seed=4, lag=WORKERS, startup=3, candidates=20)
+        return PredictorSampler(SPACE, fits, costs=fits.costs, seed=4, lag=LAG, startup=3, candidates=20)
 
     def chance(fits: Feasibility) -> FeasibleSampler:
-        return RandomFeasibleSampler(SPACE, fits, seed=4, lag=WORKERS)
+        return RandomFeasibleSampler(SPACE, fits, seed=4, lag=LAG)
 
     boards = feasibility.boards if isinstance(feasibility, SeveralBoards) else (feasibility,)
     contests = [partial(on_board, fits.board.name) for fits in boards]
-    pruner = MedianPruner(RUNGS, lag=WORKERS, contests=contests, startup=2)
+    pruner = MedianPruner(RUNGS, lag=LAG, contests=contests, startup=2)
     for label, sampler in (("search", turns(predictor)), ("random", turns(chance))):
         study = optuna.create_study(
             storage=storage, sampler=sampler, pruner=pruner, study_name=label, direction="maximize", load_if_exists=True
