@@ -116,27 +116,27 @@ def halving(problem: Problem, seed: int, evaluations: int) -> list[Training]:
 
 def predictor(problem: Problem, seed: int) -> FeasibleSampler:
     """The sampler of that name."""
-    return PredictorSampler(problem.space, problem.fits, costs=problem.costs, seed=seed)
+    return PredictorSampler(problem.space, problem.fits, costs=problem.costs, seed=seed, lag=problem.lag)
 
 
 def evolution(problem: Problem, seed: int) -> FeasibleSampler:
     """The sampler of that name."""
-    return EvolutionSampler(problem.space, problem.fits, seed=seed, population=50, tournament=25)
+    return EvolutionSampler(problem.space, problem.fits, seed=seed, lag=problem.lag, population=50, tournament=25)
 
 
 def random(problem: Problem, seed: int) -> FeasibleSampler:
     """The sampler of that name."""
-    return RandomFeasibleSampler(problem.space, problem.fits, seed=seed)
+    return RandomFeasibleSampler(problem.space, problem.fits, seed=seed, lag=problem.lag)
 
 
 def by_halving(problem: Problem) -> BasePruner:
     """The pruner of that name."""
-    return HalvingPruner(problem.rungs[:-1])
+    return HalvingPruner(problem.rungs[:-1], lag=problem.lag)
 
 
 def by_median(problem: Problem) -> BasePruner:
     """The pruner of that name."""
-    return MedianPruner(problem.rungs[:-1])
+    return MedianPruner(problem.rungs[:-1], lag=problem.lag)
 
 
 STRATEGIES: Mapping[str, Search] = {
@@ -151,9 +151,9 @@ STRATEGIES: Mapping[str, Search] = {
     "random+median": by_sampler(random, by_median),
     "largest": largest,
     "halving": halving,
-    "tpe": by_sampler(lambda p, seed: TPEFeasibleSampler(p.space, p.fits, seed=seed)),
-    "nsgaii": by_sampler(lambda p, seed: NSGAIIFeasibleSampler(p.space, p.fits, seed=seed)),
-    "gp": by_sampler(lambda p, seed: GPFeasibleSampler(p.space, p.fits, seed=seed)),
+    "tpe": by_sampler(lambda p, seed: TPEFeasibleSampler(p.space, p.fits, seed=seed, lag=p.lag)),
+    "nsgaii": by_sampler(lambda p, seed: NSGAIIFeasibleSampler(p.space, p.fits, seed=seed, lag=p.lag)),
+    "gp": by_sampler(lambda p, seed: GPFeasibleSampler(p.space, p.fits, seed=seed, lag=p.lag)),
 }
 """With ``+`` those whose trials are stopped early."""
 
@@ -167,6 +167,7 @@ def main() -> int:
     parser.add_argument("--training-seeds", default="0,1", help="training seeds whose validation searches see, in turn")
     parser.add_argument("--epochs", type=int, help="epochs after which searches see the validation; all if not given")
     parser.add_argument("--evaluations", type=int, default=MARKS[-1])
+    parser.add_argument("--lag", type=int, default=1, help="trials that are under way at once, whose results are not known yet")
     parser.add_argument("--only", help="strategies, separated by commas")
     parser.add_argument("--ram", type=float, default=LIMITS["ram"], help="limit in bytes")
     parser.add_argument("--flash", type=float, default=LIMITS["flash_high"], help="limit in bytes")
@@ -180,7 +181,9 @@ def main() -> int:
     names = options.only.split(",") if options.only else list(STRATEGIES)
     try:
         table = SearchTable.load(options.table)
-        problems = [problem_of(table, options.table, limits, seed, training_seeds, options.epochs) for seed in training_seeds]
+        problems = [
+            problem_of(table, options.table, limits, seed, training_seeds, options.epochs, options.lag) for seed in training_seeds
+        ]
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

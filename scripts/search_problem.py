@@ -33,7 +33,8 @@ class Training:
 @dataclass(frozen=True)
 class Problem:
     """What is searched: rows of ``table`` that are ``feasible`` ``(N,)``, with the validation of one training seed after each of
-    ``rungs``, ``curves`` ``(N, R)``, and the mean ``test`` ``(N,)`` over all; accuracies from 0 to 1."""
+    ``rungs``, ``curves`` ``(N, R)``, and the mean ``test`` ``(N,)`` over all; accuracies from 0 to 1. A search sees the
+    results of trials that are ``lag`` numbers older at least."""
 
     space: SearchSpace
     members: Sequence[Architecture]
@@ -44,6 +45,7 @@ class Problem:
     rungs: Sequence[int]
     curves: Floats
     test: Floats
+    lag: int
 
     @property
     def validation(self) -> Floats:
@@ -137,10 +139,12 @@ def problem_of(
     training_seed: int,
     seeds: Sequence[int],
     epochs: int | None = None,
+    lag: int = 1,
 ) -> Problem:
     """The problem of one training seed; only networks trained with all ``seeds`` take part.
 
     :param epochs: the rung whose validation searches see (None: the last one); tests are of whole trainings in any case.
+    :param lag: as a sampler's.
     :raises UserError: if there are none that keep the limits, or no such rung.
     """
     if epochs is not None and epochs not in table.rungs:
@@ -160,7 +164,7 @@ def problem_of(
     with np.errstate(invalid="ignore"):
         counts = np.maximum(table.trained.sum(axis=1), 1)
         test = np.nansum(table.accuracy("test")[:, :, -1], axis=1) / counts
-    return Problem(space, members, table, feasible, broken, training_seed, rungs, curves, test)
+    return Problem(space, members, table, feasible, broken, training_seed, rungs, curves, test, lag)
 
 
 def rung_correlations(table: SearchTable) -> Mapping[str, float]:
