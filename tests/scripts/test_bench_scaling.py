@@ -42,6 +42,7 @@ def test_a_larger_lag_leaves_fewer_workers_idle(tmp_path: Path, capsys: pytest.C
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_workers_on_ray() -> None:
     """Six of them in four processes."""
     script = Path(bench_scaling.__file__)
