@@ -8,11 +8,11 @@ function of what a network costs, and noise. There is no second source of trials
 workers that the first one cannot use.
 
 Workers are idle while the driver is busy, and where proposal *k* has to wait for trial ``k - lag``. ``idle`` is the part of their
-time from the first trial to the last one that is begun; what follows is the tail that any search has. The driver's CPU time
-includes Ray's threads, its time waits for the disk and for other programs. ``at the end`` is of the last quarter of the trials. The
-driver saturates with as many workers as trials fit into the length of one: seconds of a trial over its CPU time. With ``--virtual``
-nobody sleeps: a clock goes on by the driver's CPU time and from one end of a training to the next, whatever else the machine and
-its disk do.
+time from the first trial to the last one that is begun: workers have started before, and what follows is the tail that any search
+has. The driver's CPU time includes Ray's threads, its time waits for the disk and for other programs. ``at the end`` is of the last
+quarter of the trials. The driver saturates with as many workers as trials fit into the length of one: seconds of a trial over its
+CPU time. With ``--virtual`` nobody sleeps: a clock goes on by the driver's CPU time and from one end of a training to the next,
+whatever else the machine and its disk do.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 lags = [made.lag] if options.lag is None else [max(1, round(factor * workers)) for factor in options.lag]
                 for lag in lags:
                     settings = dataclasses.replace(made, lag=lag)
-                    executor: SimulatedWorkers = VirtualWorkers(workers) if options.virtual else SleepingWorkers(workers)
+                    executor: SimulatedWorkers = VirtualWorkers(workers) if options.virtual else SleepingWorkers(workers, training)
                     with tempfile.TemporaryDirectory() as folder, executor:
                         rows.append(measure(settings, SPACES[options.space](), options.seconds, executor, Path(folder) / "run"))
                     print(rows[-1], flush=True)

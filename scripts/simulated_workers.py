@@ -48,6 +48,9 @@ class _Sleepers:
         self._spans.append((began, time.monotonic()))
         return value, None
 
+    async def load(self, function: Callable[..., Any]) -> None:
+        """Import what the function needs, which is done by the time that it is here."""
+
     async def spans(self) -> list[Span]:
         return self._spans
 
@@ -55,10 +58,11 @@ class _Sleepers:
 class SleepingWorkers(RayExecutor):
     """The executor of a search, with ``workers`` of which many share a process; their trainings are sleeps.
 
-    Its clock is the machine's, which all processes share.
+    Its clock is the machine's, which all processes share. When it is there, they have started and loaded the ``function`` that they
+    are to run, which takes seconds and happens once in a search.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, function: Callable[..., Any]) -> None:
         actors = min(ACTORS, workers)
         super().__init__(actors)
         sleepers = self._ray.remote(num_cpus=1, max_concurrency=workers)(_Sleepers)
@@ -66,7 +70,7 @@ class SleepingWorkers(RayExecutor):
         self._idle = [self._sleepers[at % actors] for at in range(workers)]
         self._alive = self._workers = workers
         self._waited = 0.0
-        self.spans()  # returns when all processes have started
+        self._ray.get([sleeper.load.remote(function) for sleeper in self._sleepers])
 
     def now(self) -> float:
         """Seconds of the machine's monotonic clock."""
