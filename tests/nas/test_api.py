@@ -166,7 +166,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "baselines": (lambda: nas.search(baselines="no"), "baselines 'no': is neither True nor False"),  # type: ignore[arg-type]
     "finalists": (lambda: nas.search(finalists=101), "finalists 101: give 1 to 100"),
     "confidence": (lambda: nas.search(confidence=95), "confidence 95: give 0.5 to 0.999"),
-    "sampler": (lambda: nas.search(sampler="magic"), "sampler magic: choose one of evolution, predictor"),
+    "sampler": (lambda: nas.search(sampler="magic"), "sampler magic: choose one of predictor, evolution"),
     "metric": (lambda: nas.search(metric="f1"), "metric f1: choose one of accuracy"),  # type: ignore[arg-type]
     "optimize": (lambda: nas.export("x", out="y", optimize="fast"), "optimize fast: choose one of"),  # type: ignore[arg-type]
     "board": (lambda: nas.search(board="nucleo-l4r5z"), "board nucleo-l4r5z: no such board; did you mean nucleo-l4r5zi"),

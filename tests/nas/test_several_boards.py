@@ -98,7 +98,7 @@ def test_every_board_has_its_front_finalists_and_winner(searched: Searched) -> N
     assert searched.printed == {"run": "run", **report}
     assert set(report["boards"]) == {M4, OWN}
     assert not {"winner", "baselines", "finalists", "board", "limits"} & set(report)
-    assert (report["studies"]["search"]["sampler"], report["studies"]["search"]["completed"]) == ("EvolutionSampler", 4)
+    assert (report["studies"]["search"]["sampler"], report["studies"]["search"]["completed"]) == ("PredictorSampler", 4)
     built = set()
     for board, core in ((M4, "cortex-m4"), (OWN, "cortex-m0plus")):
         about, place = report["boards"][board], searched.path / board
