@@ -63,7 +63,8 @@ def unpacked(source: Path, inside: str, work: Path) -> Path:
     if not inside:
         return source
     with tarfile.open(source) as archive:
-        archive.extractall(work, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python 3.11 has from 3.11.4 on
+        archive.extractall(work)
     return work / inside
 
 

@@ -69,7 +69,8 @@ def unpacked(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Unpack
             (archive,) = (data_dir / name).glob("*.tar*")
             target = tmp_path_factory.mktemp(name)
             with tarfile.open(archive) as file:
-                file.extractall(target, filter="data")
+                file.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python 3.11 has from 3.11.4 on
+                file.extractall(target)
             (done[name],) = target.iterdir()
         return done[name]
 
