@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from codegen.errors import UserError
 from nas.units import parse_count, parse_duration, parse_size
@@ -26,26 +26,27 @@ AnyPath: TypeAlias = "str | os.PathLike[str]"
 BoardLike: TypeAlias = "str | os.PathLike[str] | Board"
 """A board's name, the path of a board file, or a board of :func:`nas.boards`."""
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
 Given = TypeVar("Given")
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 
 
-def naming_arguments(**renamed: str) -> Callable[[Function], Function]:
+def naming_arguments(**renamed: str) -> Callable[[Callable[Parameters, Returned]], Callable[Parameters, Returned]]:
     """A function with errors that name arguments (``ray_address``) where the command line names options (``--ray-address``).
 
     :param renamed: arguments that are called otherwise than the options, by the options' names.
     """
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
         @functools.wraps(function)
-        def call(*arguments: Any, **named: Any) -> Any:
+        def call(*arguments: Parameters.args, **named: Parameters.kwargs) -> Returned:
             try:
                 return function(*arguments, **named)
             except UserError as error:
                 raise type(error)(_OPTION.sub(argument, str(error))) from error.__cause__
 
-        return call  # type: ignore[return-value]
+        return call
 
     def argument(option: re.Match[str]) -> str:
         name = option[1].replace("-", "_")
