@@ -12,8 +12,8 @@ from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened
 
 COLLECT_AFTER = 100_000
-"""Objects after which Python looks for cyclic garbage. Proposals make thousands that live on; by default, after hundreds, it is
-a fifth of the driver's work."""
+"""Objects after which Python looks for cyclic garbage. Proposals make thousands that live on, and by default it looks at them after
+every few hundred."""
 
 
 class Listener(Protocol):
