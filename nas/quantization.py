@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from codegen.anomaly import AnomalyDetector
 from codegen.importers.torch_network import QuantizedNetwork, prepare, to_graph
 from codegen.ir import Graph
 from codegen.requantize import round_half_away
-from nas.anomaly import alarm_threshold, detector
+from nas.anomaly import alarm_threshold, unfitted_detector
 from nas.datasets import Dataset
 from nas.training import Recipe, tensors, train
 
@@ -95,29 +96,28 @@ def int8_outputs(graph: Graph, x: NDArray[np.float32]) -> NDArray[np.int8]:
     return outputs[graph.outputs[0]].reshape(len(x), -1)
 
 
-def int8_answers(graph: Graph, dataset: Dataset) -> NDArray[Any]:
+def int8_answers(graph: Graph, dataset: Dataset, detector: AnomalyDetector | None) -> NDArray[Any]:
     """What the integer network answers ``(N,)``: the class that it takes each example for (of equal outputs the first counts), or
-    how anomalous the example is, by the integers that go in and come out."""
-    if dataset.normal is not None:
-        return detector(graph, dataset).real(int8_scores(graph, dataset))
-    classes: NDArray[np.intp] = int8_outputs(graph, dataset.x).argmax(1)
+    how anomalous ``detector`` finds the example, by the integers that go in and come out."""
+    outputs = int8_outputs(graph, dataset.x)
+    if detector is not None:
+        return detector.real(detector(quantize_input(graph, dataset.x), outputs))
+    classes: NDArray[np.intp] = outputs.argmax(1)
     return classes
 
 
-def int8_scores(graph: Graph, dataset: Dataset) -> NDArray[np.int64]:
-    """How anomalous each example is ``(N,)``, in integers as the program has it."""
-    return detector(graph, dataset)(quantize_input(graph, dataset.x), int8_outputs(graph, dataset.x))
-
-
 def fitted_detector(graph: Graph, validation: Dataset) -> AnomalyDetector | None:
-    """The detector whose alarm is above what few of the normal examples of ``validation`` pass, in the form that the program sees;
-    None where there are no anomalies to detect."""
+    """The detector for which the errors of the normal examples of ``validation``, in the form that the program sees, are usual, and
+    whose alarm is above what few of them pass; None where there are no anomalies to detect."""
     if validation.normal is None:
         return None
-    normal = validation.subset(np.flatnonzero(~validation.anomalous))
-    return detector(graph, validation, int(alarm_threshold(int8_scores(graph, normal).astype(np.float64))))
+    normal = validation.normal_examples()
+    given, made = quantize_input(graph, normal.x), int8_outputs(graph, normal.x)
+    plain = unfitted_detector(graph, validation)
+    fitted = plain.relative_to(plain.logarithms(given, made))
+    return replace(fitted, threshold=int(alarm_threshold(fitted(given, made).astype(np.float64))))
 
 
 def int8_accuracy(graph: Graph, dataset: Dataset) -> float:
-    """The data's metric (0..1) of what the integer network answers."""
-    return dataset.score(int8_answers(graph, dataset))
+    """The data's metric (0..1) of what the integer network answers; of an autoencoder, ``dataset`` is the validation data."""
+    return dataset.score(int8_answers(graph, dataset, fitted_detector(graph, dataset)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from nas.anomaly import anomaly_scores, has_channels
+from nas.anomaly import anomaly_scores, channel_errors, has_channels
 from nas.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
 from nas.datasets import Dataset
 from nas.metrics import weighs_classes_equally
@@ -226,21 +226,33 @@ def augmentation_words(train_set: Dataset, recipe: Recipe) -> str | None:
     return None if found is None else found.words
 
 
-def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512) -> float:
-    """The data's metric (0..1) of what ``module`` answers (in evaluation mode, which it is left in)."""
+def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512, *, normal: Dataset | None = None) -> float:
+    """The data's metric (0..1) of what ``module`` answers (in evaluation mode, which it is left in).
+
+    What errors of an autoencoder are usual the examples of ``normal`` say; without it the normal ones of ``dataset``, which then is
+    the validation data.
+    """
+    answers = _answers(module, dataset, batch_size)
+    if dataset.normal is None:
+        return dataset.score(answers)
+    usual = answers[~dataset.anomalous] if normal is None else _answers(module, normal, batch_size)
+    return dataset.score(anomaly_scores(answers, usual))
+
+
+def _answers(module: nn.Module, dataset: Dataset, batch_size: int) -> NDArray[Any]:
+    """A class ``(N,)``, or the errors of the reconstruction ``(N, C)``, of each example."""
     x = Inputs(dataset)
     module.to(x.device).eval()
+    answers = []
     with torch.no_grad():
-        answers = [_answers(dataset, batch, module(batch)) for batch in x.batches(batch_size)]
-    return dataset.score(np.concatenate(answers))
-
-
-def _answers(dataset: Dataset, batch: Tensor, outputs: Tensor) -> NDArray[Any]:
-    """A class, or how anomalous it is, for each example of a batch."""
-    if dataset.normal is None:
-        return outputs.argmax(1).cpu().numpy()
-    inputs, outputs = (t.permute(0, 2, 3, 1).cpu() for t in (batch, outputs))
-    return anomaly_scores(inputs.numpy(), outputs.numpy(), channels=has_channels(dataset))
+        for batch in x.batches(batch_size):
+            outputs = module(batch)
+            if dataset.normal is None:
+                answers.append(outputs.argmax(1).cpu().numpy())
+            else:
+                inputs, outputs = (t.permute(0, 2, 3, 1).cpu().numpy() for t in (batch, outputs))
+                answers.append(channel_errors(inputs, outputs, channels=has_channels(dataset)))
+    return np.concatenate(answers)
 
 
 def _loss(dataset: Dataset, recipe: Recipe) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

@@ -99,6 +99,10 @@ class Dataset:
         anomalous: NDArray[np.bool_] = self.y != self.normal
         return anomalous
 
+    def normal_examples(self) -> Dataset:
+        """Those of the :attr:`normal` class."""
+        return self.subset(np.flatnonzero(~self.anomalous))
+
     def score(self, answers: NDArray[Any]) -> float:
         """The :attr:`metric` (0..1) of a network's answers ``(N,)``: for each example its class, or how anomalous it is."""
         if self.metric == "auroc":

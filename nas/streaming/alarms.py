@@ -69,8 +69,7 @@ class AlarmPoint:
 
 def choose_alarm(stream: Stream, graph: Graph, validation: Dataset) -> Operation:
     """Choose the threshold by :data:`RULE`; of ``validation`` the normal examples count, for the anomalies are made up."""
-    normal = validation.subset(np.flatnonzero(~validation.anomalous))
-    heard, words = listen(stream, graph, normal)
+    heard, words = listen(stream, graph, validation.normal_examples())
     means = np.concatenate([recording.means for recording in heard])
     threshold = int(alarm_threshold(means.astype(np.float64)))
     chosen = replace(stream, settings=replace(stream.settings, threshold=threshold))

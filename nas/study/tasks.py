@@ -264,13 +264,13 @@ def test(
 ) -> Tested:
     """Measure a finished network on the test part. Called for chosen networks when every choice has been made.
 
-    The threshold of an anomaly detector's alarm is that of the normal examples of ``validation``.
+    What is usual for an anomaly detector, and the threshold of its alarm, are those of the normal examples of ``validation``.
     """
     import torch
     from safetensors.torch import load
 
     from nas.program_inputs import program_form
-    from nas.quantization import int8_answers
+    from nas.quantization import fitted_detector, int8_answers
     from nas.spectrograms import network_form
     from nas.study.details import class_details, detection_details
     from nas.training import evaluate
@@ -279,15 +279,18 @@ def test(
     module = space.module(space.from_params(params))
     module.load_state_dict(load(checkpoint))
     network = graph_from_bytes(graph)
-    seen = program_form(test_set, front_end)
-    answers = int8_answers(network, seen)
+    seen, given = program_form(test_set, front_end), network_form(test_set, front_end)
     if seen.normal is None:
-        details = class_details(seen, answers)
+        answers = int8_answers(network, seen, None)
+        accuracy, details = evaluate(module, given), class_details(seen, answers)
     else:
-        details = detection_details(
-            seen, answers, int8_answers(network, program_form(validation, front_end))[~validation.anomalous]
-        )
-    return Tested(evaluate(module, network_form(test_set, front_end)), seen.score(answers), len(seen), details)
+        normal = validation.normal_examples()
+        unseen = program_form(normal, front_end)
+        detector = fitted_detector(network, unseen)
+        answers = int8_answers(network, seen, detector)
+        accuracy = evaluate(module, given, normal=network_form(normal, front_end))
+        details = detection_details(seen, answers, int8_answers(network, unseen, detector))
+    return Tested(accuracy, seen.score(answers), len(seen), details)
 
 
 def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:

@@ -29,7 +29,7 @@ from codegen.project import read_project, write_project
 from codegen.reference import run
 from codegen.toolchain import ZigCompiler
 from codegen.verify import measure
-from nas.anomaly import FLOOR, anomaly_scores
+from nas.anomaly import FLOOR, anomaly_scores, channel_errors
 
 NAME = "machine"
 
@@ -44,7 +44,10 @@ def autoencoder() -> Graph:
 
 
 def detector(*, channels: bool = True, threshold: int = 0) -> AnomalyDetector:
-    return anomaly_detector(autoencoder(), channels=channels, floor=FLOOR, threshold=threshold, false_alarms=0.01)
+    """What some examples have for errors is usual."""
+    graph, inputs = autoencoder(), examples(40, seed=2)
+    plain = anomaly_detector(graph, channels=channels, floor=FLOOR, threshold=threshold, false_alarms=0.01)
+    return plain.relative_to(plain.logarithms(inputs, run(graph, {graph.inputs[0]: inputs})[graph.outputs[0]]))
 
 
 @cache
@@ -65,6 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def examples(count: int, seed: int = 0) -> NDArray[np.int8]:
+    """Of all degrees of loudness."""
     rng = np.random.default_rng(seed)
     return np.clip(rng.normal(0, 1, (count, *MOTION.shape)) * 10 ** rng.uniform(0, 2.2, (count, 1, 1, 1)), -128, 127).astype(
         np.int8
@@ -73,14 +77,21 @@ def examples(count: int, seed: int = 0) -> NDArray[np.int8]:
 
 @pytest.mark.parametrize("channels", [True, False])
 def test_it_is_near_the_score_of_real_numbers(channels: bool) -> None:
-    graph, inputs = autoencoder(), examples(200)
+    graph, inputs = autoencoder(), np.concatenate([examples(41, seed=2), examples(200)])
     outputs = run(graph, {graph.inputs[0]: inputs})[graph.outputs[0]]
     source, result = graph[graph.inputs[0]], graph[graph.outputs[0]]
     real = [((a.astype(np.float32) - t.zero_point) * t.scale).astype(np.float32) for a, t in ((inputs, source), (outputs, result))]
-    of = detector(channels=channels)
-    difference = of.real(of(inputs, outputs)) - anomaly_scores(*real, channels=channels)
-    assert np.abs(difference).max() < 0.003
-    assert len(np.unique(of(inputs, outputs))) > 190
+    plain = anomaly_detector(graph, channels=channels, floor=FLOOR, threshold=0, false_alarms=0.01)
+    of = plain.relative_to(plain.logarithms(inputs[:41], outputs[:41]))
+    assert len(set(of.usual)) == (3 if channels else 1)
+    assert min(of.offsets) == 0
+    errors = channel_errors(*real, channels=channels)
+    scores = of(inputs, outputs)
+    assert np.abs(of.real(scores) - anomaly_scores(errors, errors[:41])).max() < 0.003
+    assert len(np.unique(scores)) > 190
+    assert 0 <= scores.min() <= scores.max() <= of.most
+    if channels:
+        assert len(set((of.logarithms(inputs, outputs) + of.offsets).argmax(1).tolist())) == 3  # each is the worst somewhere
 
 
 @settings(deadline=None)
@@ -143,7 +154,7 @@ def test_emulated_cores_give_the_reference_s_score(project: Path) -> None:
     assert measure(project).bit_exact  # from recorded numbers
     damaged = project / "src" / "machine_anomaly.c"
     text = damaged.read_text()
-    damaged.write_text(text.replace("sum += (uint32_t)error", "sum += 1 + (uint32_t)error"))
+    damaged.write_text(text.replace("made - given", "made + given"))
     try:
         assert measure(project, inputs=inputs).mismatches > 0
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -65,12 +66,13 @@ def streams() -> dict[str, Stream]:
     assert sound is not None
     named, unnamed = Classification(("walk", "idle", "a/* */b"), (1,)), Classification(("a", "b", "c"))
     heard = Classification(sound.task.names, (1,))
-    machine = anomaly_detector(GRAPHS["machine"], channels=True, floor=1e-4, threshold=300_000, false_alarms=0.01)
+    machine = anomaly_detector(GRAPHS["machine"], channels=True, floor=1e-4, threshold=122_000, false_alarms=0.01)
+    machine = dataclasses.replace(machine, usual=(90_000, 87_000, 84_000))
     return {
         "sound": Stream(FRONT_END, heard, StreamSettings(2, 5, 9000, 3), sound.rate),
         "series": Stream(SERIES, named, StreamSettings(7, 5, 12000, 2), 50.0),
         "levels": Stream(LEVELS, unnamed, StreamSettings(2, 4, 10000, 0), 50.0),
-        "machine": Stream(SERIES, AnomalyDetection(machine), StreamSettings(7, 5, 300_000, 2), 50.0),
+        "machine": Stream(SERIES, AnomalyDetection(machine), StreamSettings(7, 5, 122_000, 2), 50.0),
     }
 
 

@@ -67,7 +67,7 @@ def test_pieces_of_any_length_give_the_decisions_of_the_reference(kind: str, dat
         stream.settings,
         hop=data.draw(st.integers(1, 2 * stream.rows)),
         smoothing=data.draw(st.integers(1, stream.settings.smoothing)),
-        threshold=data.draw(st.integers(0, 20000) if kind != "machine" else st.integers(250_000, 420_000)),
+        threshold=data.draw(st.integers(0, 20000) if kind != "machine" else st.integers(100_000, 130_000)),
         refractory=data.draw(st.integers(0, 6)),
     )
     samples = recording(kind, data.draw(st.integers(0, 99)), data.draw(st.integers(0, 4 * stream.window_samples)))
