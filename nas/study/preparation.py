@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
 from cost_models import CostModel, find_cost_model, load_cost_model
-from nas.anomaly import with_anomalies
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
+from nas.made_anomalies import with_anomalies
 from nas.metrics import CLASS_METRICS
 from nas.metrics.confusion import suitable_metric
 from nas.study.explanation_text import check_possible
