@@ -103,14 +103,7 @@ class Bench:
     @cached_property
     def architectures(self) -> list[Architecture]:
         """Networks that fit, spread over the upper half of multiply-accumulates, the one with most of them first."""
-        rng = np.random.default_rng(1)
-        found: dict[str, Architecture] = {}
-        while len(found) < SAMPLES:
-            candidate = self.space.sample(rng)
-            if not self.fits(candidate):
-                found[candidate.id] = candidate
-        order = sorted(found.values(), key=lambda architecture: -self.macs(architecture))
-        return [order[SAMPLES * at // (2 * self.networks)] for at in range(self.networks)]
+        return of_the_upper_half(self.fits, self.networks)
 
     def macs(self, architecture: Architecture) -> int:
         """Of an inference."""
@@ -166,6 +159,18 @@ class Bench:
             result.seconds[name] = time.monotonic() - began
             seen = program_form(self.test_set, data.front_end or raw_input_of(self.train_set, graph))
             result.accuracy[name], result.macs[name] = int8_accuracy(graph, seen), total_macs(graph)
+
+
+def of_the_upper_half(fits: Feasibility, count: int) -> list[Architecture]:
+    """Of random networks that fit ``count``, spread over the upper half of multiply-accumulates, the one with most first."""
+    rng = np.random.default_rng(1)
+    found: dict[str, Architecture] = {}
+    while len(found) < SAMPLES:
+        candidate = fits.space.sample(rng)
+        if not fits(candidate):
+            found[candidate.id] = candidate
+    order = sorted(found.values(), key=lambda architecture: -fits.predict(architecture).macs)
+    return [order[SAMPLES * at // (2 * count)] for at in range(count)]
 
 
 def few(data: Dataset, most: int) -> Dataset:
