@@ -30,7 +30,7 @@ from bench_data import unpacked
 from bench_finishing import BOARD, CASES, few, of_the_upper_half
 from inherited_weights import inherit
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 from torch import Tensor
 
 from codegen.boards import load_board
@@ -51,6 +51,8 @@ MOST_MACS = 400_000
 """Of a network here, so that there is time for many."""
 LOWER_PEAK = 0.3
 """Of the learning rate, relative to the ordinary one."""
+LEAST_FOR_ERROR = 6
+"""Mutants that a correlation's standard error is told of: by fewer the jackknife cannot tell it."""
 FRESH, INHERITED, GENTLE = "from fresh weights", "inherited", "inherited, lower peak"
 SHORT = ", short"
 """Trained in a cycle of half the epochs."""
@@ -67,7 +69,7 @@ class Result:
     """One mutant with one seed.
 
     ``inherited`` is the part of its weights that come from the parent, ``parent_accuracy`` the parent's on the validation data,
-    ``reached`` its own on the test part after a full training; by training validation accuracies after each epoch and seconds.
+    ``reached`` its own on the test part after a full training; by training validation accuracies after each epoch and CPU seconds.
     Accuracies are 0..1.
     """
 
@@ -135,12 +137,12 @@ class Bench:
         trained, data = self.trained(parent, seed), self._data(architecture)
         curves, seconds, inherited = {}, {}, 0.0
         for name, (way, recipe) in TRAININGS.items():
-            began, trial_seed = time.monotonic(), training_seed(seed, architecture.id)
+            began, trial_seed = time.process_time(), training_seed(seed, architecture.id)
             module = build_module(self.space, architecture, trial_seed)
             if way != FRESH:
                 inherited = inherit(self.space, architecture, module, self.parents[parent], trained.weights)
             curves[name] = list(train(module, data.train_set, data.validation, recipe, trial_seed).curve)
-            seconds[name] = time.monotonic() - began
+            seconds[name] = time.process_time() - began
         reached = self._reached(architecture, data, seed)
         return Result(self.name, parent, mutant, seed, inherited, trained.accuracy, reached, curves, seconds)
 
@@ -256,33 +258,41 @@ def _gain(with_it: Early, without: Early) -> Cell:
 
 
 def _correlation(early: Early, than: Early | None = None, *, target: Early = _reached, within: bool = False) -> Cell:
-    """Of ``early`` with ``target``, or by how much it is higher than that of ``than``; the mean over data sets and seeds.
-    ``within``: of what both are above their mean among the mutants of a parent."""
+    """Of ``early`` with ``target``, or by how much it is higher than that of ``than``, by ranks in each data set with each seed.
+    ``within``: of what both are above their mean among the mutants of a parent, where it has several."""
 
-    def measured(run: Sequence[Result]) -> float:
-        values = np.array([[of(result) for of in (early, than or early, target)] for result in run])
-        if within:
-            parents = np.array([result.parent for result in run])
-            for parent in np.unique(parents):
-                values[parents == parent] -= values[parents == parent].mean(0)
-        first, second, goal = values.T
-        found = rank_correlation(first, goal)
-        return found if than is None else found - rank_correlation(second, goal)
+    def measured(runs: Sequence[Sequence[Result]]) -> float:
+        ranks = []
+        for run in runs:
+            values = np.array([[of(result) for of in (early, than or early, target)] for result in run])
+            if within:
+                parents = np.array([result.parent for result in run])
+                for parent in np.unique(parents):
+                    values[parents == parent] -= values[parents == parent].mean(0)
+            ranks.append(rankdata(values, axis=0) - (len(run) + 1) / 2)
+        first, second, goal = np.concatenate(ranks).T
+        found = correlation(first, goal)
+        return found if than is None else found - correlation(second, goal)
 
     def cell(runs: Sequence[Sequence[Result]]) -> str:
+        if within:
+            runs = [[r for r in run if sum(r.parent == other.parent for other in run) > 1] for run in runs]
         runs = [run for run in runs if len(run) > 2]
         if not runs:
             return "-"
-        errors = [jackknife_error([measured([*run[:at], *run[at + 1 :]]) for at in range(len(run))]) for run in runs]
-        mean, error = np.mean([measured(run) for run in runs]), np.sqrt(np.sum(np.square(errors))) / len(runs)
-        return f"{mean:{'.2f' if than is None else '+.2f'}} ± {error:.2f}"
+        value = f"{measured(runs):{'.2f' if than is None else '+.2f'}}"
+        if sum(map(len, runs)) < LEAST_FOR_ERROR:
+            return value
+        without = [[*runs[:i], [*run[:at], *run[at + 1 :]], *runs[i + 1 :]] for i, run in enumerate(runs) for at in range(len(run))]
+        return f"{value} ± {jackknife_error([measured(some) for some in without]):.2f}"
 
     return cell
 
 
-def rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Spearman's, 0 where one of the two is constant."""
-    return 0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else float(spearmanr(a, b)[0])
+def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Of numbers of mean 0; 0 where one of the two is constant."""
+    norm = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / norm) if norm else 0.0
 
 
 def jackknife_error(leaving_one_out: Sequence[float]) -> float:
