@@ -12,11 +12,11 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from real_data import ALL_DATA, REAL_DATA
 from scipy.stats import spearmanr
 from torch.nn.functional import mse_loss
 
@@ -27,7 +27,7 @@ from nas.study.tasks import training_seed
 from nas.training import Inputs, Recipe, build_module, evaluate, train
 from search_spaces import AutoencoderSpace
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "skab_valve"
+VALVE = ALL_DATA / REAL_DATA["valve, anomalies"].file
 WAYS = {"level": (shifted_level,), "mixture": (mixture,), "box": (box,)}
 MOST_EXAMPLES = 3000
 """Of the train part and of the test part, drawn by seed 0."""
@@ -98,7 +98,7 @@ def summary(rows: Sequence[dict[str, float]]) -> str:
 def main() -> int:
     """Parse arguments, train, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=str(DATA), help="data with one class to train on, or any with --normal")
+    parser.add_argument("--data", default=str(VALVE), help="data with one class to train on, or any with --normal")
     parser.add_argument("--normal", help="the class that is normal")
     parser.add_argument("--networks", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=16)

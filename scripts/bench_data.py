@@ -1,7 +1,7 @@
 """One search on each folder of real data: what it found, verified on the built program.
 
 Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [--trials N] [--finalists N] [--seeds N] [--baselines]
-[--out DIR]``. Every row is ``nas search --data ...`` with the limits of :data:`CASES`; archives are unpacked first. Accuracies are
+[--out DIR]``. Every row is ``nas search --data ...`` with limits of ``real_data.py``; archives are unpacked first. Accuracies are
 those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what the network
 alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an hour or two on
 2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says and the search's command.
@@ -10,62 +10,24 @@ alone takes stands beside. Baselines have rows of their own. A row appears as so
 from __future__ import annotations
 
 import argparse
-import tarfile
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from real_data import REAL_DATA, RealData
 
 import nas
 from nas.datasets import Reading
 from nas.datasets.collection import open_collection
 from nas.datasets.description import describe
 
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A file below the folder of all data (an archive is unpacked, and ``inside`` is what is learnt), and options of the search."""
-
-    file: str
-    inside: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-CASES: Mapping[str, Case] = {
-    "keywords": Case(
-        "kws_speech_commands/speech_commands_v2_sub.tar.xz",
-        "speech_commands_v2_sub",
-        {"budget": "24KB", "flash": "64KB", "macs": "2.7M"},
-    ),
-    "digits spoken": Case("fsdd/fsdd.tar.xz", "fsdd", {"budget": "16KB", "flash": "40KB"}),
-    "activities": Case("har_smartphone_hapt/hapt_har6.npz", "", {"budget": "10.8KB", "flash": "19.3KB"}),
-    "activities, CSV": Case("har_csv_folder/har_csv_folder.tar.xz", "har_csv_folder", {"budget": "10.8KB", "flash": "19.3KB"}),
-    "clothes": Case("fashion_mnist_15k/fashion_mnist_15k3k.npz", "", {"budget": "32KB", "flash": "64KB", "macs": "2M"}),
-    "CIFAR-10": Case("cifar10/cifar10_20k5k.npz", "", {"budget": "64KB", "flash": "96KB", "macs": "6M"}),
-    "CIFAR-10, PNG": Case("cifar10_png_folder/cifar10_png_folder.tar", "cifar10_png_folder", {"budget": "64KB", "macs": "3M"}),
-    "heartbeats": Case("ecg_mitbih/mitbih_aami4_interpatient.npz", "", {"budget": "10KB", "flash": "32KB"}),
-    "valve, anomalies": Case("skab_valve/skab_windows.npz", "", {"budget": "8KB", "flash": "64KB"}),
-    "GunPoint": Case("ucr_small/GunPoint.npz", "", {"budget": "8KB", "flash": "32KB"}),
-    "ItalyPowerDemand": Case("ucr_small/ItalyPowerDemand.npz", "", {"budget": "8KB", "flash": "32KB"}),
-    "BasicMotions": Case("ucr_small/BasicMotions.npz", "", {"budget": "8KB", "flash": "32KB"}),
-}
 COLUMNS = (
     *("data", "seed", "metric", "int8", "float", "RAM, bytes", "flash, bytes", "latency, ms", "network alone", "inputs verified"),
     *("minutes", "MACs"),
 )
 DESCRIBED = ("data", "format", "kind", "input", "classes", "train / validation / test", "groups", "how it is divided", "command")
-
-
-def unpacked(source: Path, inside: str, work: Path) -> Path:
-    """What is to be learnt: ``source``, or what is ``inside`` of it, an archive, which is unpacked in ``work``."""
-    if not inside:
-        return source
-    with tarfile.open(source) as archive:
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python 3.11 has from 3.11.4 on
-        archive.extractall(work)
-    return work / inside
 
 
 def row(name: str, seed: int, result: nas.Result, minutes: str = "") -> str:
@@ -100,14 +62,14 @@ def command(path: str, limits: Mapping[str, Any]) -> str:
     return " ".join([f"`nas search --data {path}", *(f"--{name} {value}" for name, value in limits.items())]) + "`"
 
 
-def description(name: str, case: Case, about: Mapping[str, Any]) -> str:
+def description(name: str, data: RealData, about: Mapping[str, Any]) -> str:
     """A line about what ``nas data --json`` says."""
     kind = "anomalies in " + about["kind"] if about["task"] == "anomaly detection" else about["kind"]
     counts = [sum(entry[part] for entry in about["classes"]) for part in ("train", "validation", "test")]
     groups = "" if about["groups"] is None else f"{about['groups']['count']} by {about['groups']['kind']}"
     shape = "x".join(map(str, about["input_shape"]))
     examples = " / ".join(f"{count:,}" for count in counts)
-    searched = command(case.inside or case.file, case.options)
+    searched = command(data.inside or data.file, data.options)
     return line((name, about["format"], kind, shape, len(about["classes"]), examples, groups, about["split"], searched))
 
 
@@ -121,7 +83,7 @@ def main() -> None:
     """Parse arguments, search, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder for each data set")
-    parser.add_argument("--only", help="names, with semicolons between: " + "; ".join(CASES))
+    parser.add_argument("--only", help="names, with semicolons between: " + "; ".join(REAL_DATA))
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--finalists", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1)
@@ -129,7 +91,7 @@ def main() -> None:
     parser.add_argument("--describe", action="store_true", help="search nothing, print what 'nas data' says of each")
     parser.add_argument("--out", type=Path, help="folder that keeps the runs")
     options = parser.parse_args()
-    names = list(CASES) if options.only is None else [name.strip() for name in options.only.split(";")]
+    names = list(REAL_DATA) if options.only is None else [name.strip() for name in options.only.split(";")]
     columns = DESCRIBED if options.describe else COLUMNS
     print(line(columns))
     print("|---" * len(columns) + "|")
@@ -137,10 +99,10 @@ def main() -> None:
         runs = Path(folder) / "runs" if options.out is None else options.out
         runs.mkdir(parents=True, exist_ok=True)
         for name in names:
-            case = CASES[name]
-            path = unpacked(options.data / case.file, case.inside, Path(folder))
+            data = REAL_DATA[name]
+            path = data.path(options.data, Path(folder))
             if options.describe:
-                print(description(name, case, describe(open_collection(str(path), Reading()))), flush=True)
+                print(description(name, data, describe(open_collection(str(path), Reading()))), flush=True)
                 continue
             for seed in range(options.seeds):
                 began = time.monotonic()
@@ -151,7 +113,7 @@ def main() -> None:
                     baselines=options.baselines,
                     seed=seed,
                     out=runs / f"{path.stem}-{seed}",
-                    **case.options,
+                    **data.options,
                 )
                 print(row(name, seed, run.winner, f"{(time.monotonic() - began) / 60:.1f}"), flush=True)
                 for strategy, result in run.baselines.items():

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_data import unpacked
 from channel_pruning import ChannelPruning
+from real_data import REAL_DATA
 
 from codegen.boards import load_board
 from codegen.ir import total_macs
@@ -52,21 +52,13 @@ POST_TRAINING = replace(QUANTIZATION, epochs=0)
 PLAIN, TAUGHT, PRUNED, NARROW = "plain", "distilled", "pruned", "narrow"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A file below the folder of all data (an archive is unpacked, and ``inside`` is what is learnt), with limits."""
-
-    file: str
-    limits: Limits
-    inside: str = ""
-
-
-CASES: Mapping[str, Case] = {
-    "activities": Case("har_smartphone_hapt/hapt_har6.npz", Limits(ram=11059, flash=19763)),
-    "clothes": Case("fashion_mnist_15k/fashion_mnist_15k3k.npz", Limits(ram=32768, flash=65536, macs=1_000_000)),
-    "digits spoken": Case("fsdd/fsdd.tar.xz", Limits(ram=16384, flash=40960), "fsdd"),
-    "ItalyPowerDemand": Case("ucr_small/ItalyPowerDemand.npz", Limits(ram=8192, flash=32768)),
+LIMITS: Mapping[str, Limits] = {
+    "activities": REAL_DATA["activities"].limits,
+    "clothes": replace(REAL_DATA["clothes"].limits, macs=1_000_000),
+    "digits spoken": REAL_DATA["digits spoken"].limits,
+    "ItalyPowerDemand": REAL_DATA["ItalyPowerDemand"].limits,
 }
+"""Data by its name in :data:`real_data.REAL_DATA`, and what its networks must keep."""
 ROWS: Mapping[str, tuple[str, str]] = {
     "fine-tuned in int8, not rounded only": (f"{PLAIN}, fine-tuned", f"{PLAIN}, rounded"),
     "distilled, float": (f"{TAUGHT}, float", f"{PLAIN}, float"),
@@ -98,7 +90,7 @@ class Bench:
         self.train_set, self.test_set = few(load_train(str(path)), examples), few(load_test(str(path)), examples)
         self.space, board = space_for(self.train_set), load_board(BOARD)
         cost_model, front_ends = load_cost_model(board.core), front_ends_for(self.train_set)
-        self.fits = Feasibility(self.space, cost_model, board, CASES[name].limits, 0.95, front_ends)
+        self.fits = Feasibility(self.space, cost_model, board, LIMITS[name], 0.95, front_ends)
 
     @cached_property
     def architectures(self) -> list[Architecture]:
@@ -206,14 +198,14 @@ def main() -> None:
     """Print what is found, then the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder for each data set")
-    parser.add_argument("--only", help="names, with semicolons between: " + "; ".join(CASES))
+    parser.add_argument("--only", help="names, with semicolons between: " + "; ".join(LIMITS))
     parser.add_argument("--examples", type=int, default=1200)
     parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--results", type=Path, help="file of a JSON object a line")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    names = list(CASES) if options.only is None else [name.strip() for name in options.only.split(";")]
+    names = list(LIMITS) if options.only is None else [name.strip() for name in options.only.split(";")]
     kept = options.results is not None and options.results.is_file()
     results = [Result(**json.loads(line)) for line in options.results.read_text().splitlines()] if kept else []
     with tempfile.TemporaryDirectory() as folder:
@@ -225,7 +217,7 @@ def main() -> None:
                 if not lacking:
                     continue
                 if name not in benches:
-                    path = unpacked(options.data / CASES[name].file, CASES[name].inside, Path(folder))
+                    path = REAL_DATA[name].path(options.data, Path(folder))
                     benches[name] = Bench(name, path, options.examples, options.networks)
                 bench = benches[name]
                 lesson = bench.lesson(seed)

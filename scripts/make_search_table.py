@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-import os
 import signal
 import sys
 import time
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from real_data import ALL_DATA, REAL_DATA
 from search_table import COSTS, DEFAULT, SEEDS, SearchTable, architectures, closed_space
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -191,8 +191,7 @@ def main() -> int:
     """Parse arguments and train until there is nothing left, or the time or number given is reached."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, default=DEFAULT, help="the file to make or go on with")
-    shared = Path(os.environ.get("NAS_SHARED_DIR", Path(__file__).resolve().parents[2] / "shared"))
-    parser.add_argument("--data", type=Path, default=shared / "data" / "har_smartphone_hapt" / "hapt_har6.npz")
+    parser.add_argument("--data", type=Path, default=ALL_DATA / REAL_DATA["activities"].file)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no training after this time")
     parser.add_argument("--limit", type=int, default=sys.maxsize, help="trainings of this call")
     options = parser.parse_args()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from real_data import unpack
 
 Unpack = Callable[[str], Path]
 
@@ -64,14 +64,12 @@ def unpacked(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Unpack
     """Unpacks the archive of a folder of :func:`data_dir`, once, and gives the folder that is in it."""
     done: dict[str, Path] = {}
 
-    def unpack(name: str) -> Path:
+    def folder_of(name: str) -> Path:
         if name not in done:
             (archive,) = (data_dir / name).glob("*.tar*")
             target = tmp_path_factory.mktemp(name)
-            with tarfile.open(archive) as file:
-                file.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python 3.11 has from 3.11.4 on
-                file.extractall(target)
+            unpack(archive, target)
             (done[name],) = target.iterdir()
         return done[name]
 
-    return unpack
+    return folder_of
