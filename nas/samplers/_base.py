@@ -10,7 +10,7 @@ import math
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,17 +112,12 @@ class Admission:
 
 
 class ProposingSampler(BaseSampler):
-    """Base of samplers that know their next proposal before a trial is made of it.
+    """Base of samplers that know their next proposal before a trial is made of it."""
 
-    :param space: what to choose from.
-    :param lag: a proposal sees results of trials at least this many numbers older; the number of trials that may be under way.
-    """
-
-    def __init__(self, space: SearchSpace, lag: int) -> None:
-        if lag < 1:
-            raise ValueError("lag must be at least 1")
-        self.space = space
-        self.lag = lag
+    space: SearchSpace
+    """What to choose from."""
+    lag: int
+    """A proposal sees results of trials at least this many numbers older; the number of trials that may be under way."""
 
     @property
     def title(self) -> str:
@@ -152,6 +147,7 @@ class ProposingSampler(BaseSampler):
         raise ValueError(f"parameter {param_name!r} is no active parameter of search space {self.space.name}")
 
 
+@dataclass(eq=False, repr=False)
 class FeasibleSampler(ProposingSampler):
     """Base of samplers that reject infeasible and known architectures before a trial is made of them.
 
@@ -161,25 +157,23 @@ class FeasibleSampler(ProposingSampler):
     :param lag: a proposal sees results of trials at least this many numbers older; the number of trials that may be under way.
     :param most_draws: candidates to check for one proposal.
     :param minimize: further objectives, see :data:`Minimize`.
+
+    A sampler that is such a dataclass, too, takes these by the same names, with settings of its own.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fits: Fits,
-        *,
-        seed: int = 0,
-        lag: int = 1,
-        most_draws: int = MOST_DRAWS,
-        minimize: Minimize | None = None,
-    ) -> None:
-        super().__init__(space, lag)
-        if most_draws < 1:
+    space: SearchSpace
+    fits: Fits
+    _: KW_ONLY
+    seed: int = 0
+    lag: int = 1
+    most_draws: int = MOST_DRAWS
+    minimize: Minimize | None = None
+
+    def __post_init__(self) -> None:
+        if self.lag < 1:
+            raise ValueError("lag must be at least 1")
+        if self.most_draws < 1:
             raise ValueError("most_draws must be at least 1")
-        self.fits = fits
-        self.seed = seed
-        self.most_draws = most_draws
-        self.minimize = minimize
         self._last: Proposal | None = None
         self._architectures: dict[int, Architecture] = {}
         self._feasible: dict[int, bool] = {}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 
-from nas.samplers._base import MOST_DRAWS, Admission, Fits, Result
-from nas.samplers._objectives import Minimize
+from nas.samplers._base import Admission, Result
 from nas.samplers._random import RandomFeasibleSampler
-from search_spaces import Architecture, SearchSpace
+from search_spaces import Architecture
 
 PATIENCE = 25
 """Rejected mutants after which a mutant is one more step away from its parent."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class EvolutionSampler(RandomFeasibleSampler):
     """Regularised ("aging") evolution (Real et al. 2019, https://arxiv.org/abs/1802.01548), the search strategy of µNAS.
 
@@ -23,23 +24,13 @@ class EvolutionSampler(RandomFeasibleSampler):
     trials die however good they were.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fits: Fits,
-        *,
-        seed: int = 0,
-        lag: int = 1,
-        population: int = 8,
-        tournament: int = 4,
-        most_draws: int = MOST_DRAWS,
-        minimize: Minimize | None = None,
-    ) -> None:
-        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
-        if not 1 <= tournament <= population:
+    population: int = 8
+    tournament: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.tournament <= self.population:
             raise ValueError("tournament must be between 1 and population")
-        self.population = population
-        self.tournament = tournament
 
     def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
         """A mutant of the tournament's winner, or a random architecture while there are too few results."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import count
 from typing import Any
 
@@ -13,9 +14,8 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from nas.samplers._base import MOST_DRAWS, Admission, FeasibleSampler, Fits, Result
-from nas.samplers._objectives import Minimize
-from search_spaces import Architecture, Choice, SearchSpace
+from nas.samplers._base import Admission, FeasibleSampler, Result
+from search_spaces import Architecture, Choice
 
 MakeSampler = Callable[[int], BaseSampler]
 """A fresh sampler of Optuna's, given its seed."""
@@ -24,6 +24,7 @@ PATIENCE = 25
 """Rejected mutants after which a mutant is one more step away from what Optuna's sampler proposed."""
 
 
+@dataclass(eq=False, repr=False)
 class OptunaFeasibleSampler(FeasibleSampler):
     """A sampler of Optuna's whose proposals are rejected until one is feasible and new.
 
@@ -36,33 +37,24 @@ class OptunaFeasibleSampler(FeasibleSampler):
     :param attempts: proposals to ask for.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fits: Fits,
-        make: MakeSampler,
-        *,
-        seed: int = 0,
-        lag: int = 1,
-        attempts: int = 50,
-        most_draws: int = MOST_DRAWS,
-        minimize: Minimize | None = None,
-    ) -> None:
-        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
-        if attempts < 1:
+    make: MakeSampler
+    _: KW_ONLY
+    attempts: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attempts < 1:
             raise ValueError("attempts must be at least 1")
-        self._make = make
-        self._attempts = attempts
-        self._choices = dict(space.choices())
+        self._choices = dict(self.space.choices())
         self._distributions = {name: _distribution(options) for name, options in self._choices.items() if len(options) > 1}
 
     def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
         """The first proposal of Optuna's sampler that is admitted, or a mutant of one that is not."""
-        sampler = self._make(int(rng.integers(2**31)))
+        sampler = self.make(int(rng.integers(2**31)))
         objectives = 1 if self.minimize is None else len(self.minimize(self.space.smallest())) + 1
         study = optuna.create_study(sampler=sampler, directions=[StudyDirection.MAXIMIZE] * objectives)
         study.add_trials([self._trial(result, sampler, at) for at, result in enumerate(results)])
-        for _ in range(self._attempts):
+        for _ in range(self.attempts):
             trial = study.ask(self._distributions)
             candidate = self.space.from_params({name: self._choice(name, trial.params.get(name)) for name in self._choices})
             if admits(candidate):
@@ -115,58 +107,39 @@ def _distribution(options: tuple[Choice, ...]) -> BaseDistribution:
     return CategoricalDistribution(options)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class TPEFeasibleSampler(OptunaFeasibleSampler):
     """Optuna's tree-structured Parzen estimator (Bergstra et al. 2011) with its defaults."""
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fits: Fits,
-        *,
-        seed: int = 0,
-        lag: int = 1,
-        most_draws: int = MOST_DRAWS,
-        minimize: Minimize | None = None,
-    ) -> None:
-        super().__init__(space, fits, lambda s: TPESampler(seed=s), seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
+    make: MakeSampler = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.make = lambda seed: TPESampler(seed=seed)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class NSGAIIFeasibleSampler(OptunaFeasibleSampler):
     """Optuna's NSGA-II (Deb et al. 2002): with one objective, a genetic algorithm whose parents are the best trials so far.
 
     :param population: size of a generation.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fits: Fits,
-        *,
-        seed: int = 0,
-        lag: int = 1,
-        population: int = 20,
-        most_draws: int = MOST_DRAWS,
-        minimize: Minimize | None = None,
-    ) -> None:
-        def make(s: int) -> BaseSampler:
-            return NSGAIISampler(seed=s, population_size=population)
+    make: MakeSampler = field(init=False)
+    population: int = 20
 
-        super().__init__(space, fits, make, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.make = lambda seed: NSGAIISampler(seed=seed, population_size=self.population)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class GPFeasibleSampler(OptunaFeasibleSampler):
     """Optuna's Gaussian process with the logarithm of expected improvement; a proposal takes about a second."""
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fits: Fits,
-        *,
-        seed: int = 0,
-        lag: int = 1,
-        most_draws: int = MOST_DRAWS,
-        minimize: Minimize | None = None,
-    ) -> None:
-        super().__init__(
-            space, fits, lambda s: GPSampler(seed=s), seed=seed, lag=lag, attempts=3, most_draws=most_draws, minimize=minimize
-        )
+    make: MakeSampler = field(init=False)
+    attempts: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.make = lambda seed: GPSampler(seed=seed)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from nas.samplers._base import MOST_DRAWS, Admission, Fits, Result
+from nas.samplers._base import Admission, Result
 from nas.samplers._features import Costs, Features
 from nas.samplers._gaussian_process import GaussianProcess
-from nas.samplers._objectives import Minimize
 from nas.samplers._random import RandomFeasibleSampler
-from search_spaces import Architecture, SearchSpace
+from search_spaces import Architecture
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +57,7 @@ class Predictor:
             return self._process.predict(self._features(architectures))
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class PredictorSampler(RandomFeasibleSampler):
     """Predictor-guided evolution: BANANAS (White et al. 2021, https://arxiv.org/abs/1910.11858) and NPENAS (Wei et al. 2022,
     https://arxiv.org/abs/2003.12857) with a Gaussian process in place of neural networks.
@@ -71,29 +72,17 @@ class PredictorSampler(RandomFeasibleSampler):
     :param exploration: standard deviations that the bound is above the mean.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fits: Fits,
-        *,
-        costs: Costs | None = None,
-        seed: int = 0,
-        lag: int = 1,
-        startup: int = 10,
-        candidates: int = 80,
-        parents: int = 10,
-        exploration: float = 1.0,
-        most_draws: int = MOST_DRAWS,
-        minimize: Minimize | None = None,
-    ) -> None:
-        super().__init__(space, fits, seed=seed, lag=lag, most_draws=most_draws, minimize=minimize)
-        if startup < 2 or candidates < 1 or parents < 1:
+    costs: Costs | None = None
+    startup: int = 10
+    candidates: int = 80
+    parents: int = 10
+    exploration: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.startup < 2 or self.candidates < 1 or self.parents < 1:
             raise ValueError("startup must be at least 2, candidates and parents at least 1")
-        self.startup = startup
-        self.candidates = candidates
-        self.parents = parents
-        self.exploration = exploration
-        self._features = Features(space, costs)
+        self._features = Features(self.space, self.costs)
 
     def choose(self, rng: np.random.Generator, results: list[Result], admits: Admission) -> Architecture:
         """The most promising of some feasible candidates, or a random one while there are too few results."""

@@ -21,7 +21,7 @@ class TurnsSampler(ProposingSampler):
     """
 
     def __init__(self, samplers: Sequence[FeasibleSampler]) -> None:
-        super().__init__(samplers[0].space, samplers[0].lag)
+        self.space, self.lag = samplers[0].space, samplers[0].lag
         self._samplers = tuple(samplers)
         self._last: Proposal | None = None
 
