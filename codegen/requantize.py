@@ -11,6 +11,7 @@ All array functions take and return int64 arrays that hold int32 values.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -241,6 +242,12 @@ def _weighted_factors(op: Weighted, graph: Graph) -> NDArray[np.float64]:
     else:
         factors = si * scales / so
     return np.broadcast_to(factors, (channels,))
+
+
+def bias_scales(input_scale: float, weight_scales: Sequence[float]) -> tuple[float, ...]:
+    """The grid of a bias, that of the sums it is added to: float32 products of the input's scale and the weights'."""
+    scales = np.float32(input_scale) * np.array(weight_scales, np.float32)
+    return tuple(np.maximum(scales, np.finfo(np.float32).tiny).tolist())  # a product may vanish, a scale may not
 
 
 def accumulator_range(op: Weighted, graph: Graph) -> tuple[Int64, Int64]:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.ir import (
+    FIXED_OUTPUTS,
     Add,
     ArgMax,
     Concatenation,
-    Conv2D,
     DepthwiseConv2D,
-    FullyConnected,
     Graph,
     Logistic,
     Maximum,
@@ -36,7 +35,9 @@ from codegen.ir import (
     Tensor,
     Transpose,
     Weighted,
+    macs,
 )
+from codegen.requantize import bias_scales
 
 ACTIVATION_SCALE = 0.05
 LARGE_SCALE = 4.0
@@ -61,7 +62,7 @@ def fill(graph: Graph, rng: np.random.Generator, *, bounded: bool = True) -> Gra
                 data = rng.integers(-128, 128, tensors[name].shape, dtype=np.int8)
                 tensors[name] = replace(tensors[name], data=data, quantization=_activation(rng, 0.0, tensors[name]))
         if isinstance(op, Weighted):
-            _fill_weights(op, tensors, rng, bounded)
+            _fill_weights(op, graph, tensors, rng, bounded)
         tensors[op.output] = replace(tensors[op.output], quantization=_output(op, tensors, rng))
     return replace(graph, tensors=tensors).validate()
 
@@ -83,23 +84,13 @@ def _scaled(quantization: Quantization, factor: float) -> Quantization:
     return replace(quantization, scale=tuple(float(np.float32(scale * factor)) for scale in quantization.scale))
 
 
-def _terms(op: Op, weight: Tensor) -> int:
-    """Products that one output value sums."""
-    match op:
-        case Conv2D() | FullyConnected():
-            return weight.size // weight.shape[0]
-        case DepthwiseConv2D():
-            return weight.shape[1] * weight.shape[2]
-        case _:
-            return 1
-
-
-def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Generator, bounded: bool) -> None:
+def _fill_weights(op: Weighted, graph: Graph, tensors: dict[str, Tensor], rng: np.random.Generator, bounded: bool) -> None:
     weight = tensors[op.weight]
     axis = 3 if isinstance(op, DepthwiseConv2D) else 0
     channels = weight.shape[axis]
-    # Output values spread with the square root of the number of terms; this keeps them inside int8 at the output's scale.
-    typical = 1.0 / (60.0 * np.sqrt(_terms(op, weight)))
+    # Output values spread with the square root of the number of products that each sums; this keeps them inside int8 at the
+    # output's scale.
+    typical = 1.0 / (60.0 * np.sqrt(macs(op, graph) // graph[op.output].size))
     scales = tuple(float(s) for s in (typical * rng.uniform(0.4, 1.0, channels)).astype(np.float32))
     if not bounded:
         scales = (LARGE_SCALE, *scales[1:])
@@ -107,9 +98,8 @@ def _fill_weights(op: Weighted, tensors: dict[str, Tensor], rng: np.random.Gener
     tensors[op.weight] = replace(weight, data=data, quantization=Quantization(scales, 0, axis))
     if op.bias is not None:
         values = rng.integers(-2000, 2001, tensors[op.bias].shape, dtype=np.int32)
-        taken = tensors[op.inputs[0]].scale
-        bias_scales = tuple(float(np.float32(taken * s)) for s in scales)
-        tensors[op.bias] = replace(tensors[op.bias], data=values, quantization=Quantization(bias_scales, 0, 0))
+        grid = Quantization(bias_scales(tensors[op.inputs[0]].scale, scales), 0, 0)
+        tensors[op.bias] = replace(tensors[op.bias], data=values, quantization=grid)
 
 
 def _alive(weight: NDArray[np.int8], axis: int) -> NDArray[np.int8]:
@@ -131,10 +121,8 @@ def _output(op: Op, tensors: dict[str, Tensor], rng: np.random.Generator) -> Qua
             return tensors[op.inputs[0]].quantization
         case Pad() | Concatenation() | Slice() | Transpose() | ResizeNearestNeighbor():
             return tensors[op.inputs[0]].quantization
-        case Softmax() | Logistic():
-            return Quantization((1 / 256,), -128)
-        case Tanh():
-            return Quantization((1 / 128,), 0)
+        case Softmax() | Logistic() | Tanh():
+            return FIXED_OUTPUTS[type(op)]
         case Mul():
             return _scaled(_activation(rng, 0.3, tensors[op.output]), 60 * tensors[op.inputs[1]].scale)
         case Sum():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from codegen import ir
+from codegen.requantize import bias_scales
 
 _SPREAD = 45.0  # aimed-at standard deviation of an activation, in quantization steps
 
@@ -122,9 +123,10 @@ class GraphBuilder:
         reach = math.sqrt(fan_in) * _SPREAD * 73.0  # standard deviations of a sum of products, in units of both scales
         biases = self._rng.normal(0, reach / 2, channels).astype(np.int32)
         input_scale = self._tensors[x].scale
-        bias_scales = tuple(_float32(input_scale * s) for s in scales)
         self._tensors[f"{name}_w"] = ir.Tensor(f"{name}_w", weight_shape, "int8", ir.Quantization(scales, 0, axis), weights)
-        self._tensors[f"{name}_b"] = ir.Tensor(f"{name}_b", (channels,), "int32", ir.Quantization(bias_scales, 0, 0), biases)
+        self._tensors[f"{name}_b"] = ir.Tensor(
+            f"{name}_b", (channels,), "int32", ir.Quantization(bias_scales(input_scale, scales), 0, 0), biases
+        )
         return name, _float32(input_scale * 0.005 * reach / _SPREAD), {"weight": f"{name}_w", "bias": f"{name}_b"}
 
     def _padding(self, x: str, kernel: tuple[int, int], strides: tuple[int, int], padding: str) -> ir.Padding:
