@@ -43,6 +43,13 @@ def write_wav(path: Path, signal: NDArray[np.float64], rate: int = 8000, form: s
         file.writeframes(b"".join(int(v).to_bytes(bits // 8, "little", signed=bits != 8) for v in flat))
 
 
+def tones(folder: Path, count: int = 6) -> None:
+    """Two classes of short tones."""
+    for name, frequency in (("low", 200), ("high", 900)):
+        for i in range(count):
+            write_wav(folder / name / f"{i}.wav", tone(800, frequency + i))
+
+
 def write_image(path: Path, pixels: NDArray[np.uint8]) -> None:
     """``pixels`` ``(H, W)`` or ``(H, W, 3)``; the path's ending says in which format."""
     path.parent.mkdir(parents=True, exist_ok=True)

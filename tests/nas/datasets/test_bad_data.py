@@ -1,31 +1,21 @@
-"""Bad input: a clear report of what was left out, or one clear error; never a crash, never silently wrong labels."""
+"""Bad input: a clear report of what was left out or changed; never a crash, never silently wrong labels."""
 
 from __future__ import annotations
 
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import opened, random_images, random_recordings, reasons, tone, write_csv, write_image, write_wav
+from data_files import opened, random_images, random_recordings, reasons, tone, tones, write_csv, write_image, write_wav
 from PIL import Image
 
 from codegen.errors import UserError
-from nas.datasets import Reading, listing, load_train
-from nas.datasets.decoded import TEST, Writer
+from nas.datasets import load_train
+from nas.datasets.decoded import TEST
 from nas.datasets.description import describe
-from nas.datasets.listing import list_files
-from nas.datasets.readers import find_reader
-
-
-def sounds(folder: Path, count: int = 6) -> None:
-    """Two classes of short tones."""
-    for name, frequency in (("low", 200), ("high", 900)):
-        for i in range(count):
-            write_wav(folder / name / f"{i}.wav", tone(800, frequency + i))
 
 
 def test_an_empty_class_is_left_out_and_said_so(tmp_path: Path) -> None:
@@ -68,7 +58,7 @@ def test_a_class_too_small_to_be_tested_is_refused_before_a_search(tmp_path: Pat
 
 
 def test_a_file_of_more_than_memory_is_left_out(tmp_path: Path) -> None:
-    sounds(tmp_path)
+    tones(tmp_path)
     with (tmp_path / "low" / "huge.wav").open("wb") as file:
         file.truncate(2**30 + 1)
     assert reasons(opened(tmp_path)) == {"cannot be read (File too large)": ["low/huge.wav"]}
@@ -116,7 +106,7 @@ def test_unreadable_and_damaged_images(tmp_path: Path) -> None:
 
 
 def test_unreadable_and_damaged_sounds(tmp_path: Path) -> None:
-    sounds(tmp_path)
+    tones(tmp_path)
     whole = (tmp_path / "low" / "0.wav").read_bytes()
     (tmp_path / "low" / "zero.wav").touch()
     (tmp_path / "low" / "text.wav").write_text("no sound")
@@ -143,7 +133,7 @@ def test_unreadable_and_damaged_sounds(tmp_path: Path) -> None:
 def test_all_widths_and_stereo_give_the_same_sound(tmp_path: Path, form: str, channels: int) -> None:
     signal = tone(800)
     stereo = np.stack([signal + 0.1, signal - 0.1], 1)
-    sounds(tmp_path)
+    tones(tmp_path)
     write_wav(tmp_path / "low" / "other.wav", stereo if channels == 2 else signal, form=form)
     found = opened(tmp_path)
     sound = found.data.example(found.data.names.index("low/other.wav"))[:, 0]
@@ -153,7 +143,7 @@ def test_all_widths_and_stereo_give_the_same_sound(tmp_path: Path, form: str, ch
 
 
 def test_mixed_rates_are_resampled_and_said_so(tmp_path: Path) -> None:
-    sounds(tmp_path)
+    tones(tmp_path)
     write_wav(tmp_path / "low" / "fast.wav", tone(1600, 440, 16000), rate=16000)
     found = opened(tmp_path)
     assert found.data.facts.rate == 8000
@@ -243,13 +233,6 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     assert len(found.data) == 11
 
 
-def test_too_many_files_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    random_images(tmp_path, ["cat", "dog"])
-    monkeypatch.setattr(listing, "MOST_FILES", 10)
-    with pytest.raises(UserError, match=f"{tmp_path}: holds more than 10 files"):
-        opened(tmp_path)
-
-
 def test_links_in_a_loop(tmp_path: Path) -> None:
     random_images(tmp_path, ["cat", "dog"])
     (tmp_path / "cat" / "again").symlink_to(tmp_path)
@@ -260,30 +243,6 @@ def test_links_in_a_loop(tmp_path: Path) -> None:
     assert found.data.classes in (("cat", "dog"), ("cat", "wolf"))
     linked = [reason for reason in reasons(found) if reason.startswith("a link to")]
     assert len(linked) == 2
-
-
-@pytest.mark.parametrize("make", [random_images, random_recordings, lambda folder, _: sounds(folder)])
-def test_a_file_that_changes_while_it_is_read(tmp_path: Path, cache: Path, make: Callable[[Path, list[str]], None]) -> None:
-    data = tmp_path / "data"
-    make(data, ["low", "high"])
-    reader = find_reader(list_files(data), Reading())
-    reader.digest()
-    changed = next(data.rglob("high/*"))
-    changed.write_bytes(changed.read_bytes() + b"\n")
-    (tmp_path / "entry").mkdir()
-    writer = Writer(tmp_path / "entry")
-    with pytest.raises(UserError, match=f"{changed}: changed while it was read"):
-        reader.decode(writer)
-    writer.close()
-
-
-def test_nothing_is_left_in_the_cache_by_a_failure(tmp_path: Path, cache: Path) -> None:
-    for i in range(3):
-        (tmp_path / "cat").mkdir(exist_ok=True)
-        (tmp_path / "cat" / f"{i}.png").write_text(f"no image {i}")
-    with pytest.raises(UserError, match="no readable PNG or JPEG image"):
-        opened(tmp_path)
-    assert not [entry for entry in (cache / "data").iterdir() if entry.is_dir()]
 
 
 def test_copies_do_not_leak_and_contradictions_teach_nothing(tmp_path: Path) -> None:
@@ -306,7 +265,7 @@ def test_a_test_file_that_is_trained_on_is_pointed_out(tmp_path: Path) -> None:
 
 
 def test_lists_that_fit_nothing(tmp_path: Path) -> None:
-    sounds(tmp_path)
+    tones(tmp_path)
     (tmp_path / "testing_list.txt").write_text("low/17.wav\n")
     with pytest.raises(UserError, match=r"testing_list.txt: names none of the files; its lines should be like high/0.wav"):
         opened(tmp_path)
@@ -345,39 +304,6 @@ def test_photos_turned_by_their_camera_are_upright(tmp_path: Path) -> None:
     assert np.array_equal(image, upright)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "words"),
-    [
-        ({"x_train": np.zeros((4, 8))}, "needs arrays x_train and y_train"),
-        ({"x": np.zeros((4, 8)), "y": np.zeros(3, int)}, r"y has the shape \(3,\), should be \(4,\)"),
-        ({"x": np.zeros((2, 8)), "y": np.array([0, 5]), "class_names": np.array(["a", "b"])}, "y holds 5, class_names has 2 names"),
-        ({"x": np.zeros((2, 8)), "y": np.array([0, -1]), "class_names": np.array(["a", "b"])}, "y holds -1"),
-        ({"x": np.array(["a", "b"]), "y": np.zeros(2, int)}, "x holds <U1, should hold numbers"),
-        ({"x": np.zeros((2, 3, 4, 5, 6)), "y": np.zeros(2, int)}, "x has the shape .*, which is no vector"),
-        ({"x": np.zeros((0, 3)), "y": np.zeros(0, int)}, "x is empty"),
-        ({"x": np.full((2, 3), np.nan), "y": np.arange(2)}, "none of its examples can be read"),
-    ],
-)
-def test_bad_arrays(tmp_path: Path, arrays: dict[str, np.ndarray], words: str) -> None:
-    np.savez(tmp_path / "data.npz", **arrays)
-    with pytest.raises(UserError, match=f"{tmp_path}/data.npz: {words}"):
-        opened(tmp_path / "data.npz")
-
-
-def test_damaged_and_pickled_arrays(tmp_path: Path) -> None:
-    np.savez_compressed(tmp_path / "whole.npz", x=np.random.default_rng(0).random((50, 8)), y=np.arange(50) % 2)
-    whole = (tmp_path / "whole.npz").read_bytes()
-    (tmp_path / "torn.npz").write_bytes(whole[:-100])
-    damaged = bytearray(whole)
-    damaged[200:210] = b"0123456789"
-    (tmp_path / "damaged.npz").write_bytes(damaged)
-    (tmp_path / "text.npz").write_text("no archive")
-    np.savez(tmp_path / "objects.npz", x=np.array([{}, []], object), y=np.arange(2))
-    for name in ("torn", "damaged", "text", "objects"):
-        with pytest.raises(UserError, match=f"{name}.npz: damaged, or holds objects"):
-            opened(tmp_path / f"{name}.npz")
-
-
 def test_missing_values_in_arrays_are_left_out(tmp_path: Path) -> None:
     x = np.random.default_rng(0).random((40, 8))
     x[3, 2], x[7, 1] = np.nan, np.inf
@@ -387,7 +313,7 @@ def test_missing_values_in_arrays_are_left_out(tmp_path: Path) -> None:
     assert len(found.data) == 38
 
 
-def test_a_table_without_labels_and_with_gaps(tmp_path: Path) -> None:
+def test_a_table_with_gaps(tmp_path: Path) -> None:
     rows: list[list[object]] = [[i * 0.5, i * 1.25, "a" if i % 2 else "b"] for i in range(40)]
     rows[3][1] = ""
     rows[4] = rows[4][:2]
@@ -399,24 +325,6 @@ def test_a_table_without_labels_and_with_gaps(tmp_path: Path) -> None:
         "no label": ["line 6 of the data"],
     }
     assert found.data.classes == ("a", "b")
-    write_csv(tmp_path / "bare.csv", ["width", "height"], [[i * 0.5, i * 1.25] for i in range(40)])
-    with pytest.raises(UserError, match=r"bare.csv: no column of labels"):
-        opened(tmp_path / "bare.csv")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("@problemName a\n@timeStamps true\n@classLabel true 1 2\n@data\n(0,1):1\n", "time stamps are not read"),
-        ("@problemName a\n@classLabel false\n@data\n1,2,3\n", "has no classes"),
-        ("@problemName a\n@classLabel true 1 2\n@data\n", "no series in it"),
-        ("", "empty file"),
-    ],
-)
-def test_bad_ts_files(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / "a.ts").write_text(text)
-    with pytest.raises(UserError, match=words):
-        opened(tmp_path / "a.ts")
 
 
 def test_series_of_unequal_length_and_missing_values(tmp_path: Path) -> None:
@@ -428,41 +336,3 @@ def test_series_of_unequal_length_and_missing_values(tmp_path: Path) -> None:
     assert found.data.example(4)[:, 0].tolist() == [5, 5, 5]
     assert any("1 series are shorter" in note for note in found.data.notes)
     assert reasons(found) == {"holds a missing value": ["a.ts line 9"]}
-
-
-@pytest.mark.parametrize(
-    ("make", "reading", "words"),
-    [
-        (lambda p: None, {}, "the folder is empty"),
-        (lambda p: (p / "a.txt").write_text("a"), {}, "nothing in it is an image"),
-        (lambda p: (p / "a.tar.xz").write_text("a"), {}, "archives are not read; unpack a.tar.xz"),
-        (
-            lambda p: (random_images(p, ["a", "b"]), sounds(p)),
-            {},
-            "'images'.*'audio'; choose with --format|'audio'.*'images'; choose",
-        ),
-        (lambda p: random_images(p, ["a", "b"]), {"format": "picture"}, "--format picture: no such format; one of images"),
-        (lambda p: random_images(p, ["a", "b"]), {"format": "audio"}, "no .wav or .wave file for --format audio"),
-        (lambda p: random_images(p, ["a", "b"]), {"size": "big"}, "--size big: write height x width"),
-        (lambda p: random_images(p, ["a", "b"]), {"window": 8}, "--window 8: .* holds no recordings to cut"),
-        (lambda p: random_images(p, ["a", "b"]), {"kind": "smell"}, "--kind smell: no such kind"),
-        (lambda p: random_recordings(p, ["a", "b"]), {"window": 1000}, "--window 1000: no recording .* the longest has 300"),
-        (
-            lambda p: [np.savez(p / f"{n}.npz", x=np.zeros(3)) for n in "ab"],
-            {},
-            "holds 2 .npz files; give the path of one: a.npz, b.npz",
-        ),
-    ],
-)
-def test_what_cannot_be_read(tmp_path: Path, make: Callable[[Path], object], reading: dict[str, object], words: str) -> None:
-    make(tmp_path)
-    with pytest.raises(UserError, match=words) as raised:
-        opened(tmp_path, **reading)
-    assert "\n" not in str(raised.value)
-
-
-def test_no_such_path_and_a_path_that_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="none: no such file or folder"):
-        opened(tmp_path / "none")
-    with pytest.raises(UserError, match="/dev/null: neither a file nor a folder"):
-        opened(Path("/dev/null"))
