@@ -48,32 +48,28 @@ def _one_board(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     return value[0]
 
 
-def board_option(function: Function) -> Function:
-    """``--board``, a name of the catalogue or the path of a board file."""
+def _catalogue_option(more_help: str = "", **settings: Any) -> Callable[[Function], Function]:
     return click.option(
         "--board",
         multiple=True,
         default=[DEFAULTS["board"]],
         show_default=False,
         metavar="BOARD",
-        callback=_one_board,
         shell_complete=candidates.names_or_files(candidates.boards),
-        help=f"Board of the catalogue ('nas boards' lists it), or the path of a board file. [default: {DEFAULTS['board']}]",
-    )(function)
+        help="Board of the catalogue ('nas boards' lists it), or the path of a board file"
+        f"{more_help}. [default: {DEFAULTS['board']}]",
+        **settings,
+    )
+
+
+def board_option(function: Function) -> Function:
+    """``--board``, a name of the catalogue or the path of a board file."""
+    return _catalogue_option(callback=_one_board)(function)
 
 
 def boards_option(function: Function) -> Function:
     """``--board``, which may be given several times."""
-    return click.option(
-        "--board",
-        multiple=True,
-        default=[DEFAULTS["board"]],
-        show_default=False,
-        metavar="BOARD",
-        shell_complete=candidates.names_or_files(candidates.boards),
-        help="Board of the catalogue ('nas boards' lists it), or the path of a board file; repeated, a winner for each. "
-        f"[default: {DEFAULTS['board']}]",
-    )(function)
+    return _catalogue_option("; repeated, a winner for each")(function)
 
 
 def run_board_option(function: Function) -> Function:
