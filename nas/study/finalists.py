@@ -266,10 +266,8 @@ def read_finalist(place: BoardDirectory, architecture: str) -> Finalist | None:
 
     :raises UserError: if the file is damaged.
     """
-    path = place.figures(architecture)
-    if not path.is_file():
+    if (content := _figures(place, architecture)) is None:
         return None
-    content = read_json(path)
     return Finalist(**{field.name: content[field.name] for field in dataclasses.fields(Finalist) if field.name in content})
 
 
@@ -278,11 +276,14 @@ def read_curves(place: BoardDirectory, architecture: str) -> Curves | None:
 
     :raises UserError: if the file is damaged.
     """
-    path = place.figures(architecture)
-    if not path.is_file():
+    if (content := _figures(place, architecture)) is None:
         return None
-    content = read_json(path)
     return Curves(tuple(content.get("curve", ())), tuple(content.get("losses", ())))
+
+
+def _figures(place: BoardDirectory, architecture: str) -> dict[str, Any] | None:
+    path = place.figures(architecture)
+    return read_json(path) if path.is_file() else None
 
 
 def best(
