@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from importlib import resources
 from pathlib import Path
 
@@ -13,8 +10,8 @@ from codegen.boards import Board
 from codegen.c_text import comment_text
 from codegen.cores import CORES
 from codegen.errors import UserError
+from codegen.new_directory import check_target, new_directory
 from codegen.project.templates import render
-from codegen.project.writer import check_target
 from codegen.toolchain import CompileError, ZigCompiler
 
 STACK_BYTES = 8192
@@ -38,24 +35,10 @@ def write_firmware(board: Board, directory: Path, *, uart: Path | None = None) -
     """
     check_target(directory)
     files = _files(board, _uart_source(board, uart))
-    target = directory.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be written ({error.strerror}); choose another directory") from None
-    try:
+    with new_directory(directory) as staging:
         for name, text in files.items():
             (staging / name).write_text(text, encoding="utf-8", newline="\n")
         _build(board, staging, uart)
-        mask = os.umask(0)
-        os.umask(mask)
-        staging.chmod(0o777 & ~mask)
-        if target.is_dir():
-            target.rmdir()
-        staging.rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return directory / "harness.elf", directory / "harness.bin"
 
 

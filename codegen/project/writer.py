@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.errors import UserError
+from codegen.new_directory import check_target, new_directory
 from codegen.project import kernel_source, model_source
 from codegen.project.memory_map_svg import memory_map_svg
 from codegen.project.packaging import build_flags, package_version, packaging_files
@@ -49,36 +46,8 @@ def write_project(
     """
     check_target(directory)
     files = project_files(model, board=board, report=report, vectors=vectors, built=built)
-    target = directory.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be written ({error.strerror}); choose another directory") from None
-    try:
+    with new_directory(directory) as staging:
         _write_all(files, model, staging)
-        if target.is_dir():
-            target.rmdir()  # empty, as checked; not every system renames over a directory
-        staging.rename(target)
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be written ({error.strerror}); nothing was left behind") from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def check_target(directory: Path) -> None:
-    """Check that a project may be written to ``directory``.
-
-    :raises UserError: if it is a file, or a directory that is not empty.
-    """
-    try:
-        if directory.is_dir():
-            if any(directory.iterdir()):
-                raise UserError(f"{directory}: the directory is not empty; choose another one or empty it")
-        elif directory.exists() or directory.is_symlink():
-            raise UserError(f"{directory}: exists and is not a directory; choose another one")
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be read ({error.strerror}); choose another directory") from None
 
 
 def project_files(
@@ -189,9 +158,6 @@ def _write_all(files: Mapping[str, str], model: CompiledModel, staging: Path) ->
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8", newline="\n")
     save(model.graph, staging / "model.safetensors")
-    mask = os.umask(0)
-    os.umask(mask)
-    staging.chmod(0o777 & ~mask)  # as if made by mkdir; mkdtemp lets only the owner in
 
 
 def _generator_version() -> str:
