@@ -1,9 +1,8 @@
-"""Graphs of one depthwise convolution, and inputs for them."""
+"""Graphs of one depthwise convolution."""
 
 from __future__ import annotations
 
 import numpy as np
-from kernel_runner import Case
 
 from codegen.ir import DepthwiseConv2D, Graph, Padding, Quantization, Tensor, output_shape
 
@@ -48,10 +47,3 @@ def depthwise(
     assert out_shape is not None
     tensors["y"] = Tensor("y", out_shape, "int8", Quantization((float(np.float32(0.05 * 0.005 * reach / gain)),), zero_points[1]))
     return Graph("g", tensors, (op,), ("x",), ("y",)).validate()
-
-
-def inputs_of(case: Case, seed: int = 0) -> list[np.ndarray]:
-    """Random bytes, and every byte at either end of the range."""
-    shape = case.graph["x"].shape
-    rng = np.random.default_rng(seed)
-    return [rng.integers(-128, 128, shape).astype(np.int8), np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)]

@@ -200,6 +200,13 @@ def compute(
     return np.frombuffer(after[y : y + output.nbytes], output.dtype).reshape(output.shape)
 
 
+def random_and_extreme(case: Case) -> list[NDArray[np.int8]]:
+    """Inputs of a kernel of one activation: random bytes, and every byte at either end of the range."""
+    shape = case.graph[case.activations[0]].shape
+    rng = np.random.default_rng(0)
+    return [rng.integers(-128, 128, shape).astype(np.int8), np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)]
+
+
 def expected(case: Case, inputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """The reference's output."""
     batched = {name: x.reshape(1, *x.shape[x.shape[:1] == (1,) :]) for name, x in zip(case.activations, inputs, strict=True)}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kernel_runner import CORE_BUILDS, Case, Device, Host, compute, expected, prepare, write_source
+from kernel_conformance import KernelConformance
+from kernel_runner import Case, prepare
 
 from codegen.ir import ArgMax, Graph, Quantization, Softmax, Tensor
 from codegen.kernels.arg_max import ArgMaxKernel
@@ -43,54 +43,24 @@ SOFTMAXES = [
 ARG_MAXES = [arg_max(shape) for shape in ((1, 10), (1, 1), (1, 7, 3), (1, 4, 5, 6), (1, 6, 4), (1, 300), (1, 5, 1))]
 
 
-def inputs_of(case: Case) -> list[np.ndarray[Any, Any]]:
-    """Random bytes, near ties, every difference, and every byte at either end of the range."""
-    shape = case.graph["x"].shape
-    rng = np.random.default_rng(0)
-    near = rng.integers(100, 104, shape).astype(np.int8)
-    ramp = (np.arange(near.size) % 256 - 128).astype(np.int8).reshape(shape)
-    return [
-        rng.integers(-128, 128, shape).astype(np.int8), near, ramp, np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)
-    ]  # fmt: skip
-
-
 @pytest.fixture(scope="module", params=["softmax", "arg_max"])
 def cases(request: pytest.FixtureRequest) -> Sequence[Case]:
     return prepare(SoftmaxKernel(), SOFTMAXES) if request.param == "softmax" else prepare(ArgMaxKernel(), ARG_MAXES)
 
 
-@pytest.fixture(scope="module")
-def source(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(cases, tmp_path_factory.mktemp("classification"))
+class TestClassification(KernelConformance):
+    def inputs_of(self, case: Case) -> list[np.ndarray[Any, Any]]:
+        """Random bytes, near ties, every difference, and every byte at either end of the range."""
+        shape = case.graph["x"].shape
+        rng = np.random.default_rng(0)
+        near = rng.integers(100, 104, shape).astype(np.int8)
+        ramp = (np.arange(near.size) % 256 - 128).astype(np.int8).reshape(shape)
+        return [
+            rng.integers(-128, 128, shape).astype(np.int8), near, ramp, np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)
+        ]  # fmt: skip
 
-
-@pytest.fixture(scope="module")
-def host(source: Path) -> Host:
-    return Host(source)
-
-
-def test_equals_the_reference(host: Host, cases: Sequence[Case]) -> None:
-    for case in cases:
-        for x in inputs_of(case):
-            np.testing.assert_array_equal(compute(host, case, [x]), expected(case, [x]), err_msg=str(case.spec))
-
-
-def test_output_may_lie_over_the_input_from_its_lead_on(host: Host, cases: Sequence[Case]) -> None:
-    for case in cases:
-        (lead,) = case.kernel.overlap(case.spec)
-        assert lead is not None
-        x = inputs_of(case)[0]
-        for distance in (lead, lead + 1, lead + 4, lead + 61):
-            if case.graph["y"].dtype == "int8" or distance % 4 == 0:
-                np.testing.assert_array_equal(compute(host, case, [x], [distance]), expected(case, [x]), err_msg=str(case.spec))
-
-
-@pytest.mark.parametrize(("core", "optimize"), CORE_BUILDS)
-def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence[Case], source: Path) -> None:
-    device = Device(source, cases, core, optimize)
-    for case in cases:
-        for x in inputs_of(case)[:3]:
-            np.testing.assert_array_equal(compute(device, case, [x]), expected(case, [x]), err_msg=str(case.spec))
+    def inputs_on_cores(self, case: Case) -> list[np.ndarray[Any, Any]]:
+        return self.inputs_of(case)[:3]
 
 
 def test_softmax_refuses_sums_beyond_32_bits() -> None:

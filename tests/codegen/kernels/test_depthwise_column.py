@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
-from depthwise_graphs import depthwise, inputs_of
-from kernel_runner import CORE_BUILDS, Case, Device, Host, compute, expected, prepare, write_source
+from depthwise_graphs import depthwise
+from kernel_conformance import WindowConformance
+from kernel_runner import Case, prepare
 
 from codegen.cores import CORES
 from codegen.ir import Padding
@@ -33,32 +33,8 @@ def cases() -> Sequence[Case]:
     return prepare(KERNEL, graphs)
 
 
-@pytest.fixture(scope="module")
-def source(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(cases, tmp_path_factory.mktemp("column"))
-
-
-def test_equals_the_reference_with_the_output_over_the_input(cases: Sequence[Case], source: Path) -> None:
-    host = Host(source)
-    broken = 0
-    for case in cases:
-        (lead,) = KERNEL.overlap(case.spec)
-        assert lead is not None
-        for x in inputs_of(case):
-            for distance in (lead, lead + 1, lead + 61):
-                np.testing.assert_array_equal(compute(host, case, [x], [distance]), expected(case, [x]), err_msg=str(case.spec))
-        x = inputs_of(case)[0]
-        broken += not np.array_equal(compute(host, case, [x], [lead - 4]), expected(case, [x]))
-    assert broken > len(cases) // 2
-
-
-@pytest.mark.parametrize(("core", "optimize"), CORE_BUILDS)
-def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence[Case], source: Path) -> None:
-    device = Device(source, cases, core, optimize)
-    for case in cases:
-        (lead,) = KERNEL.overlap(case.spec)
-        for x in inputs_of(case):
-            np.testing.assert_array_equal(compute(device, case, [x], [lead]), expected(case, [x]), err_msg=str(case.spec))
+class TestDepthwiseColumn(WindowConformance):
+    BROKEN = 0.5
 
 
 def test_leaves_padding_rows_and_other_cores_to_others() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from depthwise_graphs import depthwise, inputs_of
-from kernel_runner import CORE_BUILDS, Case, Device, Host, compute, expected, prepare, write_source
+from depthwise_graphs import depthwise
+from kernel_conformance import WindowConformance
+from kernel_runner import Case, Device, Host, compute, expected, prepare, random_and_extreme, write_source
+from numpy.typing import NDArray
 
 from codegen.cores import CORES
 from codegen.ir import Graph, Padding
@@ -87,52 +90,9 @@ def cases() -> Sequence[Case]:
     return prepare(KERNEL, special_graphs() + random_graphs(25, seed=7))
 
 
-@pytest.fixture(scope="module")
-def source(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(cases, tmp_path_factory.mktemp("depthwise"))
-
-
-@pytest.fixture(scope="module")
-def host(source: Path) -> Host:
-    return Host(source)
-
-
-def test_equals_the_reference(host: Host, cases: Sequence[Case]) -> None:
-    for case in cases:
-        for x in inputs_of(case):
-            np.testing.assert_array_equal(compute(host, case, [x]), expected(case, [x]), err_msg=str(case.spec))
-
-
-def test_output_may_lie_over_the_input_from_its_lead_on(host: Host, cases: Sequence[Case]) -> None:
-    for case in cases:
-        (lead,) = KERNEL.overlap(case.spec)
-        assert lead is not None
-        x = inputs_of(case)[0]
-        for distance in (lead, lead + 1, lead + 4, lead + 61):
-            np.testing.assert_array_equal(
-                compute(host, case, [x], [distance]), expected(case, [x]), err_msg=f"{distance} {case.spec}"
-            )
-
-
-def test_leads_are_tight(host: Host, cases: Sequence[Case]) -> None:
-    broken = limited = 0
-    for case in cases:
-        (lead,) = KERNEL.overlap(case.spec)
-        x = inputs_of(case)[0]
-        if lead is not None and lead > -x.nbytes:
-            limited += 1
-            broken += not np.array_equal(compute(host, case, [x], [lead - 4]), expected(case, [x]))
-    assert limited > len(cases) // 2
-    assert broken > 0.8 * limited  # no window may read the four bytes that are lost, or the outputs saturate
-
-
-@pytest.mark.parametrize(("core", "optimize"), CORE_BUILDS)
-def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence[Case], source: Path) -> None:
-    device = Device(source, cases, core, optimize)
-    for case in cases:
-        (lead,) = KERNEL.overlap(case.spec)
-        x = inputs_of(case)[0]
-        np.testing.assert_array_equal(compute(device, case, [x], [lead]), expected(case, [x]), err_msg=str(case.spec))
+class TestDepthwise(WindowConformance):
+    def inputs_on_cores(self, case: Case) -> Sequence[NDArray[Any]]:
+        return self.inputs_of(case)[:1]
 
 
 def test_a_schedule_changes_time_but_no_bit(tmp_path: Path) -> None:
@@ -144,7 +104,7 @@ def test_a_schedule_changes_time_but_no_bit(tmp_path: Path) -> None:
         for number, spec in enumerate(specs)
     ]
     device = Device(write_source(tiles, tmp_path), tiles, "cortex-m4", "balanced")
-    x = inputs_of(case)[0]
+    x = random_and_extreme(case)[0]
     executed = []
     for tiled in tiles:
         np.testing.assert_array_equal(compute(device, tiled, [x]), expected(tiled, [x]))
@@ -183,6 +143,6 @@ def test_narrow_and_wide_rows_of_any_width(tmp_path: Path) -> None:
     host, device = Host(source), Device(source, cases, "cortex-m4", "speed")
     for case in cases:
         (lead,) = KERNEL.overlap(case.spec)
-        for x in inputs_of(case):
+        for x in random_and_extreme(case):
             for machine in (host, device):
                 np.testing.assert_array_equal(compute(machine, case, [x], [lead]), expected(case, [x]), err_msg=str(case.spec))

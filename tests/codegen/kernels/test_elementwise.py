@@ -102,16 +102,6 @@ def cases(request: pytest.FixtureRequest) -> Sequence[Case]:
     return prepare(kernel, chosen)
 
 
-@pytest.fixture(scope="module")
-def source(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(cases, tmp_path_factory.mktemp("elementwise"))
-
-
-@pytest.fixture(scope="module")
-def host(source: Path) -> Host:
-    return Host(source)
-
-
 def test_equals_the_reference(host: Host, cases: Sequence[Case]) -> None:
     for case in cases:
         inputs = inputs_of(case)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernel_runner import CORE_BUILDS, Case, Device, Host, Machine, compute, prepare, write_source
+from kernel_runner import CORE_BUILDS, Case, Device, Host, Machine, compute, prepare
 from numpy.typing import NDArray
 
 from codegen.ir import Dequantize, Graph, Quantization, Quantize, Tensor
@@ -42,11 +42,6 @@ def cases() -> list[Case]:
     )
 
 
-@pytest.fixture(scope="module")
-def source(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(cases, tmp_path_factory.mktemp("border"))
-
-
 def check(machine: Machine, cases: list[Case]) -> None:
     """Apart, and with the output as far over the input as it may lie, rounded to words."""
     for case in cases:
@@ -64,8 +59,8 @@ def check(machine: Machine, cases: list[Case]) -> None:
             np.testing.assert_array_equal(compute(machine, case, [x], leads).reshape(-1), wanted)
 
 
-def test_equals_the_definition(cases: list[Case], source: Path) -> None:
-    check(Host(source), cases)
+def test_equals_the_definition(cases: list[Case], host: Host) -> None:
+    check(host, cases)
 
 
 @pytest.mark.parametrize(("core", "optimize"), CORE_BUILDS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kernel_runner import CORE_BUILDS, Case, Device, Host, compute, expected, prepare, write_source
+from kernel_conformance import KernelConformance
+from kernel_runner import Case, prepare
 
 from codegen.cores import CORES
 from codegen.ir import Graph, HardSwish, LeakyRelu, Logistic, Op, Quantization, Quantize, Relu, Relu6, Tanh, Tensor
@@ -49,40 +49,16 @@ GRAPHS = [
 ]
 
 
-def values(case: Case) -> np.ndarray[Any, Any]:
-    """Every byte, as often as there is room."""
-    shape = case.graph["x"].shape
-    return np.resize(np.arange(-128, 128).astype(np.int8)[::-1], shape)
-
-
 @pytest.fixture(scope="module")
 def cases() -> Sequence[Case]:
     return prepare(KERNEL, GRAPHS)
 
 
-@pytest.fixture(scope="module")
-def source(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(cases, tmp_path_factory.mktemp("lookup"))
-
-
-def test_equals_the_reference_apart_and_in_place(cases: Sequence[Case], source: Path) -> None:
-    host = Host(source)
-    for case in cases:
-        x = values(case)
-        (lead,) = case.kernel.overlap(case.spec)
-        assert lead is not None
-        for leads in (None, [lead], [lead + 4]):
-            np.testing.assert_array_equal(compute(host, case, [x], leads), expected(case, [x]), err_msg=str(case.op))
-
-
-@pytest.mark.parametrize(("core", "optimize"), CORE_BUILDS)
-def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence[Case], source: Path) -> None:
-    device = Device(source, cases, core, optimize)
-    for case in cases:
-        x = values(case)
-        np.testing.assert_array_equal(
-            compute(device, case, [x], case.kernel.overlap(case.spec)), expected(case, [x]), err_msg=str(case.op)
-        )
+class TestLookupTable(KernelConformance):
+    def inputs_of(self, case: Case) -> list[np.ndarray[Any, Any]]:
+        """Every byte, as often as there is room."""
+        shape = case.graph["x"].shape
+        return [np.resize(np.arange(-128, 128).astype(np.int8)[::-1], shape)]
 
 
 def test_what_only_clamps_needs_no_table() -> None:

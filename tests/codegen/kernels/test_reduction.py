@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kernel_runner import CORE_BUILDS, Case, Device, Host, compute, expected, prepare, write_source
+from kernel_conformance import WindowConformance
+from kernel_runner import Case, prepare
 
 from codegen.cores import CORES
 from codegen.ir import Graph, Mean, Quantization, ReduceMax, Reduction, Sum, Tensor
@@ -66,63 +66,24 @@ def graphs(kind: type[Reduction]) -> list[Graph]:
     return chosen
 
 
-def inputs_of(case: Case) -> list[np.ndarray[Any, Any]]:
-    """Random bytes, bytes around zero, and every byte at either end of the range."""
-    shape = case.graph["x"].shape
-    rng = np.random.default_rng(0)
-    return [
-        rng.integers(-128, 128, shape).astype(np.int8),
-        rng.integers(-8, 0, shape).astype(np.int8),
-        np.full(shape, -128, np.int8),
-        np.full(shape, 127, np.int8),
-    ]
-
-
 @pytest.fixture(scope="module", params=[Mean, Sum, ReduceMax], ids=["mean", "sum", "max"])
 def cases(request: pytest.FixtureRequest) -> Sequence[Case]:
     return prepare(KERNEL, graphs(request.param))
 
 
-@pytest.fixture(scope="module")
-def source(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(cases, tmp_path_factory.mktemp("reduction"))
+class TestReductions(WindowConformance):
+    BROKEN = 0.4  # a reduction may hide the four bytes that are lost
 
-
-@pytest.fixture(scope="module")
-def host(source: Path) -> Host:
-    return Host(source)
-
-
-def test_equals_the_reference(host: Host, cases: Sequence[Case]) -> None:
-    for case in cases:
-        for x in inputs_of(case):
-            np.testing.assert_array_equal(compute(host, case, [x]), expected(case, [x]), err_msg=str(case.spec))
-
-
-def test_output_may_lie_over_the_input_from_its_lead_on(host: Host, cases: Sequence[Case]) -> None:
-    broken = limited = 0
-    for case in cases:
-        (lead,) = case.kernel.overlap(case.spec)
-        assert lead is not None
-        x = inputs_of(case)[0]
-        wanted = expected(case, [x])
-        for distance in (lead, lead + 1, lead + 4, lead + 61):
-            np.testing.assert_array_equal(compute(host, case, [x], [distance]), wanted, err_msg=f"{distance} {case.spec}")
-        if lead > -x.nbytes:
-            limited += 1
-            broken += not np.array_equal(compute(host, case, [x], [lead - 4]), wanted)
-    assert limited > len(cases) // 2
-    assert broken > 0.4 * limited  # a reduction may hide the four bytes that are lost
-
-
-@pytest.mark.parametrize(("core", "optimize"), CORE_BUILDS)
-def test_equals_the_reference_on_cores(core: str, optimize: str, cases: Sequence[Case], source: Path) -> None:
-    device = Device(source, cases, core, optimize)
-    for case in cases:
-        for x in inputs_of(case):
-            np.testing.assert_array_equal(
-                compute(device, case, [x], case.kernel.overlap(case.spec)), expected(case, [x]), err_msg=str(case.spec)
-            )
+    def inputs_of(self, case: Case) -> list[np.ndarray[Any, Any]]:
+        """Random bytes, bytes around zero, and every byte at either end of the range."""
+        shape = case.graph["x"].shape
+        rng = np.random.default_rng(0)
+        return [
+            rng.integers(-128, 128, shape).astype(np.int8),
+            rng.integers(-8, 0, shape).astype(np.int8),
+            np.full(shape, -128, np.int8),
+            np.full(shape, 127, np.int8),
+        ]
 
 
 def test_more_groups_of_axes_than_a_window_has_are_refused() -> None:
