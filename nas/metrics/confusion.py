@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.metrics import UNBALANCED, ClassMetric
-
-if TYPE_CHECKING:
-    from nas.datasets import Groups
 
 RESAMPLES = 2000
 LOWEST = 5
@@ -77,19 +75,21 @@ def interval(metric: ClassMetric, confusion: Confusion, confidence: float = 0.95
     return float(low), float(high)
 
 
-def over_groups(metric: ClassMetric, y: NDArray[np.int64], predicted: NDArray[Any], groups: Groups, classes: int) -> dict[str, Any]:
-    """How the metric spreads over groups, such as people: ``count`` of them, ``min``, ``median`` and ``max`` of their scores, and
-    the :data:`LOWEST` ones by name, lowest first, each with the number of its examples."""
-    present = np.unique(groups.of)
+def over_groups(
+    metric: ClassMetric, y: NDArray[np.int64], predicted: NDArray[Any], names: Sequence[str], of: NDArray[np.int64], classes: int
+) -> dict[str, Any]:
+    """How the metric spreads over groups, such as people, where example ``i`` is of the one called ``names[of[i]]``: ``count`` of
+    them, ``min``, ``median`` and ``max`` of their scores, and the :data:`LOWEST` ones by name, lowest first, each with the number
+    of its examples."""
+    present = np.unique(of)
     scores = {}
     for group in present:
-        of_group = groups.of == group
+        of_group = of == group
         confusion = confusion_matrix(y[of_group], predicted[of_group], classes)
-        scores[groups.names[group]] = (float(score(metric, confusion)), int(of_group.sum()))
+        scores[names[group]] = (float(score(metric, confusion)), int(of_group.sum()))
     values = [value for value, _ in scores.values()]
     lowest = sorted(scores.items(), key=lambda item: (item[1][0], item[0]))[:LOWEST]
     return {
-        "kind": groups.kind,
         "count": len(present),
         "min": min(values),
         "median": float(np.median(values)),

@@ -19,11 +19,15 @@ def class_details(dataset: Dataset, predicted: NDArray[Any]) -> dict[str, Any]:
     (rows) with those that they were taken for (columns), and the spread over ``groups``, where there are any."""
     metric, classes, groups = cast(ClassMetric, dataset.metric), len(dataset.classes), dataset.groups
     confusion = confusion_matrix(dataset.y, predicted, classes)
+    spread = None
+    if groups is not None:
+        by_group = over_groups(metric, dataset.y, predicted, groups.names, groups.of, classes)
+        spread = {"kind": groups.kind, **by_group}
     return {
         "interval": interval(metric, confusion),
         "int8_by_metric": {name: float(score(name, confusion)) for name in CLASS_METRICS},
         "confusion": confusion.tolist(),
-        "groups": None if groups is None else over_groups(metric, dataset.y, predicted, groups, classes),
+        "groups": spread,
     }
 
 
