@@ -32,6 +32,7 @@ from cost_models.calibration import Job, measure_all, run_job
 from cost_models.card import Accuracy
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import shape_key
+from cost_models.prediction import Interval
 from cost_models.process_map import ProcessMap
 from cost_models.result_cache import ResultCache
 from nas.calibration import calibrated_graphs
@@ -102,16 +103,23 @@ def figures(judged: Sequence[Judged]) -> dict[str, Any]:
         "cycles": asdict(
             Accuracy.of([p.value for p, _ in cycles], [m for _, m in cycles], float(np.mean([m in p for p, m in cycles])))
         ),
+        "cycles_interval": _half_width([p for p, _ in cycles]),
         "cycles_within_5_percent": float(np.mean([abs(p.value / m - 1) <= 0.05 for p, m in cycles])),
         "flash": asdict(
             Accuracy.of([p.value for p, _ in flash], [m for _, m in flash], float(np.mean([m in p for p, m in flash])))
         ),
+        "flash_interval": _half_width([p for p, _ in flash]),
         "flash_within_1_percent_or_256_bytes": float(np.mean([abs(p.value - m) <= max(0.01 * m, 256) for p, m in flash])),
         "arena_errors": sum(j.predicted.ram.arena != j.measured.arena for j in judged),
         "stack_gap": [min(gaps), max(gaps)],
         "stack_within_64_bytes": float(np.mean([0 <= gap <= 64 for gap in gaps])),
         "cycles_by_macs_alone": asdict(Accuracy.of([factor * m for m, _ in macs], [c for _, c in macs])),
     }
+
+
+def _half_width(intervals: Sequence[Interval]) -> float:
+    """Mean of how far the upper end lies above the estimate, relative to it: limits are checked there, so wide ones cost."""
+    return float(np.mean([interval.high / interval.value - 1 for interval in intervals]))
 
 
 def foreign(model: CostModel, board: Board, models: Path) -> dict[str, dict[str, float]]:
@@ -145,9 +153,9 @@ def _text(name: str, result: Mapping[str, Any]) -> str:
         f"{name:12} {cycles['n']:5} networks\n"
         f"  cycles     MAPE {cycles['mape']:.2%} (by MACs alone {by_macs['mape']:.1%}), worst {cycles['worst']:.1%}, "
         f"within 5 % {result['cycles_within_5_percent']:.1%}, Spearman {cycles['spearman']:.4f}, "
-        f"in the 95 % interval {cycles['coverage']:.1%}\n"
+        f"in the 95 % interval {cycles['coverage']:.1%} (+{result['cycles_interval']:.2%})\n"
         f"  flash      MAPE {flash['mape']:.2%}, within max(1 %, 256 bytes) {result['flash_within_1_percent_or_256_bytes']:.1%}, "
-        f"in the 95 % interval {flash['coverage']:.1%}\n"
+        f"in the 95 % interval {flash['coverage']:.1%} (+{result['flash_interval']:.2%})\n"
         f"  RAM        arena off on {result['arena_errors']}, stack bound above measured by {low} to {high} bytes "
         f"({result['stack_within_64_bytes']:.1%} within 0 to 64)"
     )
