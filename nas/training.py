@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import cross_entropy
 
-from nas.anomaly import anomaly_scores, channel_errors, has_channels
+from nas.anomaly import FLOOR, anomaly_scores, channel_errors, has_channels
 from nas.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
 from nas.datasets import Dataset
 from nas.metrics import weighs_classes_equally
@@ -256,9 +256,15 @@ def _answers(module: nn.Module, dataset: Dataset, batch_size: int) -> NDArray[An
 
 
 def _loss(dataset: Dataset, recipe: Recipe) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Of a batch's outputs, inputs and classes: cross-entropy, or how far reconstructions are off."""
+    """Of a batch's outputs, inputs and classes: cross-entropy, or how far reconstructions are off.
+
+    The latter is the mean over channels of ln(:data:`nas.anomaly.FLOOR` + mean squared error), which is the likelihood of errors
+    whose variance in each channel is what it is found to be (A. Kendall, Y. Gal, R. Cipolla, "Multi-task learning using uncertainty
+    to weigh losses", CVPR 2018): a channel that can be reconstructed well is, as the score asks, however much others are off.
+    """
     if dataset.normal is not None:
-        return lambda outputs, inputs, _: mse_loss(outputs, inputs)
+        axes = (0, 2, 3) if has_channels(dataset) else (0, 1, 2, 3)
+        return lambda outputs, inputs, _: torch.log(FLOOR + (outputs - inputs).square().mean(axes)).mean()
     weight, smoothing = class_weights(dataset), recipe.label_smoothing
     return lambda outputs, _, y: cross_entropy(outputs, y, weight, label_smoothing=smoothing)
 

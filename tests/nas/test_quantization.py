@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,16 @@ from torch import nn
 from codegen.importers.torch_network import to_graph
 from codegen.ir import Graph
 from nas.datasets import Dataset, load_train, split_validation
-from nas.quantization import FINE_TUNING, int8_accuracy, int8_outputs, observe_ranges, quantize_input, quantize_network
+from nas.quantization import (
+    FINE_TUNING,
+    SATURATED,
+    input_range,
+    int8_accuracy,
+    int8_outputs,
+    observe_ranges,
+    quantize_input,
+    quantize_network,
+)
 from nas.training import Recipe, build_module, evaluate, train
 from search_spaces import ImageSpace
 
@@ -103,3 +114,18 @@ def test_input_is_quantized_over_its_range(fine_tuned: Graph, data: tuple[Datase
     values = np.array([[-1.0, 0.0, 0.4, 0.6, 1.0, 3.0]], dtype=np.float32)
     assert quantize_input(fine_tuned, values).tolist() == [[-128, -128, -26, 25, 127, 127]]
     assert quantize_input(fine_tuned, data[1].x).shape == data[1].x.shape
+
+
+def test_few_recorded_values_saturate_the_input_of_an_autoencoder(shared_dir: Path) -> None:
+    recorded = load_train(str(shared_dir / "data" / "skab_valve" / "skab_windows.npz"))
+    values = recorded.x.reshape(-1, 8)
+    low, high = input_range(recorded)
+    assert 0 < max((values < low).mean(0).max(), (values > high).mean(0).max()) <= SATURATED
+    assert high - low < 0.6 * (values.max() - values.min())
+    assert input_range(dataclasses.replace(recorded, normal=None)) == (values.min(), values.max())
+
+    torch.manual_seed(0)
+    graph = quantize_network(nn.Conv2d(8, 8, (1, 5), padding=(0, 2)), recorded, Recipe(epochs=0), 0, "valve")
+    tensor = graph["input"]
+    real = (quantize_input(graph, recorded.x).astype(np.float32) - tensor.zero_point) * tensor.scale
+    assert np.abs(real - recorded.x.clip(low, high)).max() < tensor.scale

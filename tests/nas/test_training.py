@@ -115,6 +115,21 @@ def test_an_epoch_goes_over_few_examples_several_times(data: tuple[Dataset, Data
     assert steps(32 * 31, Recipe(epochs=2)) == 2 * 31
 
 
+def test_what_an_autoencoder_cannot_learn_keeps_it_from_no_other_channel() -> None:
+    rng = np.random.default_rng(0)
+    waves = 0.3 * np.sin(np.linspace(0, 6, 24) + rng.uniform(0, 6, (256, 1)))
+    x = np.stack([rng.standard_normal((256, 24)), waves], axis=2)[:, None].astype(np.float32)
+    normal = Dataset("waves", "series", (1, 24, 2), ("normal", "other"), x, np.zeros(256, np.int64), metric="auroc", normal=0)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(48, 4), nn.Linear(4, 48), nn.Unflatten(1, (2, 1, 24)))
+    train(module, normal, None, Recipe(epochs=20), 0)
+    inputs = torch.from_numpy(x).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        unexplained = (module(inputs) - inputs).square().mean((0, 2, 3)) / inputs.square().mean((0, 2, 3))
+    assert unexplained[0] > 0.5
+    assert unexplained[1] < 0.05
+
+
 def test_what_varies_examples_is_said(data: tuple[Dataset, Dataset]) -> None:
     varied = Recipe(augment=True)
     assert augmentation_words(data[0], Recipe()) is None
