@@ -1,4 +1,4 @@
-"""Whether anomalies made of normal examples rank autoencoders as real ones do (see ``nas/made_anomalies.py``).
+"""Whether anomalies made of normal examples rank autoencoders as real ones do (see ``nas/learning/made_anomalies.py``).
 
 Run it as ``python scripts/bench_anomalies.py [--data ../shared/data/skab_valve] [--seeds 3]``: random autoencoders are trained on
 the normal examples; each is judged by its AUROC on made anomalies, on those of each way to make them, by its error on normal
@@ -22,9 +22,9 @@ from torch.nn.functional import mse_loss
 
 from codegen.errors import UserError
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_test, load_train, split_validation
-from nas.made_anomalies import box, makers_for, mixture, shifted_level, with_anomalies
+from nas.learning.made_anomalies import box, makers_for, mixture, shifted_level, with_anomalies
+from nas.learning.training import Inputs, Recipe, build_module, evaluate, train
 from nas.study.tasks import training_seed
-from nas.training import Inputs, Recipe, build_module, evaluate, train
 from search_spaces import AutoencoderSpace
 
 VALVE = ALL_DATA / REAL_DATA["valve, anomalies"].file

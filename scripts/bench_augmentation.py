@@ -17,9 +17,9 @@ import torch
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from torch import nn
 
-from nas.augmentation import MotionAugmentation, axis_triples
 from nas.datasets import Dataset, load_train
-from nas.training import Recipe, train
+from nas.learning.augmentation import MotionAugmentation, axis_triples
+from nas.learning.training import Recipe, train
 
 NONE = MotionAugmentation(jitter=0.0, scaling=0.0, rotation=0.0, shift=0.0)
 ROWS: dict[str, MotionAugmentation] = {

@@ -104,7 +104,7 @@ def kind(op: Op, graph: Graph) -> str:
 
 def bench_model(directory: Path, board: Board, optimize: Optimize) -> Result:
     """Import, compile, build and run one network on all of its inputs."""
-    from nas.sources import find_source, trained
+    from nas.programs.sources import find_source, trained
 
     start = time.perf_counter()
     graph = trained(find_source(str(directory / "model.tflite"))).graph

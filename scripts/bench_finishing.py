@@ -32,18 +32,18 @@ from codegen.ir import total_macs
 from codegen.passes import run_passes
 from cost_models import Limits, load_cost_model
 from nas.datasets import Dataset, load_test, load_train
-from nas.distillation import Teacher
 from nas.evenly_spaced import evenly_spaced
-from nas.program_inputs import program_form, raw_input_of
-from nas.quantization import int8_accuracy, quantize_network
-from nas.spectrograms import NetworkData, network_data
+from nas.inputs.program_inputs import program_form, raw_input_of
+from nas.inputs.spectrograms import NetworkData, network_data
+from nas.learning.distillation import Teacher
+from nas.learning.quantization import int8_accuracy, quantize_network
+from nas.learning.training import Recipe, build_module, evaluate, train
 from nas.study.compute import lengthened
 from nas.study.feasibility import Feasibility
 from nas.study.preparation import front_ends_for, space_for
 from nas.study.recipes import DISTILLATION, FINISHING, QUANTIZATION
 from nas.study.tasks import Lesson, screen, training_seed
 from nas.study.teacher import WIDER, teaching
-from nas.training import Recipe, build_module, evaluate, train
 from search_spaces import Architecture
 
 BOARD = "nucleo-l4r5zi"

@@ -36,14 +36,14 @@ from torch import Tensor
 from codegen.boards import load_board
 from cost_models import load_cost_model
 from nas.datasets import VALIDATION_FRACTION, load_test, load_train, split_validation
-from nas.rungs import rungs_of
-from nas.spectrograms import NetworkData, network_data, network_form
+from nas.inputs.spectrograms import NetworkData, network_data, network_form
+from nas.learning.rungs import rungs_of
+from nas.learning.training import Recipe, build_module, evaluate, train
 from nas.study.compute import lengthened, shortened
 from nas.study.feasibility import Feasibility
 from nas.study.preparation import front_ends_for, space_for
 from nas.study.recipes import FINISHING, SCREENING
 from nas.study.tasks import training_seed
-from nas.training import Recipe, build_module, evaluate, train
 from search_spaces import Architecture
 
 NAMES = ("activities", "clothes", "digits spoken")

@@ -23,10 +23,10 @@ from codegen.exporters.tflite import export_tflite
 from codegen.ir import Graph
 from codegen.reference import run
 from nas.datasets import load_test
-from nas.quantization import quantize_input
+from nas.inputs.spectrograms import network_form
+from nas.learning.quantization import quantize_input
+from nas.programs.sources import find_source, shapes
 from nas.run_directory import RunDirectory
-from nas.sources import find_source, shapes
-from nas.spectrograms import network_form
 from nas.study.settings import read_run_settings
 
 RUNTIMES: Mapping[str, tuple[Callable[[Graph], bytes], other_runtimes.Runtime]] = {

@@ -36,9 +36,9 @@ from codegen.boards import load_board
 from codegen.errors import UserError
 from cost_models import Limits, load_cost_model
 from nas.files import write_atomically, write_json
+from nas.inputs.spectrograms import FrontEnds
+from nas.learning.rungs import Thresholds
 from nas.run_directory import RunDirectory
-from nas.rungs import Thresholds
-from nas.spectrograms import FrontEnds
 from nas.study.feasibility import Feasibility
 from nas.study.loop import run_sources
 from nas.study.options import DEFAULTS, settings_from_options

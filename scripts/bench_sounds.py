@@ -19,10 +19,10 @@ from sklearn.model_selection import GroupKFold
 from torch import nn
 
 from codegen.features import FrontEnd, SpectrogramSettings, log_mel, mfcc, normalized
-from nas.augmentation import SoundAugmentation
 from nas.datasets import Dataset, load_train
-from nas.spectrograms import VARIANTS, clips, network_form
-from nas.training import Recipe, train
+from nas.inputs.spectrograms import VARIANTS, clips, network_form
+from nas.learning.augmentation import SoundAugmentation
+from nas.learning.training import Recipe, train
 
 ROWS: dict[str, tuple[str, SoundAugmentation | None]] = {
     "MFCC 10 of 40": ("mfcc 10", None),

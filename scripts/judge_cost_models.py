@@ -126,7 +126,7 @@ def foreign(model: CostModel, board: Board, models: Path) -> dict[str, dict[str,
     """Cycles, flash and stack of networks from elsewhere, predicted and measured on one input."""
     from codegen.compile import compile_graph
     from codegen.verify import measure_model
-    from nas.sources import find_source, trained
+    from nas.programs.sources import find_source, trained
 
     found = {}
     for name in FOREIGN:

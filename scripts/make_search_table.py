@@ -31,8 +31,8 @@ from torch.nn.functional import cross_entropy
 from codegen.boards import load_board
 from codegen.errors import UserError
 from cost_models import load_cost_model
+from nas.learning.training import Recipe, build_module
 from nas.study.tasks import training_seed
-from nas.training import Recipe, build_module
 from search_spaces import Architecture, SearchSpace
 
 BOARD = "nucleo-l4r5zi"
@@ -92,8 +92,8 @@ def correct(module: nn.Module, part: Part) -> int:
 def train(module: nn.Module, parts: dict[str, Part], seed: int) -> tuple[list[int], list[int]]:
     """Validation and test windows classified right at each rung.
 
-    It is the training of trials (``nas.training.train``), but for one pass over the data an epoch, however few steps that is, and
-    in the memory layout that is fastest for such small networks.
+    It is the training of trials (``nas.learning.training.train``), but for one pass over the data an epoch, however few steps that
+    is, and in the memory layout that is fastest for such small networks.
     """
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(seed)

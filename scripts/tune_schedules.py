@@ -24,8 +24,8 @@ from codegen.toolchain import ZigCompiler
 from cost_models.process_map import ProcessMap
 from cost_models.random_weights import fill
 from nas.calibration import sample_networks
-from nas.sources import find_source, trained
-from nas.tuning import tune
+from nas.programs.sources import find_source, trained
+from nas.programs.tuning import tune
 
 SEED = 0
 

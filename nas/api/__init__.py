@@ -11,7 +11,7 @@ from nas.api._run import Result, Run, Trial, load_run
 from nas.api._search import resume, search
 from nas.api._stream import Decision, Stream, open_stream, verify_stream
 from nas.api._verify import answers, verify
-from nas.recordings import Answer
+from nas.inputs.recordings import Answer
 
 __all__ = [
     "Answer",

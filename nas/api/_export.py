@@ -16,7 +16,7 @@ from nas.study.options import DEFAULTS
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
-    from nas.post_training import Agreement
+    from nas.learning.post_training import Agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ def export(
         empty, or the built program breaks a limit, in which case nothing is written.
     """
     from codegen.boards import load_board
-    from nas.exports import excess_text, export_network
     from nas.files import check_new_directory
-    from nas.interchange import interchange_format
     from nas.limits import make_limits
+    from nas.programs.exports import excess_text, export_network
+    from nas.programs.interchange import interchange_format
     from nas.progress import PlainProgress
     from nas.study.options import check_choices
 
@@ -118,7 +118,7 @@ def export_file(source: AnySource, calibration_data: object = None, *, out: AnyP
     :raises UserError: if the source cannot be used, an operator has no form in the format, or there is such a file.
     """
     from nas.files import check_new_file
-    from nas.interchange import exporter, interchange_format, write_interchange
+    from nas.programs.interchange import exporter, interchange_format, write_interchange
 
     path = Path(out)
     form = interchange_format(None, path)

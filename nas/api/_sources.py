@@ -1,4 +1,4 @@
-"""Networks as the Python API takes them: what :mod:`nas.sources` names as text, a run, a trial, or a torch module."""
+"""Networks as the Python API takes them: what :mod:`nas.programs.sources` names as text, a run, a trial, or a torch module."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codegen.errors import UserError
-from nas.sources import Source, Trained, find_source, shapes, trained
+from nas.programs.sources import Source, Trained, find_source, shapes, trained
 from nas.study.finalists import c_name
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nas.api._run import Run, Trial
-    from nas.post_training import Agreement
+    from nas.learning.post_training import Agreement
 
     AnySource: TypeAlias = str | os.PathLike[str] | Run | Trial | nn.Module
 else:
@@ -76,7 +76,7 @@ def _found(source: Any, calibration_data: object) -> Source:
 
 
 def _of_module(module: Any, calibration_data: object, name: str | None) -> Network:
-    from nas.post_training import quantize_module
+    from nas.learning.post_training import quantize_module
 
     if calibration_data is None:
         raise UserError("calibration_data: a torch module needs some hundred of its float32 inputs, which show the ranges of int8")

@@ -90,7 +90,7 @@ class Stream:
         """
         import numpy as np
 
-        from nas.verification import check_samples
+        from nas.programs.verification import check_samples
 
         taken = check_samples(self._stream, samples, "samples")
         before, self._count = self._count, self._count + len(taken)
@@ -121,7 +121,7 @@ def open_stream(project: AnyPath | Run | Export, *, emulated: bool = False, core
     from codegen.project import read_project, stream_of
     from codegen.streaming import StreamReference
     from codegen.verify import read_graph
-    from nas.verification import project_directory
+    from nas.programs.verification import project_directory
 
     if core is not None and not emulated:
         raise UserError(f"core {core}: is for an emulated stream; add emulated=True")
@@ -150,7 +150,7 @@ def verify_stream(
         own.
     """
     from codegen.emulator import ExecutionFault
-    from nas.verification import verify_project_stream
+    from nas.programs.verification import verify_project_stream
 
     path, board = place_of(project)
     try:

@@ -11,12 +11,12 @@ from codegen.measurement import Verification
 from nas.api._arguments import AnyPath, as_path, naming_arguments
 from nas.api._export import Export
 from nas.api._run import Run
-from nas.recordings import Answer
+from nas.inputs.recordings import Answer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nas.verification import Verified
+    from nas.programs.verification import Verified
 
 
 @naming_arguments()
@@ -47,7 +47,7 @@ def answers(project: AnyPath | Run | Export, recordings: Sequence[AnyPath]) -> t
     :param project: as for :func:`nas.verify`; it must take what was recorded: ``.wav``, ``.csv``, ``.png`` and alike, ``.npy``.
     :raises UserError: if it does not, or a file cannot be read.
     """
-    from nas.raw_files import form_of
+    from nas.inputs.raw_files import form_of
 
     files = tuple(Path(file) for file in recordings)
     if not files:
@@ -66,7 +66,7 @@ def place_of(project: AnyPath | Run | Export) -> tuple[Path, str | None]:
 
 def _verified(project: AnyPath | Run | Export, **given: Any) -> Verified:
     from codegen.emulator import ExecutionFault
-    from nas.verification import verify_project
+    from nas.programs.verification import verify_project
 
     path, board = place_of(project)
     try:

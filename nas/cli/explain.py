@@ -33,7 +33,7 @@ def command(
 
     from codegen.errors import UserError
     from nas.limits import given_limits
-    from nas.sources import find_source
+    from nas.programs.sources import find_source
     from nas.study.board_report import pick_board
     from nas.study.explanation_text import explanation_text
     from nas.study.settings import read_run_settings

@@ -19,8 +19,8 @@ from nas.cli.options import (
 
 if TYPE_CHECKING:
     from codegen.optimize import Optimize
-    from nas.exports import Exported
-    from nas.interchange import Format
+    from nas.programs.exports import Exported
+    from nas.programs.interchange import Format
     from nas.progress import Verbosity
 
 
@@ -89,12 +89,12 @@ def command(
     from contextlib import nullcontext
 
     from codegen.boards import load_board
-    from nas.exports import export_network, front_sources
     from nas.files import check_new_directory
-    from nas.interchange import interchange_format
     from nas.limits import make_limits
+    from nas.programs.exports import export_network, front_sources
+    from nas.programs.interchange import interchange_format
+    from nas.programs.sources import find_source, trained
     from nas.progress import make_progress
-    from nas.sources import find_source, trained
 
     interchange = interchange_format(form, out)
     if interchange is not None:
@@ -131,7 +131,7 @@ def command(
 def _told(exported: Exported, directory: Path, *, quiet: bool) -> None:
     """Say what became of a network; what is wrong with it even where ``quiet``."""
     from codegen.measurement import render
-    from nas.exports import excess_text
+    from nas.programs.exports import excess_text
 
     build = exported.build
     if exported.no_prediction is not None:
@@ -155,8 +155,8 @@ def _interchange(context: click.Context, source: str, form: Format, out: Path, a
 
     from codegen.errors import UserError
     from nas.files import check_new_file
-    from nas.interchange import exporter, interchange_text, write_interchange
-    from nas.sources import find_source, trained
+    from nas.programs.interchange import exporter, interchange_text, write_interchange
+    from nas.programs.sources import find_source, trained
     from nas.study.settings import read_run_settings
 
     given = {option for option in context.params if context.get_parameter_source(option) is ParameterSource.COMMANDLINE}

@@ -186,7 +186,7 @@ def debug_option(function: Function) -> Function:
 
 
 def source_argument(function: Function) -> Function:
-    """``SOURCE``, see :mod:`nas.sources`."""
+    """``SOURCE``, see :mod:`nas.programs.sources`."""
     return click.argument("source", shell_complete=candidates.files)(function)
 
 

@@ -54,7 +54,7 @@ def command(
     from codegen.boards import load_board
     from cost_models import find_cost_model, violations
     from nas.limits import given_limits
-    from nas.sources import find_source, shapes
+    from nas.programs.sources import find_source, shapes
     from nas.study.front_end_charge import promise, with_front_end
     from nas.summary import prediction_text
 

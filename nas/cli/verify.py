@@ -75,7 +75,7 @@ def command(
 
     from codegen.emulator import ExecutionFault, StrayAccess
     from codegen.measurement import render
-    from nas.verification import verify_project
+    from nas.programs.verification import verify_project
 
     if recording is not None:
         if inputs is not None or expect is not None or raw:
@@ -99,8 +99,8 @@ def _stream(directory: Path, recording: Path, core: str | None, board: str | Non
     import json
 
     from codegen.emulator import ExecutionFault
+    from nas.programs.verification import verify_project_stream
     from nas.streaming.recordings import render_stream
-    from nas.verification import verify_project_stream
 
     try:
         result = verify_project_stream(directory, recording, core=core, board=board)

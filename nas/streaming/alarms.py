@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.ir import total_macs
-from nas.anomaly import FALSE_ALARMS, alarm_threshold
 from nas.datasets import Dataset
+from nas.learning.anomaly import FALSE_ALARMS, alarm_threshold
 from nas.streaming.continuous import recordings
 from nas.streaming.operation import MOST_MACS, Operation
 

@@ -42,7 +42,7 @@ def _detection(one: Detection, rate: float, *, alarms: bool) -> str:
 def _read_series(directory: Path, path: Path, stream: Stream) -> NDArray[Any]:
     from nas.datasets.readers.audio import resample
     from nas.datasets.readers.recordings import read_recording, same_rate
-    from nas.raw_files import about_data, as_stored, channel_order
+    from nas.inputs.raw_files import about_data, as_stored, channel_order
 
     try:
         recording = read_recording(path.read_bytes())

@@ -98,7 +98,7 @@ def make_scene(dataset: Dataset, most: int, seed: int) -> Scene:
 
 
 def _sounds(dataset: Dataset, most: int, rng: np.random.Generator) -> Scene:
-    from nas.spectrograms import clips
+    from nas.inputs.spectrograms import clips
 
     sounds, quiet = clips(dataset), np.array([_plain(name) in NOISE for name in dataset.classes])
     spoken = np.flatnonzero(~quiet[dataset.y])

@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nas.training import Recipe
+    from nas.learning.training import Recipe
 
 OVERHEAD = 3_500_000
 """Multiply-accumulates that the fixed work per example is worth."""

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.anomaly import FALSE_ALARMS, SCORE, alarm_threshold
 from nas.datasets import Dataset
+from nas.learning.anomaly import FALSE_ALARMS, SCORE, alarm_threshold
 from nas.metrics import CLASS_METRICS, ClassMetric
 from nas.metrics.confusion import confusion_matrix, interval, over_groups, score
 from nas.metrics.detection import auprc, auroc, auroc_interval

@@ -88,7 +88,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     :raises RuntimeError: if a winner's program does not give the reference's outputs on the test part, or on :data:`EMULATED`
         examples of it where there are more.
     """
-    from nas.training import augmentation_words
+    from nas.learning.training import augmentation_words
 
     metric = outcome.preparation.train_set.metric
     operations = {board.name: _operation(outcome, board) for board in outcome.boards}
@@ -265,8 +265,8 @@ def _winner_graph(outcome: Outcome, board: BoardOutcome) -> Graph:
 
 def _detector(outcome: Outcome, board: BoardOutcome) -> AnomalyDetector | None:
     """What scores the output of the board's winner, by the validation data."""
-    from nas.program_inputs import program_form
-    from nas.quantization import fitted_detector
+    from nas.inputs.program_inputs import program_form
+    from nas.learning.quantization import fitted_detector
 
     front_end = board.finalists[board.chosen[0].candidate.architecture.id].front_end
     return fitted_detector(_winner_graph(outcome, board), program_form(outcome.preparation.validation, front_end))
@@ -287,8 +287,8 @@ def _write_winner(
     """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``; returns what was measured."""
     from codegen.features import RawInput
     from codegen.reference import run as run_reference
-    from nas.program_inputs import program_form, program_inputs
-    from nas.quantization import quantize_input
+    from nas.inputs.program_inputs import program_form, program_inputs
+    from nas.learning.quantization import quantize_input
 
     settings, place, winner = outcome.settings, board.place, board.chosen[0]
     limits, architecture = board.fits.limits, winner.candidate.architecture.id

@@ -11,7 +11,7 @@ from codegen.boards import Board, load_board
 from codegen.errors import UserError
 from cost_models import CostModel, find_cost_model, load_cost_model
 from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
-from nas.made_anomalies import with_anomalies
+from nas.learning.made_anomalies import with_anomalies
 from nas.metrics import CLASS_METRICS
 from nas.metrics.confusion import suitable_metric
 from nas.study.explanation_text import check_possible
@@ -20,8 +20,8 @@ from nas.study.settings import SearchSettings
 from search_spaces import Architecture, AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 if TYPE_CHECKING:
-    from nas.program_inputs import RawInputs
-    from nas.spectrograms import FrontEnds
+    from nas.inputs.program_inputs import RawInputs
+    from nas.inputs.spectrograms import FrontEnds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ def space_for(dataset: Dataset) -> SearchSpace:
 
 def front_ends_for(dataset: Dataset) -> FrontEnds | RawInputs | None:
     """What makes networks' inputs of the data; None where it is their input as it is."""
-    from nas.program_inputs import raw_inputs_for
+    from nas.inputs.program_inputs import raw_inputs_for
 
     return _spectrograms(dataset) if dataset.kind == "audio" else raw_inputs_for(dataset)
 
 
 def _spectrograms(dataset: Dataset) -> FrontEnds:
-    from nas.spectrograms import FrontEnds
+    from nas.inputs.spectrograms import FrontEnds
 
     return FrontEnds.of(dataset)
 

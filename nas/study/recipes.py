@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nas.distillation import Distillation
-from nas.quantization import FINE_TUNING
-from nas.training import Recipe
+from nas.learning.distillation import Distillation
+from nas.learning.quantization import FINE_TUNING
+from nas.learning.training import Recipe
 
 SCREENING = Recipe(epochs=8)
 """A trial: short, only to tell good networks from bad ones."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from codegen.boards import Board
     from codegen.optimize import Optimize
     from nas.datasets import Dataset
-    from nas.distillation import Distillation
-    from nas.training import Recipe
+    from nas.learning.distillation import Distillation
+    from nas.learning.training import Recipe
 
 FORMAT = 1
 
@@ -269,8 +269,8 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
 
     :raises UserError: naming ``where`` if an option is missing or damaged.
     """
-    from nas.distillation import Distillation
-    from nas.training import Recipe
+    from nas.learning.distillation import Distillation
+    from nas.learning.training import Recipe
     from nas.units import parse_duration
 
     options = read_options(document, where)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import TrialState
 
-from nas.rungs import rungs_of
+from nas.learning.rungs import rungs_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -87,7 +87,7 @@ def make_pruner(settings: SearchSettings, boards: Sequence[Feasibility]) -> Base
     from optuna.pruners import NopPruner
 
     from nas import pruners
-    from nas.rungs import rungs_of
+    from nas.learning.rungs import rungs_of
 
     contests = [_contest(feasibility.board.name, settings) for feasibility in boards]
     common: Any = {"rungs": rungs_of(settings.screening.epochs), "lag": settings.lag, "contests": contests}

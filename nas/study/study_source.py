@@ -11,8 +11,8 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cost_models.prediction import Prediction
+from nas.learning.rungs import Thresholds
 from nas.pruners import RungPruner
-from nas.rungs import Thresholds
 from nas.samplers import NoFeasibleArchitectureError, ProposingSampler, suggest_architecture
 from nas.study.feasibility import Feasibility
 from nas.study.journal import Journal

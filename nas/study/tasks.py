@@ -14,7 +14,7 @@ import numpy as np
 
 from nas.datasets import Dataset
 from nas.executor import one_line
-from nas.rungs import Thresholds, misses
+from nas.learning.rungs import Thresholds, misses
 from search_spaces import SearchSpace
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from codegen.features import Preprocessing
     from codegen.ir import Graph
     from codegen.optimize import Optimize
-    from nas.distillation import Distillation, Teacher
-    from nas.training import Recipe
+    from nas.learning.distillation import Distillation, Teacher
+    from nas.learning.training import Recipe
 
 MEASURED_INPUTS = 16
 """Validation examples that a finalist's program is run on; cycles hardly depend on the data."""
@@ -66,8 +66,8 @@ def screen(
     thresholds: Thresholds,
 ) -> Screened:
     """Train one architecture as trials are trained, to the end or to the rung where it misses its threshold."""
-    from nas.spectrograms import network_data
-    from nas.training import train
+    from nas.inputs.spectrograms import network_data
+    from nas.learning.training import train
 
     data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
     module = _fresh(space, params, seed)
@@ -92,8 +92,8 @@ class Lesson:
         """The network with the examples that finalists are trained on; ``varied`` as in :func:`network_data`."""
         from safetensors.torch import load
 
-        from nas.distillation import Teacher
-        from nas.spectrograms import network_data
+        from nas.inputs.spectrograms import network_data
+        from nas.learning.distillation import Teacher
 
         architecture = space.from_params(self.params)
         module = space.module(architecture)
@@ -126,10 +126,10 @@ def train_and_quantize(
     lesson: Lesson | None = None,
 ) -> TrainedNetwork:
     """Train one architecture fully, by a ``lesson`` if there is one, and quantise it; ``name`` becomes the graph's."""
-    from nas.program_inputs import raw_input_of
-    from nas.quantization import quantize_network
-    from nas.spectrograms import network_data
-    from nas.training import train
+    from nas.inputs.program_inputs import raw_input_of
+    from nas.inputs.spectrograms import network_data
+    from nas.learning.quantization import quantize_network
+    from nas.learning.training import train
 
     data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
     module = _fresh(space, params, seed)
@@ -185,8 +185,8 @@ def finish(
     lesson: Lesson | None,
 ) -> Finished:
     """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it."""
-    from nas.program_inputs import program_form
-    from nas.quantization import int8_accuracy
+    from nas.inputs.program_inputs import program_form
+    from nas.learning.quantization import int8_accuracy
 
     start = time.perf_counter()
     trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name, lesson)
@@ -219,8 +219,8 @@ def _build(
     from codegen.compile import compile_graph
     from codegen.cores import find_core
     from codegen.verify import measure_model
-    from nas.program_inputs import program_form, program_inputs
-    from nas.quantization import fitted_detector
+    from nas.inputs.program_inputs import program_form, program_inputs
+    from nas.learning.quantization import fitted_detector
 
     detector = fitted_detector(graph, program_form(validation, front_end))
     few = validation.subset(np.arange(min(MEASURED_INPUTS, len(validation))))
@@ -269,11 +269,11 @@ def test(
     import torch
     from safetensors.torch import load
 
-    from nas.program_inputs import program_form
-    from nas.quantization import fitted_detector, int8_answers
-    from nas.spectrograms import network_form
+    from nas.inputs.program_inputs import program_form
+    from nas.inputs.spectrograms import network_form
+    from nas.learning.quantization import fitted_detector, int8_answers
+    from nas.learning.training import evaluate
     from nas.study.details import class_details, detection_details
-    from nas.training import evaluate
 
     torch.set_num_threads(1)
     module = space.module(space.from_params(params))
@@ -296,7 +296,7 @@ def test(
 def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Module:
     import torch
 
-    from nas.training import build_module
+    from nas.learning.training import build_module
 
     torch.set_num_threads(1)  # more threads change the order of sums, and with it the result
     return build_module(space, space.from_params(params), seed)

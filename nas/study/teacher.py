@@ -17,7 +17,7 @@ from nas.study.tasks import Lesson, Screened, screen, training_seed
 from search_spaces import Architecture
 
 if TYPE_CHECKING:
-    from nas.training import Recipe
+    from nas.learning.training import Recipe
 
 FORMAT = 1
 WIDER = 2.0

@@ -29,7 +29,7 @@ from codegen.project import read_project, write_project
 from codegen.reference import run
 from codegen.toolchain import ZigCompiler
 from codegen.verify import measure
-from nas.anomaly import FLOOR, anomaly_scores, channel_errors
+from nas.learning.anomaly import FLOOR, anomaly_scores, channel_errors
 
 NAME = "machine"
 

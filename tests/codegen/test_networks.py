@@ -18,7 +18,7 @@ from codegen.measurement import Verification
 from codegen.optimize import Optimize
 from codegen.project import write_project
 from codegen.verify import measure_model
-from nas.sources import find_source, trained
+from nas.programs.sources import find_source, trained
 
 NETWORKS = ("ad", "ic", "kws", "mcunet_vww", "sww", "vww")
 ARENA = {"ad": 768, "ic": 36_500, "kws": 10_500, "mcunet_vww": 80_000, "sww": 6_656, "vww": 40_000}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nas.learning.training import Recipe
 from nas.study.compute import finishing_cost, lengthened, shortened, training_cost
-from nas.training import Recipe
 
 RECIPE = Recipe(epochs=20)
 

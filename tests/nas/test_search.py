@@ -25,7 +25,7 @@ from cost_models import load_cost_model, save
 from cost_models.regression import Linear
 from nas.api import load_run
 from nas.cli import cli
-from nas.quantization import quantize_input
+from nas.learning.quantization import quantize_input
 
 CONFIG = """
 format = 1

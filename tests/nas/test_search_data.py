@@ -106,8 +106,8 @@ def test_the_report_says_how_sure_the_figures_are_and_whom_the_network_fails(sea
 def test_the_test_inputs_are_those_of_the_test_part(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from codegen.graph_file import load
     from nas.datasets import Reading, load_test
-    from nas.program_inputs import raw_input_of
-    from nas.quantization import quantize_input
+    from nas.inputs.program_inputs import raw_input_of
+    from nas.learning.quantization import quantize_input
 
     run = searched / "runs" / "recordings-1"
     test = load_test(str(searched / "recordings"), Reading(window=64))

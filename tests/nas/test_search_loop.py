@@ -19,9 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 from codegen.boards import load_board
 from cost_models import Limits, load_cost_model
 from nas.executor import Outcome, SerialExecutor
+from nas.learning.rungs import Thresholds
 from nas.pruners import MedianPruner
 from nas.run_directory import RunDirectory
-from nas.rungs import Thresholds
 from nas.samplers import FeasibleSampler, PredictorSampler, ProposingSampler, RandomFeasibleSampler, TurnsSampler
 from nas.study.feasibility import Feasibility
 from nas.study.loop import run_sources

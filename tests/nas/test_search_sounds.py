@@ -17,7 +17,7 @@ from other_runtimes import lite_micro
 from scipy.io import wavfile
 
 from nas.datasets import load_test
-from nas.sources import find_source, shapes
+from nas.programs.sources import find_source, shapes
 
 CONFIG = """
 format = 1

@@ -13,17 +13,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 import nas
 from nas.cli import cli
+from nas.learning.rungs import rungs_of
+from nas.learning.training import Recipe
 from nas.report import report_page
 from nas.report.history import _study
 from nas.run_directory import RunDirectory
-from nas.rungs import rungs_of
 from nas.study.options import DEFAULTS
 from nas.study.settings import read_run_settings
 from nas.study.stopping import early_stops
 from nas.study.strategy import make_pruner
 from nas.study.trials import SEARCH, open_storage
 from nas.summary import stopped_text
-from nas.training import Recipe
 
 EPOCHS = 12
 """Of the run's trials."""

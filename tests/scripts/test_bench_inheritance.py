@@ -16,8 +16,8 @@ from bench_inheritance import FRESH, INHERITED, SHORT, TRAININGS, Result, jackkn
 from inherited_weights import corresponding, inherit
 from torch import Tensor, nn
 
+from nas.learning.training import build_module
 from nas.study.recipes import FINISHING
-from nas.training import build_module
 from search_spaces import Architecture, AudioSpace, Choice, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,8 +17,8 @@ from codegen.measurement import Verification
 from codegen.passes import run_passes
 from codegen.verify import measure_model
 from nas.datasets import Dataset, load_train, split_validation
-from nas.quantization import int8_accuracy, quantize_network
-from nas.training import Recipe, build_module, evaluate, train
+from nas.learning.quantization import int8_accuracy, quantize_network
+from nas.learning.training import Recipe, build_module, evaluate, train
 from search_spaces import Architecture, AudioSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,7 +12,7 @@ from search_space_conformance import SearchSpaceConformance
 from codegen.errors import UserError
 from codegen.importers.torch_network import prepare, to_graph
 from codegen.ir import total_macs
-from nas.quantization import int8_outputs
+from nas.learning.quantization import int8_outputs
 from search_spaces import AutoencoderSpace, Choice, DenseSpace, SpectrogramInput
 
 

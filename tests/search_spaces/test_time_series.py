@@ -13,7 +13,7 @@ from codegen.boards import load_board
 from codegen.errors import UserError
 from cost_models import load_cost_model
 from nas.datasets import Dataset
-from nas.training import Recipe, build_module, train
+from nas.learning.training import Recipe, build_module, train
 from search_spaces import Architecture, Choice, TimeSeriesSpace, WindowInput
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from codegen.features import dequantized, ends, features, log_mel, normalized
 from codegen.importers.torch_network import prepare, to_graph
-from nas.quantization import quantize_input
+from nas.learning.quantization import quantize_input
 
 
 def test_bytes_of_features_are_the_input_of_the_exported_network(shared_dir: Path) -> None:

@@ -25,11 +25,11 @@ from codegen.streaming import ONE, AnomalyDetection, Classification, Stream, Str
 from codegen.streaming.reference import detections
 from cost_models import Limits
 from nas.datasets import Dataset, Normalization
-from nas.exports import export_network
-from nas.program_inputs import program_form, raw_input_of
-from nas.quantization import fitted_detector
-from nas.sources import Trained
-from nas.spectrograms import clips
+from nas.inputs.program_inputs import program_form, raw_input_of
+from nas.inputs.spectrograms import clips
+from nas.learning.quantization import fitted_detector
+from nas.programs.exports import export_network
+from nas.programs.sources import Trained
 from nas.streaming import background_classes, choose_operation, listener, state_operation, stream_for
 from nas.streaming.alarms import Heard, alarm_point, listen
 from nas.streaming.continuous import recordings as whole_recordings

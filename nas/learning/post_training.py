@@ -23,7 +23,7 @@ from codegen.errors import UserError
 from codegen.importers.torch_network import QuantizedNetwork, prepare, to_graph
 from codegen.ir import Graph
 from nas.evenly_spaced import evenly_spaced
-from nas.quantization import OBSERVATION_BATCH, quantize_input
+from nas.learning.quantization import OBSERVATION_BATCH, quantize_input
 
 if TYPE_CHECKING:
     Batch: TypeAlias = "torch.Tensor | NDArray[Any]"

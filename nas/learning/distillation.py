@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from nas.datasets import Dataset
-from nas.training import Inputs, class_weights
+from nas.learning.training import Inputs, class_weights
 
 BATCH = 256
 
@@ -49,8 +49,8 @@ class Teacher:
         self._known: Tensor | None = None
 
     def outputs(self, examples: Tensor, varied: Tensor | None) -> Tensor:
-        """The teacher's outputs ``(n, classes)`` for ``examples`` (places, see :class:`nas.training.Inputs`), or for what they
-        became in a batch ``(n, C, H, W)`` that was ``varied``.
+        """The teacher's outputs ``(n, classes)`` for ``examples`` (places, see :class:`nas.learning.training.Inputs`), or for what
+        they became in a batch ``(n, C, H, W)`` that was ``varied``.
 
         :raises ValueError: for a varied batch of another form than the teacher takes.
         """

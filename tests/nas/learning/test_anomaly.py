@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.anomaly import alarm_threshold, anomaly_scores, channel_errors
+from nas.learning.anomaly import alarm_threshold, anomaly_scores, channel_errors
 from nas.metrics.detection import auroc
 
 

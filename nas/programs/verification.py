@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from codegen.measurement import Verification
     from codegen.stream_emulation import StreamVerification
     from codegen.streaming import Stream
-    from nas.recordings import Answer, FolderTest
+    from nas.inputs.recordings import Answer, FolderTest
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Verified:
 
     def render(self) -> list[str]:
         """The same in words, a text each."""
-        from nas.recordings import render_answers
+        from nas.inputs.recordings import render_answers
 
         answers = [render_answers(self.directory, self.answers)] if self.answers else []
         return answers + ([] if self.test is None else [self.test.render()])
@@ -61,8 +61,8 @@ def verify_project(
     :raises codegen.emulator.ExecutionFault: as :func:`codegen.verify.measure`.
     """
     from codegen.verify import measure
-    from nas import recordings
-    from nas.raw_files import read_folder
+    from nas.inputs import recordings
+    from nas.inputs.raw_files import read_folder
 
     if inputs is not None and raw:
         raise UserError("--inputs and --raw: give one of them")

@@ -9,7 +9,7 @@ import pytest
 
 from nas.datasets import Dataset
 from nas.datasets._base import Kind
-from nas.made_anomalies import MOST_SHIFT, Maker, box, makers_for, mixture, shifted_level, with_anomalies
+from nas.learning.made_anomalies import MOST_SHIFT, Maker, box, makers_for, mixture, shifted_level, with_anomalies
 
 
 def normal_data(shape: tuple[int, int, int], dtype: str, kind: Kind) -> Dataset:

@@ -136,8 +136,8 @@ def trained(source: Source, board: str | None = None) -> Trained:
             network = Trained(made.graph, front_end=made.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()
-    from nas.program_inputs import program_form, program_inputs
-    from nas.quantization import fitted_detector, quantize_input
+    from nas.inputs.program_inputs import program_form, program_inputs
+    from nas.learning.quantization import fitted_detector, quantize_input
     from nas.streaming import listener
 
     front_end = network.front_end

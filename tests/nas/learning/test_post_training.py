@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from codegen import reference
 from codegen.errors import UserError
-from nas.post_training import MOST_EXAMPLES, quantize_module, read_calibration
-from nas.quantization import quantize_input
+from nas.learning.post_training import MOST_EXAMPLES, quantize_module, read_calibration
+from nas.learning.quantization import quantize_input
 
 
 class Recordings(nn.Module):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from codegen.optimize import Optimize
     from codegen.schedules import Schedules
     from cost_models.limits import Limits
+    from nas.programs.sources import Source, Trained
     from nas.progress import Progress
-    from nas.sources import Source, Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def _tuned(graph: Graph, core: Core, optimize: Optimize, progress: Progress) -> 
     from collections.abc import Iterator, Sequence
 
     from nas.calibration import unordered_map
+    from nas.programs.tuning import tune
     from nas.ray_executor import RayExecutor
-    from nas.tuning import tune
 
     def on_ray(function: Callable[..., Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         with RayExecutor() as executor:

@@ -14,7 +14,7 @@ from torch import nn
 from codegen.importers.torch_network import to_graph
 from codegen.ir import Graph
 from nas.datasets import Dataset, load_train, split_validation
-from nas.quantization import (
+from nas.learning.quantization import (
     FINE_TUNING,
     SATURATED,
     input_range,
@@ -24,7 +24,7 @@ from nas.quantization import (
     quantize_input,
     quantize_network,
 )
-from nas.training import Recipe, build_module, evaluate, train
+from nas.learning.training import Recipe, build_module, evaluate, train
 from search_spaces import ImageSpace
 
 pytestmark = pytest.mark.usefixtures("one_thread")

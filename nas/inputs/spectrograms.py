@@ -21,10 +21,10 @@ from codegen.cache import cache_dir
 from codegen.errors import UserError
 from codegen.features import FrontEnd, Preprocessing, SpectrogramSettings, normalized
 from codegen.features.settings import LEAST_FFT
-from nas.augmentation import SoundAugmentation
 from nas.datasets import Dataset, Normalization
 from nas.evenly_spaced import evenly_spaced
 from nas.files import write_atomically
+from nas.learning.augmentation import SoundAugmentation
 from search_spaces import Architecture, SearchSpace, SpectrogramInput
 
 VERSION = 1

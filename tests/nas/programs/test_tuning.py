@@ -14,7 +14,7 @@ from codegen.compile import compile_graph
 from codegen.cores import CORES
 from codegen.schedules import Schedules
 from codegen.verify import measure_model
-from nas.tuning import Candidate, best, tune
+from nas.programs.tuning import Candidate, best, tune
 
 M4 = CORES["cortex-m4"]
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from nas.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
 from nas.datasets import Dataset, Normalization, load_train, split_validation
-from nas.training import Recipe, augmentation_words, build_module, evaluate, suitable_augmentation, train
+from nas.learning.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
+from nas.learning.training import Recipe, augmentation_words, build_module, evaluate, suitable_augmentation, train
 from search_spaces import Architecture, ImageSpace
 
 pytestmark = pytest.mark.usefixtures("one_thread")

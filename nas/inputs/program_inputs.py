@@ -14,7 +14,7 @@ from codegen.features import FrontEnd, Preprocessing, RawInput
 from codegen.features.raw_input import Form, RawType
 from codegen.ir import Graph
 from nas.datasets import Dataset, Kind, Normalization
-from nas.spectrograms import clips, network_form
+from nas.inputs.spectrograms import clips, network_form
 
 FORMS: Mapping[Kind, Form] = {"series": "window", "vector": "values", "image": "image"}
 RAW_TYPES: Mapping[str, RawType] = {"float32": "float32", "int16": "int16", "uint8": "uint8"}

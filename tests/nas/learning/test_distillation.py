@@ -16,16 +16,16 @@ from torch.nn.functional import cross_entropy, softmax
 
 from codegen.errors import UserError
 from nas.datasets import Dataset, load_train, split_validation
-from nas.distillation import Distillation, Teacher
 from nas.executor import Outcome, SerialExecutor
+from nas.inputs.spectrograms import FrontEnds, fitted, network_form
+from nas.learning.distillation import Distillation, Teacher
+from nas.learning.training import Inputs, Recipe, build_module, evaluate, train
 from nas.progress import SilentProgress
 from nas.run_directory import RunDirectory
-from nas.spectrograms import FrontEnds, fitted, network_form
 from nas.study.preparation import Preparation, load_parts, prepare
 from nas.study.settings import SearchSettings, read_run_settings
 from nas.study.tasks import Lesson, train_and_quantize
 from nas.study.teacher import find_lesson, read_teacher
-from nas.training import Inputs, Recipe, build_module, evaluate, train
 from search_spaces import ImageSpace
 
 pytestmark = pytest.mark.usefixtures("one_thread")

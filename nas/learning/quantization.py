@@ -16,12 +16,12 @@ from codegen.anomaly import AnomalyDetector
 from codegen.importers.torch_network import QuantizedNetwork, prepare, to_graph
 from codegen.ir import Graph
 from codegen.requantize import round_half_away
-from nas.anomaly import alarm_threshold, unfitted_detector
 from nas.datasets import Dataset
-from nas.training import Recipe, tensors, train
+from nas.learning.anomaly import alarm_threshold, unfitted_detector
+from nas.learning.training import Recipe, tensors, train
 
 if TYPE_CHECKING:
-    from nas.distillation import Teacher
+    from nas.learning.distillation import Teacher
 
 FINE_TUNING = Recipe(epochs=5, batch_size=32, learning_rate=1e-3, weight_decay=0.0, warm_up=0.1)
 """Quantization-aware fine-tuning: short, and too slow to leave the minimum that training found. On unchanged images: the ranges

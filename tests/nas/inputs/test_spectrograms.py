@@ -13,14 +13,14 @@ from data_files import tone, write_wav
 
 from codegen.errors import UserError
 from codegen.features import FrontEnd, dequantized, values
-from nas import spectrograms
-from nas.augmentation import SoundAugmentation
 from nas.datasets import Dataset, load_train
-from nas.program_inputs import program_inputs
-from nas.quantization import quantize_input, quantize_network
-from nas.spectrograms import FrontEnds, clips, fitted, network_data, network_form
+from nas.inputs import spectrograms
+from nas.inputs.program_inputs import program_inputs
+from nas.inputs.spectrograms import FrontEnds, clips, fitted, network_data, network_form
+from nas.learning.augmentation import SoundAugmentation
+from nas.learning.quantization import quantize_input, quantize_network
+from nas.learning.training import Inputs, Recipe, build_module
 from nas.study.preparation import front_ends_for, space_for
-from nas.training import Inputs, Recipe, build_module
 from search_spaces import AudioSpace, SpectrogramInput
 
 Unpack = Callable[[str], Path]

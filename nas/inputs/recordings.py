@@ -16,8 +16,8 @@ from codegen.errors import UserError
 from codegen.features import Preprocessing
 from codegen.ir import Graph
 from nas.evenly_spaced import evenly_spaced
+from nas.inputs.raw_files import LabelledFolder, RawExample, about_data, form_of, raw_files
 from nas.metrics import CLASS_METRICS, ClassMetric, describe
-from nas.raw_files import LabelledFolder, RawExample, about_data, form_of, raw_files
 
 if TYPE_CHECKING:
     from codegen.measurement import Verification

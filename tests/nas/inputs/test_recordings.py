@@ -22,8 +22,8 @@ from codegen.reference import run
 from nas.cli import cli
 from nas.datasets.readers.audio import read_wav
 from nas.datasets.windows import clip_window
-from nas.raw_files import read_folder
-from nas.recordings import read_files, stacked
+from nas.inputs.raw_files import read_folder
+from nas.inputs.recordings import read_files, stacked
 
 CLASSES = ["off", "on", "stop", "go"]
 

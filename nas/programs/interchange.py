@@ -10,7 +10,7 @@ from codegen.errors import UserError
 
 if TYPE_CHECKING:
     from codegen.ir import Graph, Tensor
-    from nas.sources import Trained
+    from nas.programs.sources import Trained
 
 Format = Literal["tflite", "onnx"]
 

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from nas.anomaly import FLOOR, anomaly_scores, channel_errors, has_channels
-from nas.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
 from nas.datasets import Dataset
+from nas.learning.anomaly import FLOOR, anomaly_scores, channel_errors, has_channels
+from nas.learning.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
+from nas.learning.rungs import Thresholds, misses
 from nas.metrics import weighs_classes_equally
-from nas.rungs import Thresholds, misses
 from search_spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
-    from nas.distillation import Teacher
+    from nas.learning.distillation import Teacher
 
 OnEpoch = Callable[[int, "float | None"], None]
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -46,7 +46,8 @@ class Recipe:
     least_steps: int = 30
     """Of an epoch: it goes over a small data set several times, else networks would end after a few steps in all."""
     augment: bool = False
-    """Whether images, sounds and motion are varied (:mod:`nas.augmentation`): worth it for long trainings, not for short ones."""
+    """Whether images, sounds and motion are varied (:mod:`nas.learning.augmentation`): worth it for long trainings, not
+    for short ones."""
 
     def __post_init__(self) -> None:
         if not self.warm_up < 1:
@@ -258,9 +259,10 @@ def _answers(module: nn.Module, dataset: Dataset, batch_size: int) -> NDArray[An
 def _loss(dataset: Dataset, recipe: Recipe) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """Of a batch's outputs, inputs and classes: cross-entropy, or how far reconstructions are off.
 
-    The latter is the mean over channels of ln(:data:`nas.anomaly.FLOOR` + mean squared error), which is the likelihood of errors
-    whose variance in each channel is what it is found to be (A. Kendall, Y. Gal, R. Cipolla, "Multi-task learning using uncertainty
-    to weigh losses", CVPR 2018): a channel that can be reconstructed well is, as the score asks, however much others are off.
+    The latter is the mean over channels of ln(:data:`nas.learning.anomaly.FLOOR` + mean squared error), which is the likelihood of
+    errors whose variance in each channel is what it is found to be (A. Kendall, Y. Gal, R. Cipolla, "Multi-task learning using
+    uncertainty to weigh losses", CVPR 2018): a channel that can be reconstructed well is, as the score asks, however much others
+    are off.
     """
     if dataset.normal is not None:
         axes = (0, 2, 3) if has_channels(dataset) else (0, 1, 2, 3)

@@ -1,0 +1,1 @@
+"""What goes into networks and into the programs that they become."""
