@@ -47,6 +47,16 @@ def test_the_parts_of_codegen_form_no_circle() -> None:
     assert order.index("rendering") < order.index("features") < order.index("project") < order.index("stream_emulation")
 
 
+def test_the_parts_of_nas_form_no_circle() -> None:
+    needed = defaultdict(set)
+    for module, imported in imports("nas"):
+        if imported[0] == "nas" and len(imported) > 1 and module[1] != imported[1]:
+            needed[module[1]].add(imported[1])
+    order = list(TopologicalSorter(needed).static_order())
+    folders = ("metrics", "datasets", "learning", "inputs", "streaming", "study", "programs", "api", "cli")
+    assert sorted(folders, key=order.index) == list(folders)
+
+
 def test_the_modules_of_streams_form_no_circle() -> None:
     needed = defaultdict(set)
     for module, imported in imports("nas"):
