@@ -26,10 +26,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_data import unpacked
-from bench_finishing import BOARD, CASES, few, of_the_upper_half
+from bench_finishing import BOARD, LIMITS, few, of_the_upper_half
 from inherited_weights import inherit
 from numpy.typing import NDArray
+from real_data import REAL_DATA
 from scipy.stats import rankdata
 from torch import Tensor
 
@@ -107,7 +107,7 @@ class Bench:
         self.train_set, self.validation = (few(part, examples) for part in parts)
         self.test_set = load_test(str(path))
         self.space, board = space_for(self.train_set), load_board(BOARD)
-        limits = replace(CASES[name].limits, macs=MOST_MACS)
+        limits = replace(LIMITS[name], macs=MOST_MACS)
         self.fits = Feasibility(self.space, load_cost_model(board.core), board, limits, 0.95, front_ends_for(self.train_set))
         self.parents = of_the_upper_half(self.fits, parents)
         self._trained: dict[tuple[int, int], Parent] = {}
@@ -305,7 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print what is found, then the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder for each data set")
-    parser.add_argument("--only", default=";".join(NAMES), help="names, with semicolons between: " + "; ".join(CASES))
+    parser.add_argument("--only", default=";".join(NAMES), help="names, with semicolons between: " + "; ".join(LIMITS))
     parser.add_argument("--examples", type=int, default=960)
     parser.add_argument("--parents", type=int, default=4)
     parser.add_argument("--mutants", type=int, default=4, help="of each parent")
@@ -321,7 +321,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         @cache
         def bench(name: str) -> Bench:
-            path = unpacked(options.data / CASES[name].file, CASES[name].inside, Path(folder))
+            path = REAL_DATA[name].path(options.data, Path(folder))
             return Bench(name, path, options.examples, options.parents)
 
         # One mutant of every parent after the other, so that a measurement that is stopped has as many of each.
