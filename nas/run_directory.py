@@ -156,7 +156,8 @@ class RunDirectory(BoardDirectory):
         return self.path / "trials" / f"{number}.safetensors"
 
     def finalist_file(self, architecture: str, ending: str) -> Path:
-        """Weights of the finalist with this id: ``.safetensors`` is its int8 graph, ``.float.safetensors`` the float network."""
+        """Weights of the finalist with this id: ``.safetensors`` is its int8 graph, ``.float.safetensors`` the float network,
+        ``.judge.safetensors`` the int8 graph before it was refit."""
         return self.path / "finalists" / f"{architecture}{ending}"
 
     @property

@@ -1,10 +1,10 @@
 """One search on each folder of real data: what it found, verified on the built program.
 
 Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [--trials N] [--finalists N] [--seeds N] [--baselines]
-[--out DIR]``. Every row is ``nas search --data ...`` with limits of ``real_data.py``; archives are unpacked first. Accuracies are
-those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what the network
-alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an hour or two on
-2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says and the search's command.
+[--refit] [--out DIR]``. Every row is ``nas search --data ...`` with limits of ``real_data.py``; archives are unpacked first.
+Accuracies are those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what
+the network alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an
+hour or two on 2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says and the search's command.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--finalists", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--baselines", action="store_true", help="random search, the largest network and a hand-designed one, too")
+    parser.add_argument("--refit", action="store_true", help="train finalists once more, on the validation data, too")
     parser.add_argument("--describe", action="store_true", help="search nothing, print what 'nas data' says of each")
     parser.add_argument("--out", type=Path, help="folder that keeps the runs")
     options = parser.parse_args()
@@ -111,6 +112,7 @@ def main() -> None:
                     trials=options.trials,
                     finalists=options.finalists,
                     baselines=options.baselines,
+                    refit=options.refit,
                     seed=seed,
                     out=runs / f"{path.stem}-{seed}",
                     **data.options,

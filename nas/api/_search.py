@@ -45,6 +45,7 @@ def search(
     finalists: int | None = None,
     baselines: bool | None = None,
     distill: bool | None = None,
+    refit: bool | None = None,
     workers: int | None = None,
     ray_address: str | None = None,
     model: AnyPath | Sequence[AnyPath] | None = None,
@@ -90,6 +91,8 @@ def search(
     :param baselines: whether to run a random search, the largest network that fits and a hand-designed one, for comparison; True by
         default.
     :param distill: whether finalists learn from a larger network, too, that is trained first; False by default, not for anomalies.
+    :param refit: whether finalists are trained once more for what is built, on the validation data, too; False by default, not for
+        anomalies.
     :param workers: trainings at a time, by default one for each core.
     :param ray_address: train on this Ray cluster (``"host:port"`` or ``"auto"``) instead of this machine.
     :param model: a cost model that ``nas calibrate`` wrote, or one for each core of the boards in a list; by default what comes for
@@ -130,6 +133,7 @@ def search(
         "finalists": finalists,
         "baselines": baselines,
         "distill": distill,
+        "refit": refit,
         "workers": workers,
         "ray_address": ray_address,
         "format": format,

@@ -127,6 +127,12 @@ Examples:
     help="Train a larger network first, from which the finalists learn beside the labels; not for anomalies.",
 )
 @click.option(
+    "--refit/--no-refit",
+    default=DEFAULTS["refit"],
+    show_default=True,
+    help="Train finalists once more for what is built, on the validation data, too; not for anomalies.",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path),
     is_eager=True,

@@ -146,3 +146,17 @@ class Dataset:
             validation=None if self.validation is None else self.validation[indices],
             variants=None if self.variants is None else self.variants[:, indices],
         )
+
+    def joined(self, other: Dataset) -> Dataset:
+        """These examples and behind them those of ``other``, another part of the same data."""
+        groups = None
+        if self.groups is not None and other.groups is not None:
+            groups = replace(self.groups, of=np.concatenate([self.groups.of, other.groups.of]))
+        return replace(
+            self,
+            stored=np.concatenate([self.stored, other.stored]),
+            y=np.concatenate([self.y, other.y]),
+            groups=groups,
+            validation=None,
+            variants=None,
+        )

@@ -11,7 +11,7 @@ from codegen.errors import UserError
 from nas.datasets import is_path, name_of
 from nas.run_directory import RunDirectory
 from nas.study.board_report import board_names, pick_board, read_report_on, report_on
-from nas.study.finalists import Finalist, c_name, read_finalist
+from nas.study.finalists import Finalist, c_name, read_finalist, read_judge
 from nas.study.settings import SearchSettings, read_run_settings
 from nas.study.trials import read_trial
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codegen.anomaly import AnomalyDetector
     from codegen.features import Preprocessing
     from codegen.ir import Graph
-    from nas.streaming import Listen
+    from nas.streaming import Judge, Listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def shapes(source: Source, board: str | None = None) -> Trained:
     settings = read_run_settings(source.run)
     if source.number is None:
         report = read_report_on(source.run, pick_board(source.run, settings, board))
-        return _stored(source.run, settings, report["winner"]["trial"]["architecture"])
+        return _stored(source.run, settings, report["winner"]["trial"]["architecture"])[0]
     from nas.datasets import load_train
     from nas.study.preparation import front_ends_for, space_for
 
@@ -106,6 +106,7 @@ def trained(source: Source, board: str | None = None) -> Trained:
     if source.path is not None:
         return Trained(_imported(source))
     assert source.run is not None
+    from nas.streaming import Judge, listener
     from nas.study.preparation import load_parts, space_for
 
     settings = read_run_settings(source.run)
@@ -116,14 +117,14 @@ def trained(source: Source, board: str | None = None) -> Trained:
         known = report.get("stream")
         trial = {"number": report["trial"]["number"], "params": report["trial"]["params"]}
         about: dict[str, Any] = {"trial": trial, "test": report["test"]}
-        network = _stored(source.run, settings, report["trial"]["architecture"])
+        network, judge = _stored(source.run, settings, report["trial"]["architecture"])
     else:
         frozen = read_trial(source.run, source.number)
         space = space_for(train_set)
         architecture = space.from_params(frozen.params)
         about = {"trial": {"number": source.number, "params": frozen.params}}
         if _finalist(source.run, settings, architecture.id) is not None:
-            network = _stored(source.run, settings, architecture.id)
+            network, judge = _stored(source.run, settings, architecture.id)
             known = _tested_stream(source.run, settings, architecture.id, board)
         else:
             from nas.study.tasks import train_and_quantize, training_seed
@@ -132,18 +133,21 @@ def trained(source: Source, board: str | None = None) -> Trained:
             seed = training_seed(settings.seed, architecture.id)
             recipes = settings.finishing, settings.quantization
             lesson = read_lesson(source.run, settings)
-            made = train_and_quantize(space, frozen.params, train_set, validation, *recipes, seed, source.name, lesson)
+            given = space, frozen.params, train_set, validation, *recipes, seed, source.name, lesson
+            made = train_and_quantize(*given)
+            judge = Judge(made.graph, made.front_end)
+            if settings.refit:
+                made = train_and_quantize(*given, refit=True)
             network = Trained(made.graph, front_end=made.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()
     from nas.inputs.program_inputs import program_form, program_inputs
     from nas.learning.quantization import fitted_detector, quantize_input
-    from nas.streaming import listener
 
     front_end = network.front_end
     inputs = quantize_input(network.graph, validation.x) if front_end is None else program_inputs(validation, front_end)
     detector = fitted_detector(network.graph, program_form(validation, front_end))
-    listen = listener(network.graph, front_end, validation, detector, known)
+    listen = listener(front_end, validation, detector, known, judge)
     return replace(network, inputs=inputs, about=about, detector=detector, listen=listen)
 
 
@@ -175,10 +179,12 @@ def _finalist(run: RunDirectory, settings: SearchSettings, architecture: str) ->
     return next((found for place in places if (found := read_finalist(place, architecture)) is not None), None)
 
 
-def _stored(run: RunDirectory, settings: SearchSettings, architecture: str) -> Trained:
+def _stored(run: RunDirectory, settings: SearchSettings, architecture: str) -> tuple[Trained, Judge]:
+    """A finalist, and what chooses how it listens."""
     from codegen.graph_file import load
+    from nas.streaming import Judge
 
-    finalist = _finalist(run, settings, architecture)
-    return Trained(
-        load(run.finalist_file(architecture, ".safetensors")), front_end=None if finalist is None else finalist.front_end
-    )
+    finalist, graph = _finalist(run, settings, architecture), load(run.finalist_file(architecture, ".safetensors"))
+    if finalist is None:
+        return Trained(graph), Judge(graph, None)
+    return Trained(graph, front_end=finalist.front_end), read_judge(run, finalist)

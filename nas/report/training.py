@@ -46,6 +46,7 @@ def training_section(evidence: Evidence) -> Section:
             paragraph("Float training by epoch, before quantisation-aware fine-tuning; the winner's line is the thick one."),
             _augmentation(evidence),
             _teacher(evidence),
+            _refit(evidence),
             element("div", [element("div", chart, class_="picture") for chart in charts], class_="panels"),
             escape("") if with_loss else absent("This run was made by a version that did not keep the training loss."),
             _table(kept),
@@ -76,6 +77,16 @@ def _teacher(evidence: Evidence) -> Markup:
             f"{teacher['temperature']:g}."
         ),
         more("The teacher", paragraph(element("code", network_text(teacher["network"])))),
+    )
+
+
+def _refit(evidence: Evidence) -> Markup:
+    """What became of them when all this was known."""
+    if not evidence.report.get("refit"):
+        return escape("")
+    return paragraph(
+        "After that each was trained once more, on the validation data, too: such networks were built and tested. What is said of "
+        "validation data is of those before."
     )
 
 

@@ -32,21 +32,35 @@ Listen: TypeAlias = Callable[[float], Listening]
 """How a network listens on a board that runs it once in so many milliseconds."""
 
 
-def choose_operation(stream: Stream, graph: Graph, validation: Dataset) -> Operation:
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The network, behind ``front_end``, that chooses how a stream listens: its own or, where that has learnt the validation data,
+    the same one trained without."""
+
+    graph: Graph
+    front_end: Preprocessing | None
+
+
+def choose_operation(stream: Stream, judge: Judge, validation: Dataset) -> Operation:
     """Choose the threshold, and of classes the smoothing. ``validation`` is that of the search, never the test part."""
-    return (choose_events if validation.normal is None else choose_alarm)(stream, graph, validation)
+    from codegen.streaming import can_stream
+
+    assert can_stream(judge.front_end)
+    choose = choose_events if validation.normal is None else choose_alarm
+    chosen = choose(replace(stream, source=judge.front_end), judge.graph, validation)
+    return replace(chosen, stream=replace(chosen.stream, source=stream.source))
 
 
 def listener(
-    graph: Graph,
     front_end: Preprocessing | None,
     validation: Dataset,
     detector: AnomalyDetector | None,
     known: Mapping[str, Any] | None,
+    judge: Judge,
 ) -> Listen | None:
-    """How a network, whose output a ``detector`` may score, listens on any board; None where it does not.
+    """How a network behind ``front_end``, whose output a ``detector`` may score, listens on any board; None where it does not.
 
-    As a run's report has it (``known``) where the board leaves the time for as many decisions, else as ``validation`` suggests.
+    As a run's report has it (``known``) where the board leaves the time for as many decisions, else as ``judge`` suggests.
     """
     if stream_for(validation, front_end, detector=detector) is None:
         return None
@@ -58,7 +72,7 @@ def listener(
             settings = stream_settings_from_json(known["settings"])
             if settings.hop == stream.settings.hop:
                 return Listening(replace(stream, settings=settings), known["operation"])
-        return Listening(choose_operation(stream, graph, validation).stream, None)
+        return Listening(choose_operation(stream, judge, validation).stream, None)
 
     return listen
 

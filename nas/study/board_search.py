@@ -19,6 +19,7 @@ from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
 from nas.study.study_source import StudySource
 from nas.study.trials import SEARCH
+from search_spaces import Architecture
 
 LARGEST, HAND_DESIGNED = "largest", "hand_designed"
 
@@ -176,14 +177,18 @@ def _largest(
     settings: SearchSettings, preparation: Preparation, fits: Feasibility, search: StudySource, finalists: Sequence[Candidate]
 ) -> list[Candidate]:
     """The largest networks that fit, each to be trained for no more than all of the search and its ``finalists`` are."""
+
+    def finished(architecture: Architecture) -> int:
+        return finishing_cost(preparation.macs(architecture), settings.finishing, settings.quantization, refit=settings.refit)
+
     spent = 0
     for trial in [*search.completed(), *search.stopped()]:
         trained = replace(settings.screening, epochs=trial.last_step or settings.screening.epochs)
         spent += training_cost(trial.user_attrs["macs"], trained)
     for candidate in finalists:
-        spent += finishing_cost(preparation.macs(candidate.architecture), settings.finishing, settings.quantization)
+        spent += finished(candidate.architecture)
     candidates = []
     for architecture in largest_feasible(fits, settings.seed):
-        effort = min(1.0, spent / finishing_cost(preparation.macs(architecture), settings.finishing, settings.quantization))
+        effort = min(1.0, spent / finished(architecture))
         candidates.append(Candidate(LARGEST, None, architecture, None, effort))
     return candidates

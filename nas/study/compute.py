@@ -32,9 +32,10 @@ def lengthened(recipe: Recipe, macs: int) -> Recipe:
     return dataclasses.replace(recipe, epochs=round(recipe.epochs * factor))
 
 
-def finishing_cost(macs: int, finishing: Recipe, quantization: Recipe) -> int:
-    """Compute of one finalist, per example of the data."""
-    return (lengthened(finishing, macs).epochs + QUANTIZED * quantization.epochs) * (macs + OVERHEAD)
+def finishing_cost(macs: int, finishing: Recipe, quantization: Recipe, *, refit: bool = False) -> int:
+    """Compute of one finalist, per example of the data; with a ``refit`` it is trained twice."""
+    epochs = lengthened(finishing, macs).epochs + QUANTIZED * quantization.epochs
+    return (1 + refit) * epochs * (macs + OVERHEAD)
 
 
 def shortened(recipe: Recipe, effort: float) -> Recipe:

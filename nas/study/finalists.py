@@ -21,14 +21,17 @@ from nas.study.objectives import Cost, cost_values, merits, spread, undominated
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings
 from nas.study.several_boards import figures_on
-from nas.study.tasks import Finished, build, finish, training_seed
+from nas.study.tasks import Finished, build, finish, graph_from_bytes, training_seed
 from search_spaces import Architecture
 
 if TYPE_CHECKING:
     from codegen.features import Preprocessing
+    from nas.streaming import Judge
     from nas.study.study_source import StudySource
 
 FORMAT = 1
+JUDGE = ".judge.safetensors"
+"""Ending of the int8 graph of a finalist that was refit, as it was before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ class Finalist:
     seconds: float
     features: Mapping[str, Any] | None = None
     """What makes the network's inputs of raw numbers, as JSON (:meth:`codegen.features.Preprocessing.to_json`)."""
+    refit: bool = False
+    """Whether the network was trained once more, on the validation data, too; the accuracies are of the one before that."""
+    judge_features: Mapping[str, Any] | None = None
+    """Of a refit, what makes the inputs of the network before that."""
 
     @property
     def front_end(self) -> Preprocessing | None:
@@ -208,6 +215,7 @@ class FinalistStage:
             boards,
             settings.optimize,
             self._lesson,
+            settings.refit,
         )
 
     def _ended(self, job: _Job, outcome: Outcome) -> str:
@@ -225,6 +233,8 @@ class FinalistStage:
             about = _trained(candidate, result)
             write_atomically(self._run.finalist_file(key, ".safetensors"), result.graph)
             write_atomically(self._run.finalist_file(key, ".float.safetensors"), result.checkpoint)
+            if result.judge is not None:
+                write_atomically(self._run.finalist_file(key, JUDGE), result.judge[0])
         else:
             built = outcome.value
             about = read_json(job.known.figures(key))
@@ -257,6 +267,8 @@ def _trained(candidate: Candidate, result: Finished) -> dict[str, Any]:
         {},
         round(result.seconds, 3),
         result.front_end,
+        result.judge is not None,
+        None if result.judge is None else result.judge[1],
     )
     return {"format": FORMAT, "curve": list(result.curve), "losses": list(result.losses), **dataclasses.asdict(finalist)}
 
@@ -269,6 +281,16 @@ def read_finalist(place: BoardDirectory, architecture: str) -> Finalist | None:
     if (content := _figures(place, architecture)) is None:
         return None
     return Finalist(**{field.name: content[field.name] for field in dataclasses.fields(Finalist) if field.name in content})
+
+
+def read_judge(run: RunDirectory, finalist: Finalist) -> Judge:
+    """The network that chooses how a finalist listens all the time."""
+    from codegen.features import front_end_from_json
+    from nas.streaming import Judge
+
+    ending, features = (JUDGE, finalist.judge_features) if finalist.refit else (".safetensors", finalist.features)
+    graph = graph_from_bytes(run.finalist_file(finalist.architecture, ending).read_bytes())
+    return Judge(graph, None if features is None else front_end_from_json(features))
 
 
 def read_curves(place: BoardDirectory, architecture: str) -> Curves | None:

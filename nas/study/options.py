@@ -26,6 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
     "finalists": 3,
     "baselines": True,
     "distill": False,
+    "refit": False,
 }
 """Options that have a value unless one is given."""
 TRIALS = 16
@@ -92,6 +93,7 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         finalists=options["finalists"],
         baselines=options["baselines"],
         distill=options["distill"],
+        refit=options["refit"],
         screening=read_recipe(recipes, "screening", SCREENING, where),
         finishing=read_recipe(recipes, "finishing", FINISHING, where),
         quantization=read_recipe(recipes, "quantization", QUANTIZATION, where),
@@ -136,7 +138,7 @@ def check_choices(options: Mapping[str, Any]) -> None:
     for name, words in words_of.items():
         if options.get(name) is not None and options[name] not in words:
             raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")
-    for name in ("baselines", "distill"):
+    for name in ("baselines", "distill", "refit"):
         if not isinstance(options.get(name, True), bool):
             raise UserError(f"--{name} {options[name]!r}: is neither True nor False")
     for name, (least, most) in RANGES.items():

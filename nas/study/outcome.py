@@ -22,7 +22,7 @@ from nas.run_directory import RunDirectory
 from nas.streaming import Listening, Operation, choose_operation, state_operation, stream_for
 from nas.study.board_search import HAND_DESIGNED, BoardOutcome, Chosen
 from nas.study.feasibility import Feasibility
-from nas.study.finalists import Finalist, built_figures, c_name
+from nas.study.finalists import Finalist, built_figures, c_name, read_judge
 from nas.study.hand_designed import design_json
 from nas.study.preparation import Preparation
 from nas.study.settings import SearchSettings, versions
@@ -51,6 +51,7 @@ KEYS = (
         "studies",
         "augmentation",
         "teacher",
+        "refit",
         "boards",
         "without_winner",
         "winner",
@@ -106,6 +107,7 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
         "studies": {source.label: _study(source, outcome.settings) for source in outcome.sources},
         "augmentation": augmentation_words(outcome.preparation.train_set, outcome.settings.finishing),
         "teacher": read_teacher(outcome.run),
+        "refit": outcome.settings.refit,
         **(several if len(outcome.preparation.boards) > 1 else next(iter(boards.values()))),
         "test_uses": uses.entries,
         "seconds": round(time.monotonic() - began, 1),
@@ -274,11 +276,11 @@ def _detector(outcome: Outcome, board: BoardOutcome) -> AnomalyDetector | None:
 
 def _operation(outcome: Outcome, board: BoardOutcome) -> Operation | None:
     """How the board's winner listens all the time, by the validation data; None for data that does not go on."""
-    graph, validation = _winner_graph(outcome, board), outcome.preparation.validation
+    validation = outcome.preparation.validation
     finalist = board.finalists[board.chosen[0].candidate.architecture.id]
     alone = finalist.built.get("network", finalist.built)
     stream = stream_for(validation, finalist.front_end, alone["latency_ms"], _detector(outcome, board))
-    return None if stream is None else choose_operation(stream, graph, validation)
+    return None if stream is None else choose_operation(stream, read_judge(outcome.run, finalist), validation)
 
 
 def _write_winner(

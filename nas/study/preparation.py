@@ -88,6 +88,8 @@ def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
         raise UserError(f"--metric {metric}: is of classifiers; {data.name} trains on {only!r} alone, choose auroc")
     if settings.distill:
         raise UserError(f"--distill: is of classifiers; an autoencoder, as for {data.name}, learns from its input alone")
+    if settings.refit:
+        raise UserError(f"--refit: is of classifiers; the alarm for {data.name} is set by normal examples that were not learnt")
     train_set, normal = split_validation(replace(data, metric="auroc"), VALIDATION_FRACTION, settings.seed)
     return train_set, with_anomalies(normal, settings.seed)
 

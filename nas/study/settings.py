@@ -52,6 +52,7 @@ OPTIONS = (
     "finalists",
     "baselines",
     "distill",
+    "refit",
 )
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
 TRAINING = ("screening", "finishing", "quantization", "distillation")
@@ -71,7 +72,8 @@ class SearchSettings:
     small beside. ``boards`` are names of the catalogue or paths of board files, ``limits`` (bytes, milliseconds and MACs) those
     of every board (see :meth:`limits_on`). ``time`` is in seconds (None: no limit). ``screening`` is how each trial is trained,
     ``finishing`` how the finalists are (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their
-    quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how.
+    quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how;
+    ``refit`` whether they are trained once more on all data but the test part.
     ``pruner`` is what stops trials early; ``lag`` is how many numbers older trials are at least whose results a proposal and the
     pruner see (:func:`nas.study.strategy.lag_for`). ``models`` are cost-model files, one at most for a core; other cores have those
     that come for them.
@@ -98,6 +100,7 @@ class SearchSettings:
     finalists: int
     baselines: bool
     distill: bool
+    refit: bool
     screening: Recipe
     finishing: Recipe
     quantization: Recipe
@@ -301,6 +304,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             finalists=int(options["finalists"]),
             baselines=bool(options["baselines"]),
             distill=bool(options.get("distill", False)),  # runs of versions that could not had no teacher
+            refit=bool(options.get("refit", False)),  # nor a refit
             screening=read_recipe(document, "screening", recipe, where),
             finishing=read_recipe(document, "finishing", recipe, where),
             quantization=read_recipe(document, "quantization", recipe, where),

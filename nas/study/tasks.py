@@ -103,10 +103,11 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, mean training loss by epoch
-    in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of raw numbers."""
+    """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, which is empty where it has
+    learnt these; mean training loss by epoch in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of raw
+    numbers."""
 
-    float_accuracy: float
+    float_accuracy: float | None
     curve: tuple[float, ...]
     losses: tuple[float, ...]
     checkpoint: bytes
@@ -124,18 +125,22 @@ def train_and_quantize(
     seed: int,
     name: str,
     lesson: Lesson | None = None,
+    *,
+    refit: bool = False,
 ) -> TrainedNetwork:
-    """Train one architecture fully, by a ``lesson`` if there is one, and quantise it; ``name`` becomes the graph's."""
+    """Train one architecture fully, by a ``lesson`` if there is one, and quantise it; ``name`` becomes the graph's. A ``refit``
+    learns from the examples of ``validation``, too."""
     from nas.inputs.program_inputs import raw_input_of
     from nas.inputs.spectrograms import network_data
     from nas.learning.quantization import quantize_network
     from nas.learning.training import train
 
+    if refit:
+        train_set = train_set.joined(validation)
     data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
     module = _fresh(space, params, seed)
     teacher = None if lesson is None else lesson.teacher(space, train_set, validation, varied=recipe.augment)
-    trained = train(module, data.train_set, data.validation, recipe, seed, teacher=teacher)
-    assert trained.accuracy is not None
+    trained = train(module, data.train_set, None if refit else data.validation, recipe, seed, teacher=teacher)
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
     graph = quantize_network(module, data.train_set, quantization, seed, name, teacher)
     front_end = data.front_end or raw_input_of(train_set, graph)
@@ -157,7 +162,8 @@ class Finished:
 
     ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`;
     ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of
-    raw numbers, as JSON.
+    raw numbers, as JSON. Where these are of a refit, which has learnt the validation data, ``judge`` has graph and front end of the
+    network that the accuracies are of.
     """
 
     float_accuracy: float
@@ -167,6 +173,7 @@ class Finished:
     graph: bytes
     checkpoint: bytes
     front_end: Mapping[str, Any] | None
+    judge: tuple[bytes, Mapping[str, Any] | None] | None
     built: Built
     seconds: float
 
@@ -183,27 +190,34 @@ def finish(
     boards: Sequence[Board],
     optimize: Optimize,
     lesson: Lesson | None,
+    refit: bool,
 ) -> Finished:
-    """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it."""
+    """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it; the program is that of a
+    ``refit`` where there is one."""
     from nas.inputs.program_inputs import program_form
     from nas.learning.quantization import int8_accuracy
 
     start = time.perf_counter()
-    trained = train_and_quantize(space, params, train_set, validation, recipe, quantization, seed, name, lesson)
-    front_end = trained.front_end
-    seen = program_form(validation, front_end)
-    built = _build(trained.graph, front_end, validation, name, boards, optimize)
+    given = space, params, train_set, validation, recipe, quantization, seed, name, lesson
+    trained = train_and_quantize(*given)
+    assert trained.float_accuracy is not None
+    shipped = train_and_quantize(*given, refit=True) if refit else trained
     return Finished(
         float_accuracy=trained.float_accuracy,
-        int8_accuracy=int8_accuracy(trained.graph, seen),
+        int8_accuracy=int8_accuracy(trained.graph, program_form(validation, trained.front_end)),
         curve=trained.curve,
         losses=trained.losses,
-        graph=graph_bytes(trained.graph),
-        checkpoint=trained.checkpoint,
-        front_end=None if front_end is None else front_end.to_json(),
-        built=built,
+        graph=graph_bytes(shipped.graph),
+        checkpoint=shipped.checkpoint,
+        front_end=_front_end_json(shipped),
+        judge=(graph_bytes(trained.graph), _front_end_json(trained)) if refit else None,
+        built=_build(shipped.graph, shipped.front_end, validation, name, boards, optimize),
         seconds=time.perf_counter() - start,
     )
+
+
+def _front_end_json(network: TrainedNetwork) -> Mapping[str, Any] | None:
+    return None if network.front_end is None else network.front_end.to_json()
 
 
 def build(

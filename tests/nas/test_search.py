@@ -36,6 +36,7 @@ flash = "12KB"
 trials = 5
 finalists = 2
 distill = true
+refit = true
 seed = 3
 
 [screening]
@@ -83,6 +84,8 @@ def test_the_run_directory_is_complete(searched: tuple[Path, str]) -> None:
     assert f"hand-designed (plain ResNet-8, width {drawn['design']['width']:.3g})" in output
     purposes = [use["purpose"] for use in report["test_uses"]]
     assert "accuracy of the baseline hand_designed" in purposes
+    assert report["refit"]
+    assert len(list((run / "finalists").glob("*.judge.safetensors"))) == len(report["finalists"])
     teacher = report["teacher"]
     assert 0 < teacher["validation"]["float"] <= 1
     assert all(use["examples"] == 360 for use in report["test_uses"])
@@ -97,6 +100,7 @@ def test_the_run_directory_is_complete(searched: tuple[Path, str]) -> None:
         "limit",
         "rejected before training",
         "teacher: accuracy",
+        "refit: what was built",
         "nas verify",
     ):
         assert words in output

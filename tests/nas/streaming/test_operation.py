@@ -30,7 +30,7 @@ from nas.inputs.spectrograms import clips
 from nas.learning.quantization import fitted_detector
 from nas.programs.exports import export_network
 from nas.programs.sources import Trained
-from nas.streaming import background_classes, choose_operation, listener, state_operation, stream_for
+from nas.streaming import Judge, background_classes, choose_operation, listener, state_operation, stream_for
 from nas.streaming.alarms import Heard, alarm_point, listen
 from nas.streaming.continuous import recordings as whole_recordings
 from nas.streaming.curve import THRESHOLDS, curve, point, tolerance
@@ -139,7 +139,7 @@ def test_each_event_is_hit_once_and_all_else_is_false(pattern: list[int], spans:
 
 def exported_on_boards(graph: Graph, front_end: RawInput | None, validation: Dataset, known: Any, *, folder: Path) -> None:
     """A board that leaves the time for as many decisions takes them as they were tested, a slow one makes fewer, untested."""
-    listen, board = listener(graph, front_end, validation, None, known), load_board("nucleo-g0b1re")
+    listen, board = listener(front_end, validation, None, known, Judge(graph, front_end)), load_board("nucleo-g0b1re")
     for clock, hop in ((board.clock_hz, 6), (100_000, 24)):
         network = Trained(graph, inputs=validation.stored, front_end=front_end, listen=listen)
         there, directory = dataclasses.replace(board, clock_hz=clock), folder / str(clock)
@@ -150,7 +150,7 @@ def exported_on_boards(graph: Graph, front_end: RawInput | None, validation: Dat
         assert settings["hop"] == hop
         assert report["stream"]["built"]["load"] > 0
         assert (settings == known["settings"]) == (report["stream"].get("operation") == known["operation"]) == (hop == 6)
-    assert listener(graph, None, validation, None, known) is None
+    assert listener(None, validation, None, known, Judge(graph, None)) is None
 
 
 def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of_test_data(tmp_path: Path) -> None:
@@ -166,7 +166,10 @@ def test_the_chosen_threshold_is_the_best_on_validation_data_and_the_curve_is_of
     stream = stream_for(validation, front_end)
     assert stream is not None
     assert (stream.rows, stream.hop_samples, stream.rate) == (24, 6, 100.0)
-    operation = choose_operation(stream, graph, validation)
+    operation = choose_operation(stream, Judge(graph, stream.source), validation)
+    refit = dataclasses.replace(stream, source=dataclasses.replace(stream.source, scale=2 * stream.source.scale))
+    chosen = choose_operation(refit, Judge(graph, stream.source), validation).stream
+    assert (chosen.source, chosen.settings) == (refit.source, operation.stream.settings)
     stated = state_operation(operation, graph, test)
     assert stated["rule"] == RULE
     assert [p["threshold"] for p in stated["test"]["curve"]] == list(THRESHOLDS)
@@ -232,7 +235,7 @@ def test_the_alarm_s_threshold_is_of_normal_recordings_and_its_curve_of_test_dat
     assert stream is not None
     assert isinstance(stream.task, AnomalyDetection)
     assert (stream.settings.hop, stream.settings.smoothing, stream.settings.refractory) == (6, 4, 4)
-    operation = choose_operation(stream, graph, validation)
+    operation = choose_operation(stream, Judge(graph, stream.source), validation)
     heard, words = listen(operation.stream, graph, validation.subset(np.flatnonzero(~validation.anomalous)))
     assert words.startswith(f"{len(heard)} recordings; ")
     means = np.concatenate([one.means for one in heard])
@@ -255,7 +258,7 @@ def test_a_detector_of_windows_that_make_no_stream_does_not_listen(length: int) 
     assert isinstance(task, AnomalyDetection)
     stream = stream_for(data, front_end, 1.0, task.detector)
     assert (stream is not None) == can_stream(front_end) == (1 < length < 65_536)
-    assert (listener(GRAPHS["machine"], front_end, data, task.detector, None) is not None) == (stream is not None)
+    assert (listener(front_end, data, task.detector, None, Judge(GRAPHS["machine"], front_end)) is not None) == (stream is not None)
 
 
 def test_an_hour_are_the_decisions_in_its_time_and_an_anomaly_is_detected_once() -> None:
