@@ -15,7 +15,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 @dataclass(frozen=True)
 class ImageAugmentation:
-    """Shift, rotation, zoom and shear in one resampling; cells from outside the image are zero.
+    """Shift, rotation, zoom and shear in one resampling, after a mirror where wanted; cells from outside the image are zero.
 
     The defaults suit centred images: stronger ones cost a small network more than they give.
     """
@@ -28,11 +28,14 @@ class ImageAugmentation:
     """Largest relative change of size along each axis."""
     shear: float = 0.1
     """Largest horizontal shear."""
+    mirror: bool = False
+    """Whether left and right are exchanged in every second image (:func:`nas.learning.symmetry.mirror_keeps_classes`)."""
 
     @property
     def words(self) -> str:
         """What it does, for reports."""
-        return "shifted, turned, zoomed and sheared a little, afresh for every batch"
+        mirrored = ", every second one mirrored" if self.mirror else ""
+        return f"shifted, turned, zoomed and sheared a little{mirrored}, afresh for every batch"
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """``x`` float32 ``(N, C, H, W)`` → the same shape; draws come from ``generator`` (on the CPU)."""
@@ -49,6 +52,8 @@ class ImageAugmentation:
         theta[:, 1, 0] = zoom_x * sin
         theta[:, 1, 1] = zoom_y * (shear * sin + cos)
         theta[:, 1, 2] = draws[5] * self.shift * 2 / height
+        if self.mirror:
+            theta[:, :, 0] *= torch.where(torch.rand(n, 1, generator=generator) < 0.5, -1.0, 1.0)
         grid = affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
         return grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 

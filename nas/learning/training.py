@@ -20,6 +20,7 @@ from nas.datasets import Dataset
 from nas.learning.anomaly import FLOOR, anomaly_scores, channel_errors, has_channels
 from nas.learning.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
 from nas.learning.rungs import Thresholds, misses
+from nas.learning.symmetry import mirror_keeps_classes
 from nas.metrics import weighs_classes_equally
 from search_spaces import Architecture, SearchSpace
 
@@ -206,10 +207,11 @@ def train(
 
 
 def suitable_augmentation(train_set: Dataset) -> ImageAugmentation | MotionAugmentation | None:
-    """What varies batches of the data where a recipe asks for it: images, and of motion the sensor's direction; sounds have
-    variants instead. Jitter, scaling and shift of motion added nothing to that (``scripts/bench_augmentation.py``)."""
+    """What varies batches of the data where a recipe asks for it: images, mirrored too where the data allows it, and of motion the
+    sensor's direction; sounds have variants instead. Jitter, scaling and shift of motion added nothing to that
+    (``scripts/bench_augmentation.py``)."""
     if train_set.kind == "image":
-        return ImageAugmentation()
+        return ImageAugmentation(mirror=mirror_keeps_classes(train_set))
     norm, triples = train_set.normalization, axis_triples(train_set.channels)
     if train_set.kind != "series" or train_set.normal is not None or norm is None or not triples:
         return None

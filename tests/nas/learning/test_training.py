@@ -164,6 +164,14 @@ def test_augmentation_moves_by_at_most_its_strength_and_fills_with_zero() -> Non
     assert ones.max() <= 1 + 1e-5
 
 
+def test_every_second_image_is_mirrored() -> None:
+    x = torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(0)).expand(400, -1, -1, -1)
+    seen = ImageAugmentation(shift=0, rotation=0, zoom=0, shear=0, mirror=True)(x, torch.Generator().manual_seed(0))
+    as_it_is, mirrored = ((seen - form).abs().amax((1, 2, 3)) < 1e-5 for form in (x, x.flip(3)))
+    assert torch.equal(as_it_is, ~mirrored)
+    assert 170 < mirrored.sum() < 230
+
+
 def test_the_loss_weighs_classes_as_the_metric_does(data: tuple[Dataset, Dataset], small: Architecture) -> None:
     """Of two digits that are alike, 8 and 9, one is rare: by balanced accuracy it counts as much as the other."""
     digits, held = (part.subset(np.flatnonzero(part.y >= 8)) for part in data)
