@@ -36,7 +36,7 @@ from nas.evenly_spaced import evenly_spaced
 from nas.inputs.program_inputs import program_form, raw_input_of
 from nas.inputs.spectrograms import NetworkData, network_data
 from nas.learning.distillation import Teacher
-from nas.learning.quantization import int8_accuracy, quantize_network
+from nas.learning.quantization import fine_tunes_varied, int8_accuracy, quantize_network
 from nas.learning.training import Recipe, build_module, evaluate, train
 from nas.study.compute import lengthened
 from nas.study.feasibility import Feasibility
@@ -48,7 +48,6 @@ from search_spaces import Architecture
 
 BOARD = "nucleo-l4r5zi"
 SAMPLES = 40
-POST_TRAINING = replace(QUANTIZATION, epochs=0)
 PLAIN, TAUGHT, PRUNED, NARROW = "plain", "distilled", "pruned", "narrow"
 
 
@@ -140,11 +139,12 @@ class Bench:
         train(module, data.train_set, None, self.recipe(architecture), seed, teacher=teacher, after_step=pruning)
         result.seconds[f"{way}, float"] = time.monotonic() - began
         result.accuracy[f"{way}, float"] = evaluate(module, data.validation)
-        ways: dict[str, tuple[Recipe, Teacher | None]] = {f"{way}, fine-tuned": (QUANTIZATION, None)}
+        fine_tuning = replace(QUANTIZATION, augment=fine_tunes_varied(self.train_set))
+        ways: dict[str, tuple[Recipe, Teacher | None]] = {f"{way}, fine-tuned": (fine_tuning, None)}
         if way == PLAIN:
-            ways[f"{way}, rounded"] = POST_TRAINING, None
+            ways[f"{way}, rounded"] = replace(fine_tuning, epochs=0), None
         if teacher is not None:
-            ways[f"{way} twice"] = QUANTIZATION, teacher
+            ways[f"{way} twice"] = fine_tuning, teacher
         for name, (recipe, tutor) in ways.items():
             began = time.monotonic()
             graph = run_passes(quantize_network(module, data.train_set, recipe, seed, "network", tutor))

@@ -18,32 +18,37 @@ from codegen.ir import Graph
 from codegen.requantize import round_half_away
 from nas.datasets import Dataset
 from nas.learning.anomaly import alarm_threshold, unfitted_detector
-from nas.learning.training import Recipe, tensors, train
+from nas.learning.training import Recipe, suitable_augmentation, tensors, train
 
 if TYPE_CHECKING:
     from nas.learning.distillation import Teacher
 
 FINE_TUNING = Recipe(epochs=5, batch_size=32, learning_rate=1e-3, weight_decay=0.0, warm_up=0.1)
-"""Quantization-aware fine-tuning: short, and too slow to leave the minimum that training found. On unchanged images: the ranges
-that are observed are those of the data."""
+"""Quantization-aware fine-tuning: short, and too slow to leave the minimum that training found. Whether on varied examples,
+:func:`fine_tunes_varied` says."""
 OBSERVATION_BATCH = 128
 SATURATED = 1e-3
-"""Share of a channel's recorded values beyond either end of an autoencoder's int8 input: a few extremes would coarsen it for all
-others, and what tells anomalies are small errors (percentile calibration: H. Wu et al., "Integer Quantization for Deep Learning
-Inference", 2020, section 3.3). Of classifiers, which are fine-tuned, no clear gain was found."""
+"""Share of a channel's recorded values beyond either end of the int8 input: a few extremes would coarsen it for all others
+(percentile calibration: H. Wu et al., "Integer Quantization for Deep Learning Inference", 2020, section 3.3)."""
 
 
-def observe_ranges(module: nn.Module, train_set: Dataset) -> QuantizedNetwork:
+def fine_tunes_varied(train_set: Dataset) -> bool:
+    """Whether fine-tuning, too, suits varied examples best: of motion, where it would else adapt to the people that it sees, not of
+    images and sounds, for which it is a last training on examples as they are (``scripts/bench_fine_tuning.py``)."""
+    return train_set.kind == "series" and suitable_augmentation(train_set) is not None
+
+
+def observe_ranges(module: nn.Module, train_set: Dataset, saturated: float = SATURATED) -> QuantizedNetwork:
     """The folded network with the ranges of its activations over ``train_set``, ready for :func:`to_graph` without fine-tuning.
 
-    The network's input has the range of :func:`input_range`.
+    The network's input has the range of :func:`input_range`, which leaves out ``saturated``.
 
     :raises UserError: if the module has an operation without int8 form.
     """
     x, _ = tensors(train_set)
     network = prepare(module, train_set.input_shape).to(x.device).eval()
     network.observe()
-    low, high = input_range(train_set)
+    low, high = input_range(train_set, saturated)
     with torch.no_grad():
         network.input_observer(torch.tensor([low, high], device=x.device))
         for batch in x.batches(OBSERVATION_BATCH):
@@ -52,22 +57,30 @@ def observe_ranges(module: nn.Module, train_set: Dataset) -> QuantizedNetwork:
     return network
 
 
-def input_range(train_set: Dataset) -> tuple[float, float]:
+def input_range(train_set: Dataset, saturated: float = SATURATED) -> tuple[float, float]:
     """The least and the largest number that the int8 input of networks for ``train_set`` stands for; it saturates beyond.
 
-    Data that is quantised already has a grid of its own. Of recorded values the range takes in all; where networks detect
-    anomalies, all but :data:`SATURATED` of every channel at either end.
+    Data that is quantised already has a grid of its own. Of recorded values the range takes in all but the fraction ``saturated``
+    of every channel at either end, or all where nothing but the same value would be left.
     """
     if (grid := train_set.grid) is not None:
         return grid
     values = train_set.x.reshape(-1, train_set.input_shape[-1])
-    beyond = 0 if train_set.normal is None else int(SATURATED * len(values))
+    beyond = int(saturated * len(values))
     ordered = np.partition(values, (beyond, len(values) - 1 - beyond), axis=0)
-    return float(ordered[beyond].min()), float(ordered[-1 - beyond].max())
+    low, high = float(ordered[beyond].min()), float(ordered[-1 - beyond].max())
+    return (low, high) if low < high else (float(values.min()), float(values.max()))
 
 
 def quantize_network(
-    module: nn.Module, train_set: Dataset, recipe: Recipe, seed: int, name: str, teacher: Teacher | None = None
+    module: nn.Module,
+    train_set: Dataset,
+    recipe: Recipe,
+    seed: int,
+    name: str,
+    teacher: Teacher | None = None,
+    *,
+    saturated: float = SATURATED,
 ) -> Graph:
     """The int8 graph of ``module`` after quantization-aware fine-tuning by ``recipe``; ``module`` itself stays as it is.
 
@@ -76,7 +89,7 @@ def quantize_network(
 
     :raises UserError: if the module has an operation without int8 form.
     """
-    network = observe_ranges(module, train_set)
+    network = observe_ranges(module, train_set, saturated)
 
     def fix_ranges(epoch: int, _: float | None) -> None:
         if 2 * epoch >= recipe.epochs:

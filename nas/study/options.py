@@ -98,6 +98,7 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         finishing=read_recipe(recipes, "finishing", FINISHING, where),
         quantization=read_recipe(recipes, "quantization", QUANTIZATION, where),
         distillation=read_recipe(recipes, "distillation", DISTILLATION, where),
+        suit_quantization="augment" not in recipes.get("quantization", {}),
     )
 
 

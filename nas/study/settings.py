@@ -73,7 +73,8 @@ class SearchSettings:
     of every board (see :meth:`limits_on`). ``time`` is in seconds (None: no limit). ``screening`` is how each trial is trained,
     ``finishing`` how the finalists are (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their
     quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how;
-    ``refit`` whether they are trained once more on all data but the test part.
+    ``refit`` whether they are trained once more on all data but the test part. ``suit_quantization`` is whether fine-tuning is to
+    vary examples where that suits the data, which :meth:`of_data` settles.
     ``pruner`` is what stops trials early; ``lag`` is how many numbers older trials are at least whose results a proposal and the
     pruner see (:func:`nas.study.strategy.lag_for`). ``models`` are cost-model files, one at most for a core; other cores have those
     that come for them.
@@ -105,6 +106,7 @@ class SearchSettings:
     finishing: Recipe
     quantization: Recipe
     distillation: Distillation
+    suit_quantization: bool = False
 
     @property
     def population(self) -> int:
@@ -120,9 +122,14 @@ class SearchSettings:
         return run if len(self.boards) == 1 else run.of_board(board)
 
     def of_data(self, dataset: Dataset) -> SearchSettings:
-        """The same with the content, the split and the metric of ``dataset``, which :attr:`data` was found to be."""
-        reading = dataclasses.replace(self.reading, hash=dataset.hash)
-        return dataclasses.replace(self, reading=reading, split=dataset.split, metric=dataset.metric)
+        """The same with what :attr:`data` was found to be, ``dataset``, and what suits it: content, split, metric, fine-tuning."""
+        from nas.learning.quantization import fine_tunes_varied
+
+        reading, quantization = dataclasses.replace(self.reading, hash=dataset.hash), self.quantization
+        if self.suit_quantization:
+            quantization = dataclasses.replace(quantization, augment=fine_tunes_varied(dataset))
+        found = dataclasses.replace(self, reading=reading, split=dataset.split, metric=dataset.metric)
+        return dataclasses.replace(found, quantization=quantization, suit_quantization=False)
 
     def kept(self) -> tuple[SearchSettings, dict[str, bytes]]:
         """The same with board files and cost model where the run directory keeps them, and their content by path.

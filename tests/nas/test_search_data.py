@@ -46,6 +46,7 @@ def test_recordings_become_a_project(searched: Path) -> None:
     assert settings["search"]["data"] == str(searched / "recordings")
     assert settings["search"]["window"] == 64
     assert settings["search"]["metric"] == report["winner"]["test"]["metric"] == "accuracy"
+    assert settings["quantization"]["augment"] is True, "motion is varied in fine-tuning, too"
     assert settings["data"] == {"hash": data["hash"], "split": data["split"]}
 
     arrays = [f"--{name}={run / 'verification' / file}.npy" for name, file in (("inputs", "inputs"), ("expect", "expected"))]

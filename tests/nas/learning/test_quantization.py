@@ -17,6 +17,7 @@ from nas.datasets import Dataset, load_train, split_validation
 from nas.learning.quantization import (
     FINE_TUNING,
     SATURATED,
+    fine_tunes_varied,
     input_range,
     int8_accuracy,
     int8_outputs,
@@ -116,16 +117,29 @@ def test_input_is_quantized_over_its_range(fine_tuned: Graph, data: tuple[Datase
     assert quantize_input(fine_tuned, data[1].x).shape == data[1].x.shape
 
 
-def test_few_recorded_values_saturate_the_input_of_an_autoencoder(shared_dir: Path) -> None:
+def test_few_recorded_values_saturate_the_input(shared_dir: Path) -> None:
     recorded = load_train(str(shared_dir / "data" / "skab_valve" / "skab_windows.npz"))
     values = recorded.x.reshape(-1, 8)
     low, high = input_range(recorded)
     assert 0 < max((values < low).mean(0).max(), (values > high).mean(0).max()) <= SATURATED
     assert high - low < 0.6 * (values.max() - values.min())
-    assert input_range(dataclasses.replace(recorded, normal=None)) == (values.min(), values.max())
+    assert input_range(dataclasses.replace(recorded, normal=None)) == (low, high)
+    assert input_range(recorded, 0.0) == (values.min(), values.max())
+    spikes = np.zeros((50, 1, 100, 1), np.float32)
+    spikes[7, 0, 0] = 50
+    rare = Dataset("spikes", "series", (1, 100, 1), ("a", "b"), spikes, np.arange(50) % 2)
+    assert input_range(rare) == (0, 50), "where hardly anything happens that is what counts"
 
     torch.manual_seed(0)
     graph = quantize_network(nn.Conv2d(8, 8, (1, 5), padding=(0, 2)), recorded, Recipe(epochs=0), 0, "valve")
     tensor = graph["input"]
     real = (quantize_input(graph, recorded.x).astype(np.float32) - tensor.zero_point) * tensor.scale
     assert np.abs(real - recorded.x.clip(low, high)).max() < tensor.scale
+
+
+def test_only_motion_is_fine_tuned_on_varied_examples(shared_dir: Path, data: tuple[Dataset, Dataset]) -> None:
+    recorded = shared_dir / "data"
+    assert fine_tunes_varied(load_train(str(recorded / "har_smartphone_hapt" / "hapt_har6.npz")))
+    assert not fine_tunes_varied(load_train(str(recorded / "ucr_small" / "GunPoint.npz")))
+    assert not fine_tunes_varied(load_train(str(recorded / "skab_valve" / "skab_windows.npz")))
+    assert not fine_tunes_varied(data[0])
