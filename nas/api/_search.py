@@ -37,6 +37,7 @@ def search(
     time: Duration | None = None,
     seed: int | None = None,
     sampler: str | None = None,
+    start: str | None = None,
     pruner: str | None = None,
     metric: Metric | None = None,
     objective: str | None = None,
@@ -80,6 +81,8 @@ def search(
     :param seed: 0 by default.
     :param sampler: how networks are proposed: ``"predictor"`` (default), ``"evolution"``, ``"random"``, ``"tpe"``, ``"nsgaii"`` or
         ``"gp"``.
+    :param start: what the first trial is: ``"hand-designed"`` (default), the widest form that fits of a published network, or
+        ``"random"``, as it always is where the sampler is random.
     :param pruner: which trials are stopped early: ``"median"`` (default), ``"halving"`` or ``"none"``.
     :param metric: what networks are judged by; by default what suits the data.
     :param objective: what is wanted, like ``"accuracy,latency"``: the metric and any of ``ram``, ``flash``, ``latency``, ``macs``.
@@ -125,6 +128,7 @@ def search(
         "time": time,
         "seed": seed,
         "sampler": sampler,
+        "start": start,
         "pruner": pruner,
         "metric": metric,
         "objective": objective,

@@ -21,7 +21,7 @@ from nas.cli.options import (
 )
 from nas.metrics import METRICS
 from nas.study.options import DEFAULTS, RANGES, TRIALS
-from nas.study.strategy import PRUNERS, SAMPLERS
+from nas.study.strategy import PRUNERS, SAMPLERS, STARTS
 
 if TYPE_CHECKING:
     from nas.progress import Verbosity
@@ -81,6 +81,13 @@ Examples:
     default=DEFAULTS["sampler"],
     show_default=True,
     help="How networks are proposed: " + ", ".join(f"{name} ({what})" for name, what in SAMPLERS.items()) + ".",
+)
+@click.option(
+    "--start",
+    type=click.Choice(list(STARTS)),
+    default=DEFAULTS["start"],
+    show_default=True,
+    help="The first trial: " + ", ".join(f"{name} ({what})" for name, what in STARTS.items()) + "; not of random search.",
 )
 @click.option(
     "--pruner",

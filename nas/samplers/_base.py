@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,7 @@ class FeasibleSampler(ProposingSampler):
     :param lag: a proposal sees results of trials at least this many numbers older; the number of trials that may be under way.
     :param most_draws: candidates to check for one proposal.
     :param minimize: further objectives, see :data:`Minimize`.
+    :param first: architectures to begin with: of those that are feasible and new each proposal is the first one.
 
     A sampler that is such a dataclass, too, takes these by the same names, with settings of its own.
     """
@@ -168,6 +169,7 @@ class FeasibleSampler(ProposingSampler):
     lag: int = 1
     most_draws: int = MOST_DRAWS
     minimize: Minimize | None = None
+    first: Sequence[Architecture] = ()
 
     def __post_init__(self) -> None:
         if self.lag < 1:
@@ -211,7 +213,9 @@ class FeasibleSampler(ProposingSampler):
                 results.append(self._result(trial.number, architecture, sign * value))
         admits = Admission(self.fits, known, self.most_draws)
         rng = self.rng(number)
-        chosen = self.choose(rng, results if self.minimize is None else weighted(results, rng), admits)
+        chosen = next((a for a in self.first if a.id not in known and admits(a)), None)
+        if chosen is None:
+            chosen = self.choose(rng, results if self.minimize is None else weighted(results, rng), admits)
         self._last = Proposal(number, chosen, admits.infeasible, dict(sorted(admits.rejected_by.items())))
         return self._last
 

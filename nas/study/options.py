@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, Any] = {
     "data": "digits",
     "board": "nucleo-l4r5zi",
     "sampler": "predictor",
+    "start": "hand-designed",
     "pruner": "median",
     "confidence": 0.95,
     "seed": 0,
@@ -82,6 +83,7 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         trials=trials,
         time=options["time"],
         sampler=options["sampler"],
+        start=options["start"],
         pruner=options["pruner"],
         confidence=options["confidence"],
         workers=workers,
@@ -130,12 +132,18 @@ def check_choices(options: Mapping[str, Any]) -> None:
     """
     from codegen.optimize import OPTIMIZE
     from nas.metrics import METRICS
-    from nas.study.strategy import PRUNERS, SAMPLERS
+    from nas.study.strategy import PRUNERS, SAMPLERS, STARTS
 
     if not isinstance(options.get("objective"), str | None):
         raise UserError(f"--objective {options['objective']!r}: give a text with commas, like accuracy,latency")
 
-    words_of = {"sampler": tuple(SAMPLERS), "pruner": tuple(PRUNERS), "optimize": OPTIMIZE, "metric": METRICS}
+    words_of = {
+        "sampler": tuple(SAMPLERS),
+        "pruner": tuple(PRUNERS),
+        "start": tuple(STARTS),
+        "optimize": OPTIMIZE,
+        "metric": METRICS,
+    }
     for name, words in words_of.items():
         if options.get(name) is not None and options[name] not in words:
             raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")

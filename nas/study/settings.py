@@ -42,6 +42,7 @@ OPTIONS = (
     "trials",
     "time",
     "sampler",
+    "start",
     "pruner",
     "confidence",
     "workers",
@@ -57,7 +58,7 @@ OPTIONS = (
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
 TRAINING = ("screening", "finishing", "quantization", "distillation")
 """Tables that say how networks are trained."""
-WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "pruner", "ray_address", "optimize")
+WORDS = ("data", "format", "kind", "size", "metric", "objective", "sampler", "start", "pruner", "ray_address", "optimize")
 """Those that are texts."""
 LISTS = ("board", "model")
 """Those that may be given several times: in a file a text or a list of texts."""
@@ -75,9 +76,9 @@ class SearchSettings:
     quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how;
     ``refit`` whether they are trained once more on all data but the test part. ``suit_quantization`` is whether fine-tuning is to
     vary examples where that suits the data, which :meth:`of_data` settles.
-    ``pruner`` is what stops trials early; ``lag`` is how many numbers older trials are at least whose results a proposal and the
-    pruner see (:func:`nas.study.strategy.lag_for`). ``models`` are cost-model files, one at most for a core; other cores have those
-    that come for them.
+    ``start`` is what the first trial is (one of :data:`nas.study.strategy.STARTS`), ``pruner`` what stops trials early; ``lag`` is
+    how many numbers older trials are at least whose results a proposal and the pruner see (:func:`nas.study.strategy.lag_for`).
+    ``models`` are cost-model files, one at most for a core; other cores have those that come for them.
     """
 
     data: str
@@ -90,6 +91,7 @@ class SearchSettings:
     trials: int
     time: float | None
     sampler: str
+    start: str
     pruner: str
     confidence: float
     workers: int
@@ -300,6 +302,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             trials=int(options["trials"]),
             time=None if "time" not in options else parse_duration(options["time"]),
             sampler=str(options["sampler"]),
+            start=str(options.get("start", "random")),  # which it was in versions that did not write it
             pruner=str(options.get("pruner", "none")),  # which versions had that did not write it
             confidence=float(options["confidence"]),
             workers=int(options["workers"]),

@@ -31,6 +31,11 @@ PRUNERS = {
     "median": "those below the median of all trials at a rung",
 }
 """Which trials each of them stops."""
+STARTS = {
+    "hand-designed": "the widest form that fits of a published network",
+    "random": "what the sampler begins with",
+}
+"""What the first trial is."""
 
 
 def lag_for(workers: int, trials: int) -> int:
@@ -55,11 +60,14 @@ def make_sampler(name: str, settings: SearchSettings, boards: Sequence[Feasibili
 
 def _for_board(name: str, settings: SearchSettings, feasibility: Feasibility) -> FeasibleSampler:
     from nas import samplers
+    from nas.study.hand_designed import hand_designed
     from nas.study.objectives import cost_values
 
     space, seed, lag, population = feasibility.space, settings.seed, settings.lag, settings.population
     minimize = (lambda architecture: cost_values(feasibility.figures(architecture), settings.costs)) if settings.costs else None
     common: Any = {"seed": seed, "lag": lag, "minimize": minimize}
+    if settings.start == "hand-designed" and name != "random":
+        common["first"] = hand_designed(feasibility)[:1]
     match name:
         case "evolution":
             tournament = max(2, population // 2)

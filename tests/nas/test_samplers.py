@@ -98,6 +98,18 @@ def test_the_order_in_which_trials_end_makes_no_difference(make: Make, shuffle: 
     assert shuffled == in_order
 
 
+@pytest.mark.parametrize("make", ALL)
+def test_a_search_may_begin_with_given_networks(make: Make) -> None:
+    """With those that fit, each once, and then as without them."""
+    *wide, first, second = SPACE.hand_designed()
+    assert fits(wide[0])
+    assert not fits(first)
+    networks = run(make(SPACE, fits, seed=1, lag=3, first=(wide[0], first, first, second)), 12, lag=3)
+    assert networks[:2] == [first.id, second.id]
+    assert len(set(networks)) == len(networks)
+    assert networks[2:4] == run(make(SPACE, fits, seed=1, lag=3), 4, lag=3)[2:]
+
+
 @pytest.mark.slow
 def test_optunas_gaussian_process_keeps_the_same_rules() -> None:
     """Its proposals take about a second each, after ten random ones."""
