@@ -135,10 +135,10 @@ def trained(source: Source, board: str | None = None) -> Trained:
             lesson = read_lesson(source.run, settings)
             given = space, frozen.params, train_set, validation, *recipes, seed, source.name, lesson
             made = train_and_quantize(*given)
-            judge = Judge(made.graph, made.front_end)
+            judge = Judge(made.int8.graph, made.int8.front_end)
             if settings.refit:
-                made = train_and_quantize(*given, refit=True)
-            network = Trained(made.graph, front_end=made.front_end)
+                made = train_and_quantize(*given, judge=made)
+            network = Trained(made.int8.graph, front_end=made.int8.front_end)
     if is_path(settings.data):
         about["data"] = train_set.about_input()
     from nas.inputs.program_inputs import program_form, program_inputs

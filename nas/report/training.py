@@ -113,8 +113,9 @@ def _table(curves: Sequence[Curve]) -> Markup:
             f"{kept.loss[-1]:.4f}" if kept.loss else "",
             f"{finalist.entry['validation']['float']:.2%}",
             f"{finalist.accuracy:.2%}",
+            "fine-tuned" if finalist.entry.get("fine_tuned", True) else "rounded",
         )
         for finalist, kept in curves
     ]
-    head = ("", "epochs", "last training loss", "float, validation", "int8, validation")
+    head = ("", "epochs", "last training loss", "float, validation", "int8, validation", "int8 form")
     return table("Finalists after their training", head, rows)

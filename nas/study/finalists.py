@@ -72,6 +72,8 @@ class Finalist:
     """Whether the network was trained once more, on the validation data, too; the accuracies are of the one before that."""
     judge_features: Mapping[str, Any] | None = None
     """Of a refit, what makes the inputs of the network before that."""
+    fine_tuned: bool = True
+    """Whether its int8 form was fine-tuned, as it always was in older versions; else it is the float network, rounded."""
 
     @property
     def front_end(self) -> Preprocessing | None:
@@ -269,6 +271,7 @@ def _trained(candidate: Candidate, result: Finished) -> dict[str, Any]:
         result.front_end,
         result.judge is not None,
         None if result.judge is None else result.judge[1],
+        result.fine_tuned,
     )
     return {"format": FORMAT, "curve": list(result.curve), "losses": list(result.losses), **dataclasses.asdict(finalist)}
 

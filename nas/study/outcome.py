@@ -160,6 +160,7 @@ def _board(
             {
                 "architecture": finalist.architecture,
                 "validation": {"metric": metric, "float": finalist.float_accuracy, "int8": finalist.int8_accuracy},
+                "fine_tuned": finalist.fine_tuned,
                 "predicted": _promise(board.fits, finalist),
                 "built": {key: finalist.built[key] for key in FIGURES},
                 "broken": list(finalist.broken(board.fits.limits)),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,17 +102,26 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
+class Int8Form:
+    """A network in int8: ``graph``, ``front_end``, which makes its inputs of raw numbers, and whether it was ``fine_tuned`` or
+    only rounded. ``accuracy`` (0..1) is that on the validation data, None of a network that has learnt these."""
+
+    graph: Graph
+    front_end: Preprocessing | None
+    fine_tuned: bool
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedNetwork:
     """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, which is empty where it has
-    learnt these; mean training loss by epoch in ``losses``, ``graph`` its int8 form, ``front_end`` what makes its inputs of raw
-    numbers."""
+    learnt these; mean training loss by epoch in ``losses``. ``int8`` is its int8 form."""
 
     float_accuracy: float | None
     curve: tuple[float, ...]
     losses: tuple[float, ...]
     checkpoint: bytes
-    graph: Graph
-    front_end: Preprocessing | None
+    int8: Int8Form
 
 
 def train_and_quantize(
@@ -126,15 +135,20 @@ def train_and_quantize(
     name: str,
     lesson: Lesson | None = None,
     *,
-    refit: bool = False,
+    judge: TrainedNetwork | None = None,
 ) -> TrainedNetwork:
-    """Train one architecture fully, by a ``lesson`` if there is one, and quantise it; ``name`` becomes the graph's. A ``refit``
-    learns from the examples of ``validation``, too."""
-    from nas.inputs.program_inputs import raw_input_of
+    """Train one architecture fully, by a ``lesson`` if there is one, and quantise it; ``name`` becomes the graph's.
+
+    Fine-tuning is kept unless the network is better on ``validation`` when it is only rounded: where examples are few it may fit
+    them too closely. With a ``judge``, which this function has made before, it is a refit: it learns from the examples of
+    ``validation``, too, and is fine-tuned if the judge was.
+    """
+    from nas.inputs.program_inputs import program_form, raw_input_of
     from nas.inputs.spectrograms import network_data
-    from nas.learning.quantization import quantize_network
+    from nas.learning.quantization import int8_accuracy, quantize_network
     from nas.learning.training import train
 
+    refit = judge is not None
     if refit:
         train_set = train_set.joined(validation)
     data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
@@ -142,9 +156,19 @@ def train_and_quantize(
     teacher = None if lesson is None else lesson.teacher(space, train_set, validation, varied=recipe.augment)
     trained = train(module, data.train_set, None if refit else data.validation, recipe, seed, teacher=teacher)
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
-    graph = quantize_network(module, data.train_set, quantization, seed, name, teacher)
-    front_end = data.front_end or raw_input_of(train_set, graph)
-    return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, graph, front_end)
+
+    def int8(recipe: Recipe) -> Int8Form:
+        graph = quantize_network(module, data.train_set, recipe, seed, name, teacher)
+        front_end = data.front_end or raw_input_of(train_set, graph)
+        accuracy = None if refit else int8_accuracy(graph, program_form(validation, front_end))
+        return Int8Form(graph, front_end, recipe.epochs > 0, accuracy)
+
+    recipes = [replace(quantization, epochs=epochs) for epochs in sorted({quantization.epochs, 0}, reverse=True)]
+    if judge is not None:
+        form = int8(recipes[0] if judge.int8.fine_tuned else recipes[-1])
+    else:
+        form = max(map(int8, recipes), key=lambda form: form.accuracy or 0.0)  # of equals the first, fine-tuned
+    return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +184,15 @@ class Built:
 class Finished:
     """A finalist: fully trained, quantised, built and measured.
 
-    ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`;
-    ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is what makes the network's inputs of
-    raw numbers, as JSON. Where these are of a refit, which has learnt the validation data, ``judge`` has graph and front end of the
-    network that the accuracies are of.
+    ``float_accuracy`` and ``int8_accuracy`` on the validation data; ``curve`` and ``losses`` as in :class:`TrainedNetwork`,
+    ``fine_tuned`` as in :class:`Int8Form`; ``graph`` is the int8 graph's file, ``checkpoint`` the float weights'; ``front_end`` is
+    what makes the network's inputs of raw numbers, as JSON. Where these are of a refit, which has learnt the validation data,
+    ``judge`` has graph and front end of the network that the accuracies are of.
     """
 
     float_accuracy: float
     int8_accuracy: float
+    fine_tuned: bool
     curve: tuple[float, ...]
     losses: tuple[float, ...]
     graph: bytes
@@ -194,30 +219,29 @@ def finish(
 ) -> Finished:
     """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it; the program is that of a
     ``refit`` where there is one."""
-    from nas.inputs.program_inputs import program_form
-    from nas.learning.quantization import int8_accuracy
-
     start = time.perf_counter()
     given = space, params, train_set, validation, recipe, quantization, seed, name, lesson
     trained = train_and_quantize(*given)
     assert trained.float_accuracy is not None
-    shipped = train_and_quantize(*given, refit=True) if refit else trained
+    assert trained.int8.accuracy is not None
+    shipped = train_and_quantize(*given, judge=trained) if refit else trained
     return Finished(
         float_accuracy=trained.float_accuracy,
-        int8_accuracy=int8_accuracy(trained.graph, program_form(validation, trained.front_end)),
+        int8_accuracy=trained.int8.accuracy,
+        fine_tuned=trained.int8.fine_tuned,
         curve=trained.curve,
         losses=trained.losses,
-        graph=graph_bytes(shipped.graph),
+        graph=graph_bytes(shipped.int8.graph),
         checkpoint=shipped.checkpoint,
-        front_end=_front_end_json(shipped),
-        judge=(graph_bytes(trained.graph), _front_end_json(trained)) if refit else None,
-        built=_build(shipped.graph, shipped.front_end, validation, name, boards, optimize),
+        front_end=_front_end_json(shipped.int8),
+        judge=(graph_bytes(trained.int8.graph), _front_end_json(trained.int8)) if refit else None,
+        built=_build(shipped.int8.graph, shipped.int8.front_end, validation, name, boards, optimize),
         seconds=time.perf_counter() - start,
     )
 
 
-def _front_end_json(network: TrainedNetwork) -> Mapping[str, Any] | None:
-    return None if network.front_end is None else network.front_end.to_json()
+def _front_end_json(form: Int8Form) -> Mapping[str, Any] | None:
+    return None if form.front_end is None else form.front_end.to_json()
 
 
 def build(

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load
 
 from codegen.errors import UserError
 from codegen.ir import Graph
@@ -40,9 +42,12 @@ def test_what_is_built_learnt_all_and_what_is_judged_did_not(unfinished: RunDire
     more = train_and_quantize(space, space.params(architecture), everything, data[1], short, short, seed, "digits")
     built = graph_from_bytes(unfinished.finalist_file(architecture.id, ".safetensors").read_bytes())
     judge = read_judge(unfinished, finalist)
-    assert weights(judge.graph) == weights(plain.graph)
-    assert weights(built) == weights(more.graph) != weights(judge.graph)
-    assert finalist.float_accuracy == plain.float_accuracy
+    assert weights(judge.graph) == weights(plain.int8.graph) != weights(built)
+    shipped = load(unfinished.finalist_file(architecture.id, ".float.safetensors").read_bytes())
+    expected = load(more.checkpoint)
+    assert shipped.keys() == expected.keys()
+    assert all(torch.equal(values, expected[name]) for name, values in shipped.items())
+    assert (finalist.float_accuracy, finalist.fine_tuned) == (plain.float_accuracy, plain.int8.fine_tuned)
     assert finalist.built["flash"]["total"] > 0
 
 

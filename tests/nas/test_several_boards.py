@@ -141,7 +141,9 @@ def test_commands_ask_which_board_is_meant(searched: Searched, tmp_path: Path) -
     assert json.loads(verified.stdout) == searched.report["boards"][OWN]["winner"]["built"]
     predicted = json.loads(run("predict", path, "--board", M4, "--json").stdout)
     promised = searched.report["boards"][M4]["winner"]["predicted"]
-    assert {key: predicted[key] for key in ("ram", "flash", "macs")} == {key: promised[key] for key in ("ram", "flash", "macs")}
+    assert {key: predicted[key] for key in ("ram", "macs")} == {key: promised[key] for key in ("ram", "macs")}
+    # What was promised knew no weights; which form a layer's requantisation takes they decide, and with it a byte of code.
+    assert predicted["flash"]["value"] == pytest.approx(promised["flash"]["value"], abs=1)
 
 
 @pytest.mark.slow

@@ -156,7 +156,7 @@ def test_a_run_trains_its_teacher_once(unfinished: RunDirectory, prepared: tuple
         for taught in (first, first, None)
     ]
     assert made[0].losses == made[1].losses != made[2].losses
-    weights = [{t.name: t.data.tobytes() for t in network.graph.tensors.values() if t.data is not None} for network in made]
+    weights = [{t.name: t.data.tobytes() for t in network.int8.graph.tensors.values() if t.data is not None} for network in made]
     assert weights[0] == weights[1] != weights[2]
 
 

@@ -169,6 +169,18 @@ def test_the_search_keeps_what_the_report_shows(finished: RunDirectory) -> None:
     for finalist in report["finalists"]:
         kept = json.loads(finished.finalist_file(finalist["architecture"], ".json").read_text())
         assert len(kept["losses"]) == len(kept["curve"]) > 0
+        assert kept["fine_tuned"] == finalist["fine_tuned"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fine_tuned", "form"), [(True, "fine-tuned"), (False, "rounded")])
+def test_the_int8_form_of_each_finalist_is_named(finished: RunDirectory, fine_tuned: bool, form: str) -> None:
+    def all_alike(report: dict[str, Any]) -> None:
+        for finalist in report["finalists"]:
+            finalist["fine_tuned"] = fine_tuned
+
+    rows = re.findall(r"%\s*(fine-tuned|rounded)", edited(finished, all_alike))
+    assert set(rows) == {form}
 
 
 @pytest.mark.slow
@@ -226,6 +238,8 @@ def test_what_an_older_run_did_not_keep_is_said(finished: RunDirectory) -> None:
         del report["winner"]["predicted"]["layers"]
         del report["baselines"]["hand_designed"], report["without_baseline"]
         del report["teacher"]
+        for finalist in report["finalists"]:
+            del finalist["fine_tuned"]
 
     for path in (finished.path / "finalists").glob("*.json"):
         content = json.loads(path.read_text())
