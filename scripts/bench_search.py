@@ -42,13 +42,14 @@ from nas.samplers import (
     TPEFeasibleSampler,
     suggest_architecture,
 )
+from search_spaces import shape_by_budget
 
 MARKS = (10, 30, 75, 150)
 HALVED = 8
 """Networks that begin a bracket of successive halving."""
 CURVE_STEP = 5
 """Evaluations from one point of a curve to the next."""
-WIDTH = 18
+WIDTH = 25
 """Of the column with the strategies' names."""
 OURS = "predictor"
 """The strategy whose curve shows what its predictor selects."""
@@ -129,6 +130,16 @@ def random(problem: Problem, seed: int) -> FeasibleSampler:
     return RandomFeasibleSampler(problem.space, problem.fits, seed=seed, lag=problem.lag)
 
 
+def shaped(search: Search) -> Search:
+    """The same in the part of the space that the limits shape (:func:`search_spaces.shape_by_budget`), whose checks are free."""
+
+    def within(problem: Problem, seed: int, evaluations: int) -> list[Training]:
+        found = shape_by_budget(problem.space, problem.fits, seed=seed)
+        return search(dataclasses.replace(problem, space=found.space), seed, evaluations)
+
+    return within
+
+
 def by_halving(problem: Problem) -> BasePruner:
     """The pruner of that name."""
     return HalvingPruner(problem.rungs[:-1], lag=problem.lag)
@@ -143,12 +154,15 @@ STRATEGIES: Mapping[str, Search] = {
     "predictor": by_sampler(predictor),
     "predictor+halving": by_sampler(predictor, by_halving),
     "predictor+median": by_sampler(predictor, by_median),
+    "predictor+median+shaped": shaped(by_sampler(predictor, by_median)),
     "evolution": by_sampler(evolution),
     "evolution+halving": by_sampler(evolution, by_halving),
     "evolution+median": by_sampler(evolution, by_median),
+    "evolution+median+shaped": shaped(by_sampler(evolution, by_median)),
     "random": by_sampler(random),
     "random+halving": by_sampler(random, by_halving),
     "random+median": by_sampler(random, by_median),
+    "random+median+shaped": shaped(by_sampler(random, by_median)),
     "largest": largest,
     "halving": halving,
     "tpe": by_sampler(lambda p, seed: TPEFeasibleSampler(p.space, p.fits, seed=seed, lag=p.lag)),
