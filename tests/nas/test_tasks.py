@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from graph_weights import weights
 
-from codegen.ir import Graph
 from nas.datasets import Dataset, load_train, split_validation
 from nas.learning.quantization import FINE_TUNING
 from nas.learning.training import Recipe
@@ -28,10 +28,6 @@ def data() -> tuple[Dataset, Dataset]:
 
 def made(data: tuple[Dataset, Dataset], quantization: Recipe, judge: TrainedNetwork | None = None) -> TrainedNetwork:
     return train_and_quantize(SPACE, PARAMS, *data, SHORT, quantization, 0, "digits", judge=judge)
-
-
-def weights(graph: Graph) -> dict[str, bytes]:
-    return {tensor.name: tensor.data.tobytes() for tensor in graph.tensors.values() if tensor.data is not None}
 
 
 def test_fine_tuning_is_kept_only_where_it_does_not_harm(data: tuple[Dataset, Dataset]) -> None:
