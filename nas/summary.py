@@ -29,7 +29,7 @@ STRATEGIES = {
 
 def opening(run: RunDirectory, settings: SearchSettings, preparation: Preparation) -> str:
     """What is searched for, and where it goes."""
-    parts = f"{len(preparation.train_set)} to train on, {len(preparation.validation)} to validate on"
+    parts = parts_text(len(preparation.train_set), len(preparation.validation), len(preparation.splits))
     boards = [
         line
         for fits in preparation.boards
@@ -46,6 +46,13 @@ def opening(run: RunDirectory, settings: SearchSettings, preparation: Preparatio
             f"run      {run.path}",
         )
     )
+
+
+def parts_text(train: int, validation: int, folds: int) -> str:
+    """How many examples there are to train and to validate on."""
+    if folds == 1:
+        return f"{train:,} to train on, {validation:,} to validate on"
+    return f"{train + validation:,} to train on, each of {folds} folds once to validate on"
 
 
 def _limits_text(limits: Limits) -> str:

@@ -1,7 +1,7 @@
 """One search on each folder of real data: what it found, verified on the built program.
 
 Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [--trials N] [--finalists N] [--seeds N] [--baselines]
-[--refit] [--start START] [--finishing-epochs N] [--out DIR]``. Every row is ``nas search --data ...`` with limits of
+[--refit] [--folds N] [--start START] [--finishing-epochs N] [--out DIR]``. Every row is ``nas search --data ...`` with limits of
 ``real_data.py``; archives are unpacked first.
 Accuracies are those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what
 the network alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an
@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--baselines", action="store_true", help="random search, the largest network and a hand-designed one, too")
     parser.add_argument("--refit", action="store_true", help="train finalists once more, on the validation data, too")
+    parser.add_argument("--folds", type=int, help="trainings of every network, each with another fold to validate on")
     parser.add_argument("--start", choices=STARTS, default=DEFAULTS["start"], help="what the first trial is")
     parser.add_argument("--finishing-epochs", type=int, help="of a finalist's training, before small networks' are lengthened")
     parser.add_argument("--describe", action="store_true", help="search nothing, print what 'nas data' says of each")
@@ -118,6 +119,7 @@ def main() -> None:
                     finalists=options.finalists,
                     baselines=options.baselines,
                     refit=options.refit,
+                    folds=options.folds,
                     start=options.start,
                     finishing=None if options.finishing_epochs is None else {"epochs": options.finishing_epochs},
                     seed=seed,

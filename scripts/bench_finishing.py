@@ -31,7 +31,7 @@ from codegen.boards import load_board
 from codegen.ir import total_macs
 from codegen.passes import run_passes
 from cost_models import Limits, load_cost_model
-from nas.datasets import Dataset, load_test, load_train
+from nas.datasets import Dataset, Split, load_test, load_train
 from nas.evenly_spaced import evenly_spaced
 from nas.inputs.program_inputs import program_form, raw_input_of
 from nas.inputs.spectrograms import NetworkData, network_data
@@ -112,8 +112,8 @@ class Bench:
         """What a run's finalists learn from, made of the first network."""
         wide = self.space.resized(self.architectures[0], WIDER)
         params, macs = self.space.params(wide), self.macs(wide)
-        parts = self.train_set, self.test_set
-        taught = screen(self.space, params, *parts, teaching(FINISHING, macs), training_seed(seed, wide.id), {})
+        split = Split(self.train_set, self.test_set)
+        taught = screen(self.space, params, [split], teaching(FINISHING, macs), training_seed(seed, wide.id), {})
         print(f"{self.name}: teacher of seed {seed}: {taught.accuracy:.2%}, {macs:,} MACs, {taught.seconds:.0f} s", flush=True)
         return Lesson(params, taught.checkpoint, DISTILLATION)
 

@@ -47,6 +47,7 @@ def search(
     baselines: bool | None = None,
     distill: bool | None = None,
     refit: bool | None = None,
+    folds: int | None = None,
     workers: int | None = None,
     ray_address: str | None = None,
     model: AnyPath | Sequence[AnyPath] | None = None,
@@ -96,6 +97,8 @@ def search(
     :param distill: whether finalists learn from a larger network, too, that is trained first; False by default, not for anomalies.
     :param refit: whether finalists are trained once more for what is built, on the validation data, too; False by default, not for
         anomalies.
+    :param folds: how many times every network is trained, each time with another fold to validate on, before what is built learns
+        all of them; by default 5 for data of which one part to validate on had fewer than 100 examples, else 1.
     :param workers: trainings at a time, by default one for each core.
     :param ray_address: train on this Ray cluster (``"host:port"`` or ``"auto"``) instead of this machine.
     :param model: a cost model that ``nas calibrate`` wrote, or one for each core of the boards in a list; by default what comes for
@@ -138,6 +141,7 @@ def search(
         "baselines": baselines,
         "distill": distill,
         "refit": refit,
+        "folds": folds,
         "workers": workers,
         "ray_address": ray_address,
         "format": format,

@@ -140,6 +140,12 @@ Examples:
     help="Train finalists once more for what is built, on the validation data, too; not for anomalies.",
 )
 @click.option(
+    "--folds",
+    type=click.IntRange(*RANGES["folds"]),
+    help="Train every network so many times, each time with another fold to validate on, and what is built on all of them; then no "
+    "trial is stopped early. [default: 5 for data of which one part to validate on had fewer than 100 examples, else 1]",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path),
     is_eager=True,

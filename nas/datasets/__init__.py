@@ -11,7 +11,7 @@ from codegen.errors import UserError
 from nas.datasets import digits
 from nas.datasets._base import Dataset, Groups, Kind, Normalization
 from nas.datasets.reading import Reading
-from nas.datasets.splits import VALIDATION_FRACTION, split_validation
+from nas.datasets.splits import VALIDATION_FRACTION, Split, split_validation
 
 _LOADERS: dict[str, Callable[[], tuple[Dataset, Dataset]]] = {"digits": digits.load}
 
@@ -72,6 +72,7 @@ __all__ = [
     "Kind",
     "Normalization",
     "Reading",
+    "Split",
     "check_data",
     "is_path",
     "load_test",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nas.datasets.collection import Collection
 from nas.datasets.decoded import PARTS, TEST, TRAIN, VALIDATION
+from nas.datasets.folds import suitable_folds
 from nas.datasets.splits import SEED, VALIDATION_FRACTION, hold_out
 from nas.metrics import UNBALANCED
 
@@ -21,7 +22,8 @@ KINDS = {"image": "images", "series": "time series", "audio": "sounds", "vector"
 
 
 def proposed_parts(collection: Collection) -> tuple[NDArray[np.uint8], str]:
-    """The part of each example with a search's validation part cut off (for seed 0), and the split in words."""
+    """The part of each example with a search's validation part cut off (for seed 0), the first one of several folds, and the split
+    in words."""
     parts, words = collection.parts.copy(), collection.split
     if (parts == VALIDATION).any():
         return parts, words
@@ -32,8 +34,10 @@ def proposed_parts(collection: Collection) -> tuple[NDArray[np.uint8], str]:
     except ValueError:
         return parts, f"{words}: not possible, some class has too few examples"
     parts[rest[held.mask]] = VALIDATION
+    folds = suitable_folds(collection.y[rest]) if collection.task == "classification" else 1
+    in_turn = f", each of {folds} folds in turn" if folds > 1 else ""
     # Without groups the words say already that it is stratified.
-    return parts, f"{words}: {held.words if groups is not None else held.words.replace('stratified by class, ', '')}"
+    return parts, f"{words}: {held.words if groups is not None else held.words.replace('stratified by class, ', '')}{in_turn}"
 
 
 def describe(collection: Collection) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,13 @@ SEED = 0
 """Of the test part: it is the same for every seed of a search."""
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.2
+
+
+class Split(NamedTuple):
+    """What is trained on and what is validated on, of one train part."""
+
+    train_set: Dataset
+    validation: Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +92,8 @@ def _hold_out_groups(y: NDArray[np.int64], groups: Groups, fraction: float, seed
     return HeldOut(best, f"{best.mean():.0%}, {len(held_groups)} of {len(present)} {groups.kind}s{listed}, seed {seed}")
 
 
-def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Cut (train, validation) from the train part: as given with the data; else about ``fraction`` of it, by the rule of
+def split_validation(dataset: Dataset, fraction: float, seed: int) -> Split:
+    """Cut the validation part from the train part: as given with the data; else about ``fraction`` of it, by the rule of
     :func:`hold_out`.
 
     :raises UserError: where a class is too small to be in both parts.
@@ -97,4 +105,4 @@ def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Data
             mask = hold_out(dataset.y, dataset.groups, fraction, seed).mask
         except ValueError as error:
             raise UserError(f"data set {dataset.name}: cannot set {fraction:.0%} aside for validation: {error}") from error
-    return dataset.subset(np.flatnonzero(~mask)), dataset.subset(np.flatnonzero(mask))
+    return Split(dataset.subset(np.flatnonzero(~mask)), dataset.subset(np.flatnonzero(mask)))

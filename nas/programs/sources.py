@@ -107,10 +107,11 @@ def trained(source: Source, board: str | None = None) -> Trained:
         return Trained(_imported(source))
     assert source.run is not None
     from nas.streaming import Judge, listener
-    from nas.study.preparation import load_parts, space_for
+    from nas.study.preparation import load_splits, space_for
 
     settings = read_run_settings(source.run)
-    train_set, validation = load_parts(settings)
+    splits, _ = load_splits(settings)
+    train_set, validation = splits[0]
     known: Mapping[str, Any] | None = None
     if source.number is None:
         report = read_report_on(source.run, pick_board(source.run, settings, board))["winner"]
@@ -133,10 +134,10 @@ def trained(source: Source, board: str | None = None) -> Trained:
             seed = training_seed(settings.seed, architecture.id)
             recipes = settings.finishing, settings.quantization
             lesson = read_lesson(source.run, settings)
-            given = space, frozen.params, train_set, validation, *recipes, seed, source.name, lesson
+            given = space, frozen.params, splits, *recipes, seed, source.name, lesson
             made = train_and_quantize(*given)
             judge = Judge(made.int8.graph, made.int8.front_end)
-            if settings.refit:
+            if settings.refits:
                 made = train_and_quantize(*given, judge=made)
             network = Trained(made.int8.graph, front_end=made.int8.front_end)
     if is_path(settings.data):

@@ -27,6 +27,7 @@ from nas.report.winner import winner_section
 from nas.run_directory import RunDirectory
 from nas.study.board_report import board_names
 from nas.study.settings import read_run_settings
+from nas.summary import parts_text
 
 SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     winner_section,
@@ -134,7 +135,7 @@ def _data(evidence: Evidence) -> list[Fact]:
     if data is None:
         return []
     shape = "x".join(map(str, data["input_shape"]))
-    parts = f"{data['train']:,} to train on, {data['validation']:,} to validate on, {data['test']:,} to test on"
+    parts = f"{parts_text(data['train'], data['validation'], data.get('folds', 1))}, {data['test']:,} to test on"
     split = [("split", data["split"])] if data.get("split") else []
     return [("data", f"{data['name']}: {len(data['classes'])} classes, inputs {shape}; {parts}"), *split]
 

@@ -46,6 +46,7 @@ def training_section(evidence: Evidence) -> Section:
             paragraph("Float training by epoch, before quantisation-aware fine-tuning; the winner's line is the thick one."),
             _augmentation(evidence),
             _teacher(evidence),
+            _folds(evidence),
             _refit(evidence),
             element("div", [element("div", chart, class_="picture") for chart in charts], class_="panels"),
             escape("") if with_loss else absent("This run was made by a version that did not keep the training loss."),
@@ -77,6 +78,17 @@ def _teacher(evidence: Evidence) -> Markup:
             f"{teacher['temperature']:g}."
         ),
         more("The teacher", paragraph(element("code", network_text(teacher["network"])))),
+    )
+
+
+def _folds(evidence: Evidence) -> Markup:
+    """How often they were trained."""
+    folds = evidence.report.get("data", {}).get("folds", 1)
+    if folds == 1:
+        return escape("")
+    return paragraph(
+        f"There are few examples: each network was trained {folds} times, each time with another fold of them to validate on. "
+        "Accuracies and losses are means over the folds."
     )
 
 

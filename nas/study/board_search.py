@@ -95,7 +95,7 @@ class BoardSearch:
         self.place = settings.directory(run, self.name)
         self._where = f"{self.name}: " if len(preparation.boards) > 1 else ""
         self._costs = settings.costs
-        self._examples = len(preparation.validation)
+        self._examples = preparation.validated
         self._progress = progress
         self._feedback = Feedback(run, self.place, fits, progress)
         most = settings.finalists
@@ -178,13 +178,16 @@ def _largest(
 ) -> list[Candidate]:
     """The largest networks that fit, each to be trained for no more than all of the search and its ``finalists`` are."""
 
+    folds = len(preparation.splits)
+
     def finished(architecture: Architecture) -> int:
-        return finishing_cost(preparation.macs(architecture), settings.finishing, settings.quantization, refit=settings.refit)
+        recipes = settings.finishing, settings.quantization
+        return finishing_cost(preparation.macs(architecture), *recipes, trainings=folds + settings.refits)
 
     spent = 0
     for trial in [*search.completed(), *search.stopped()]:
         trained = replace(settings.screening, epochs=trial.last_step or settings.screening.epochs)
-        spent += training_cost(trial.user_attrs["macs"], trained)
+        spent += folds * training_cost(trial.user_attrs["macs"], trained)
     for candidate in finalists:
         spent += finished(candidate.architecture)
     candidates = []

@@ -32,10 +32,10 @@ def lengthened(recipe: Recipe, macs: int) -> Recipe:
     return dataclasses.replace(recipe, epochs=round(recipe.epochs * factor))
 
 
-def finishing_cost(macs: int, finishing: Recipe, quantization: Recipe, *, refit: bool = False) -> int:
-    """Compute of one finalist, per example of the data; with a ``refit`` it is trained twice."""
+def finishing_cost(macs: int, finishing: Recipe, quantization: Recipe, *, trainings: int = 1) -> int:
+    """Compute of one finalist, per example of the data, which is trained so many times: on each fold, and once more for a refit."""
     epochs = lengthened(finishing, macs).epochs + QUANTIZED * quantization.epochs
-    return (1 + refit) * epochs * (macs + OVERHEAD)
+    return trainings * epochs * (macs + OVERHEAD)
 
 
 def shortened(recipe: Recipe, effort: float) -> Recipe:

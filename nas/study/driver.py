@@ -54,12 +54,12 @@ def run_search(
     sources = [search]
     if settings.baselines:
         sources.append(_source(RANDOM, storage, settings, preparation, lambda: search.issued))
-    data = (executor.share(preparation.train_set), executor.share(preparation.validation))
+    splits = executor.share(preparation.splits)
 
     def start(request: Request) -> int:
         seed = training_seed(settings.seed, request.architecture.id)
         params = preparation.space.params(request.architecture)
-        return executor.submit(screen, preparation.space, params, *data, settings.screening, seed, request.thresholds)
+        return executor.submit(screen, preparation.space, params, splits, settings.screening, seed, request.thresholds)
 
     finished = sum(len(source.completed()) + len(source.stopped()) for source in sources)
     total = None if settings.trials == UNLIMITED else settings.trials * len(sources)
@@ -73,8 +73,8 @@ def run_search(
     for board in searches:
         write_json(board.place.front, front_json(search.completed(), board.name, settings.costs))
     promising = [board.promising.architecture for board in searches if board.promising is not None]
-    lesson = find_lesson(run, settings, preparation, promising, executor, data, progress)
-    stage = FinalistStage(run, settings, preparation, executor, data, progress, executor.share(lesson))
+    lesson = find_lesson(run, settings, preparation, promising, executor, splits, progress)
+    stage = FinalistStage(run, settings, preparation, executor, splits, progress, executor.share(lesson))
     stage.finish({board.name: board.considered for board in searches})  # all at once, to keep the workers busy
     chosen = {board.name: board.choose(stage) for board in searches}
     boards = [found for found in chosen.values() if isinstance(found, BoardOutcome)]

@@ -127,8 +127,8 @@ class _Job:
 class FinalistStage:
     """Finishes candidates on the workers; those that are in the run directory already are read from there.
 
-    A network is trained once, whatever the number of boards that it is a finalist on, and built for each of them. ``data`` and
-    ``lesson`` (or None) are shared by the executor.
+    A network is trained once, whatever the number of boards that it is a finalist on, and built for each of them. ``splits``
+    and ``lesson`` (or None) are shared by the executor.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class FinalistStage:
         settings: SearchSettings,
         preparation: Preparation,
         executor: Executor,
-        data: tuple[Any, Any],
+        splits: Any,
         progress: Progress,
         lesson: Any = None,
     ) -> None:
@@ -145,7 +145,7 @@ class FinalistStage:
         self._settings = settings
         self._preparation = preparation
         self._executor = executor
-        self._data = data
+        self._splits = splits
         self._progress = progress
         self._lesson = lesson
         names = [fits.board.name for fits in preparation.boards]
@@ -204,12 +204,12 @@ class FinalistStage:
             graph = self._run.finalist_file(architecture.id, ".safetensors").read_bytes()
             known = read_finalist(job.known, architecture.id)
             assert known is not None
-            return self._executor.submit(build, graph, known.front_end, self._data[1], name, boards, settings.optimize)
+            return self._executor.submit(build, graph, known.front_end, self._splits, name, boards, settings.optimize)
         return self._executor.submit(
             finish,
             space,
             space.params(architecture),
-            *self._data,
+            self._splits,
             shortened(lengthened(settings.finishing, preparation.macs(architecture)), effort),
             shortened(settings.quantization, effort),
             training_seed(settings.seed, architecture.id),
@@ -217,7 +217,7 @@ class FinalistStage:
             boards,
             settings.optimize,
             self._lesson,
-            settings.refit,
+            settings.refits,
         )
 
     def _ended(self, job: _Job, outcome: Outcome) -> str:

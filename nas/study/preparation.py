@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
 from cost_models import CostModel, find_cost_model, load_cost_model
-from nas.datasets import VALIDATION_FRACTION, Dataset, load_train, split_validation
+from nas.datasets import Dataset, Split, load_train
+from nas.datasets.folds import suitable_folds, validation_folds
 from nas.learning.made_anomalies import with_anomalies
 from nas.metrics import CLASS_METRICS
 from nas.metrics.confusion import suitable_metric
@@ -26,12 +27,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """``boards`` say what fits on each; ``train_set`` and ``validation`` are cut from the data's train part."""
+    """``boards`` say what fits on each; ``splits`` cut the data's train part into what is trained and what is validated on, once
+    or, where ``folds`` ask for it, several times."""
 
     space: SearchSpace
     boards: tuple[Feasibility, ...]
-    train_set: Dataset
-    validation: Dataset
+    splits: tuple[Split, ...]
+    folds: int
+
+    @property
+    def train_set(self) -> Dataset:
+        """What the first split trains on."""
+        return self.splits[0].train_set
+
+    @property
+    def validation(self) -> Dataset:
+        """What the first split validates on."""
+        return self.splits[0].validation
+
+    @property
+    def validated(self) -> int:
+        """Examples that a network is validated on, in all splits together."""
+        return sum(len(split.validation) for split in self.splits)
 
     def macs(self, architecture: Architecture) -> int:
         """Multiply-accumulates of an inference."""
@@ -69,20 +86,26 @@ def _spectrograms(dataset: Dataset) -> FrontEnds:
     return FrontEnds.of(dataset)
 
 
-def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
-    """The data to train and to validate on, judged by the metric of the settings, or by what suits the data.
+def load_splits(settings: SearchSettings) -> tuple[tuple[Split, ...], int]:
+    """The data to train and to validate on, judged by the metric of the settings, or by what suits the data; and the number of
+    folds that was asked for, or suits the data.
 
     Anomalies to validate on are made of normal examples.
 
     :raises UserError: if the data cannot be read, has changed, has a class too small to be in both parts, or has not what the
-        metric needs.
+        metric, folds or a teacher need.
     """
     data = load_train(settings.data, settings.reading)
-    metric = settings.metric
+    metric, folds = settings.metric, settings.folds
+    if folds is None:
+        single = data.normal is not None or data.validation is not None or settings.distill
+        folds = 1 if single else suitable_folds(data.y)
     if data.normal is None:
         if metric == "auroc":
             raise UserError(f"--metric auroc: is of anomaly detectors; choose one of {', '.join(CLASS_METRICS)} for {data.name}")
-        return split_validation(replace(data, metric=metric or suitable_metric(data.y)), VALIDATION_FRACTION, settings.seed)
+        if settings.distill and folds > 1:
+            raise UserError(f"--folds {folds}: a teacher has learnt what other folds validate on; give 1, or no --distill")
+        return validation_folds(replace(data, metric=metric or suitable_metric(data.y)), folds, settings.seed), folds
     if metric not in (None, "auroc"):
         only = data.classes[data.normal]
         raise UserError(f"--metric {metric}: is of classifiers; {data.name} trains on {only!r} alone, choose auroc")
@@ -90,8 +113,10 @@ def load_parts(settings: SearchSettings) -> tuple[Dataset, Dataset]:
         raise UserError(f"--distill: is of classifiers; an autoencoder, as for {data.name}, learns from its input alone")
     if settings.refit:
         raise UserError(f"--refit: is of classifiers; the alarm for {data.name} is set by normal examples that were not learnt")
-    train_set, normal = split_validation(replace(data, metric="auroc"), VALIDATION_FRACTION, settings.seed)
-    return train_set, with_anomalies(normal, settings.seed)
+    if folds > 1:
+        raise UserError(f"--folds {folds}: is of classifiers; a detector of anomalies, as for {data.name}, is trained once")
+    ((train_set, normal),) = validation_folds(replace(data, metric="auroc"), folds, settings.seed)
+    return (Split(train_set, with_anomalies(normal, settings.seed)),), folds
 
 
 def prepare(settings: SearchSettings) -> Preparation:
@@ -100,11 +125,11 @@ def prepare(settings: SearchSettings) -> Preparation:
     :raises UserError: for an unknown board, data that cannot be read or changed, a core without a cost model, a cost model for
         none of the boards, or limits that no network of the space meets.
     """
-    train_set, validation = load_parts(settings)
-    boards = feasibilities(settings, train_set)
+    splits, folds = load_splits(settings)
+    boards = feasibilities(settings, splits[0].train_set)
     for fits in boards:
         check_possible(fits)
-    return Preparation(boards[0].space, boards, train_set, validation)
+    return Preparation(boards[0].space, boards, splits, folds)
 
 
 def feasibilities(settings: SearchSettings, dataset: Dataset) -> tuple[Feasibility, ...]:

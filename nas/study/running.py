@@ -64,7 +64,7 @@ def begin(settings: SearchSettings, out: Path | None) -> Search:
     path = RunDirectory.next_free(RUNS, name_of(settings.data)) if out is None else out
     check_new_directory(path, "--out")
     preparation = prepare(settings)
-    settings = settings.of_data(preparation.train_set)
+    settings = settings.of_data(preparation.train_set, preparation.folds)
     kept, files = settings.kept()
     folders = [fits.board.name for fits in preparation.boards] if len(preparation.boards) > 1 else []
     return Search(RunDirectory.create(path, kept.to_toml(), files, folders), settings, preparation)

@@ -54,6 +54,7 @@ OPTIONS = (
     "baselines",
     "distill",
     "refit",
+    "folds",
 )
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
 TRAINING = ("screening", "finishing", "quantization", "distillation")
@@ -74,8 +75,9 @@ class SearchSettings:
     of every board (see :meth:`limits_on`). ``time`` is in seconds (None: no limit). ``screening`` is how each trial is trained,
     ``finishing`` how the finalists are (small ones longer, see :mod:`nas.study.compute`), ``quantization`` their
     quantisation-aware fine-tuning. ``distill`` is whether they learn from a larger network, too, and ``distillation`` how;
-    ``refit`` whether they are trained once more on all data but the test part. ``suit_quantization`` is whether fine-tuning is to
-    vary examples where that suits the data, which :meth:`of_data` settles.
+    ``refit`` whether they are trained once more on all data but the test part. ``folds`` is how many times every network is
+    trained, each time with another part to validate on (None: as suits the data), and ``suit_quantization`` whether fine-tuning is
+    to vary examples where that suits the data; :meth:`of_data` settles both.
     ``start`` is what the first trial is (one of :data:`nas.study.strategy.STARTS`), ``pruner`` what stops trials early; ``lag`` is
     how many numbers older trials are at least whose results a proposal and the pruner see (:func:`nas.study.strategy.lag_for`).
     ``models`` are cost-model files, one at most for a core; other cores have those that come for them.
@@ -104,6 +106,7 @@ class SearchSettings:
     baselines: bool
     distill: bool
     refit: bool
+    folds: int | None
     screening: Recipe
     finishing: Recipe
     quantization: Recipe
@@ -115,6 +118,11 @@ class SearchSettings:
         """Size of the evolution's population: a third of a board's trials, within reason."""
         return max(3, min(50, self.trials // (3 * len(self.boards))))
 
+    @property
+    def refits(self) -> bool:
+        """Whether what is built has learnt the validation data, too: of several folds no network stands for all."""
+        return self.refit or (self.folds or 1) > 1
+
     def limits_on(self, board: Board) -> Limits:
         """The limits on ``board``: of RAM and flash, where there is none, what the board has for a network."""
         return limits_of(board, self.limits)
@@ -123,15 +131,17 @@ class SearchSettings:
         """Where ``run``, which has these settings, keeps what it has of the board of this name."""
         return run if len(self.boards) == 1 else run.of_board(board)
 
-    def of_data(self, dataset: Dataset) -> SearchSettings:
-        """The same with what :attr:`data` was found to be, ``dataset``, and what suits it: content, split, metric, fine-tuning."""
+    def of_data(self, dataset: Dataset, folds: int) -> SearchSettings:
+        """The same with what :attr:`data` was found to be, ``dataset``, and what suits it: content, split, metric, ``folds``,
+        fine-tuning. Where there are several folds no trial is stopped early: each is trained on them one after the other."""
         from nas.learning.quantization import fine_tunes_varied
 
         reading, quantization = dataclasses.replace(self.reading, hash=dataset.hash), self.quantization
         if self.suit_quantization:
             quantization = dataclasses.replace(quantization, augment=fine_tunes_varied(dataset))
-        found = dataclasses.replace(self, reading=reading, split=dataset.split, metric=dataset.metric)
-        return dataclasses.replace(found, quantization=quantization, suit_quantization=False)
+        found = dataclasses.replace(self, reading=reading, split=dataset.split, metric=dataset.metric, folds=folds)
+        pruner = self.pruner if folds == 1 else "none"
+        return dataclasses.replace(found, quantization=quantization, suit_quantization=False, pruner=pruner)
 
     def kept(self) -> tuple[SearchSettings, dict[str, bytes]]:
         """The same with board files and cost model where the run directory keeps them, and their content by path.
@@ -315,6 +325,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             baselines=bool(options["baselines"]),
             distill=bool(options.get("distill", False)),  # runs of versions that could not had no teacher
             refit=bool(options.get("refit", False)),  # nor a refit
+            folds=int(options.get("folds", 1)),  # nor folds
             screening=read_recipe(document, "screening", recipe, where),
             finishing=read_recipe(document, "finishing", recipe, where),
             quantization=read_recipe(document, "quantization", recipe, where),

@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.datasets import Dataset
+from nas.datasets import Dataset, Split
 from nas.executor import one_line
 from nas.learning.rungs import Thresholds, misses
 from search_spaces import SearchSpace
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.optimize import Optimize
     from nas.learning.distillation import Distillation, Teacher
-    from nas.learning.training import Recipe
+    from nas.learning.training import Recipe, TrainingResult
 
 MEASURED_INPUTS = 16
 """Validation examples that a finalist's program is run on; cycles hardly depend on the data."""
@@ -59,17 +60,34 @@ class Screened:
 def screen(
     space: SearchSpace,
     params: Mapping[str, Any],
-    train_set: Dataset,
-    validation: Dataset,
+    splits: Sequence[Split],
     recipe: Recipe,
     seed: int,
     thresholds: Thresholds,
 ) -> Screened:
-    """Train one architecture as trials are trained, to the end or to the rung where it misses its threshold."""
+    """Train one architecture as trials are trained, to the end or to the rung where it misses its threshold.
+
+    Of several ``splits``, for which there are no ``thresholds``, it is trained on each, from the same initial weights: accuracy and
+    curve are means then, and the checkpoint is that of the first.
+
+    :raises ValueError: for thresholds and several splits.
+    """
+    if thresholds and len(splits) > 1:
+        raise ValueError("where there are several splits no training is stopped early")
+    found = [_screen(space, params, split, recipe, seed, thresholds) for split in splits]
+    if len(found) == 1:
+        return found[0]
+    curve = _mean_curve([screened.curve for screened in found])
+    return Screened(curve[-1], curve, sum(screened.seconds for screened in found), found[0].checkpoint)
+
+
+def _screen(
+    space: SearchSpace, params: Mapping[str, Any], split: Split, recipe: Recipe, seed: int, thresholds: Thresholds
+) -> Screened:
     from nas.inputs.spectrograms import network_data
     from nas.learning.training import train
 
-    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
+    data = network_data(space, space.from_params(params), *split, varied=recipe.augment)
     module = _fresh(space, params, seed)
     result = train(module, data.train_set, data.validation, recipe, seed, thresholds=thresholds)
     assert result.accuracy is not None
@@ -115,7 +133,10 @@ class Int8Form:
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
     """A fully trained network: ``float_accuracy`` (0..1) on the validation data by epoch in ``curve``, which is empty where it has
-    learnt these; mean training loss by epoch in ``losses``. ``int8`` is its int8 form."""
+    learnt these; mean training loss by epoch in ``losses``. ``int8`` is its int8 form.
+
+    Where there are several splits the weights are those of the first one, and figures are means over all of them.
+    """
 
     float_accuracy: float | None
     curve: tuple[float, ...]
@@ -127,8 +148,7 @@ class TrainedNetwork:
 def train_and_quantize(
     space: SearchSpace,
     params: Mapping[str, Any],
-    train_set: Dataset,
-    validation: Dataset,
+    splits: Sequence[Split],
     recipe: Recipe,
     quantization: Recipe,
     seed: int,
@@ -139,36 +159,77 @@ def train_and_quantize(
 ) -> TrainedNetwork:
     """Train one architecture fully, by a ``lesson`` if there is one, and quantise it; ``name`` becomes the graph's.
 
-    Fine-tuning is kept unless the network is better on ``validation`` when it is only rounded: where examples are few it may fit
-    them too closely. With a ``judge``, which this function has made before, it is a refit: it learns from the examples of
-    ``validation``, too, and is fine-tuned if the judge was.
+    Fine-tuning is kept unless the network is better on the validation data when it is only rounded: where examples are few it may
+    fit them too closely. Of several ``splits``, for which there is no lesson, it is trained on each, from the same initial weights.
+    With a ``judge``, which this function has made before, it is a refit: it learns all examples, those to validate on, too, and is
+    fine-tuned if the judge was.
+
+    :raises ValueError: for a lesson and several splits: it may come of the examples that another split validates on.
     """
+    if lesson is not None and len(splits) > 1:
+        raise ValueError("where there are several splits networks learn from the labels alone")
+    recipes = [replace(quantization, epochs=epochs) for epochs in sorted({quantization.epochs, 0}, reverse=True)]
+    given = recipe, seed, name, lesson
+    if judge is not None:
+        train_set, validation = splits[0]
+        whole = Split(train_set.joined(validation), validation)
+        recipes = recipes[:1] if judge.int8.fine_tuned else recipes[-1:]
+        attempt = _attempt(space, params, whole, recipes, *given, refit=True)
+        return TrainedNetwork(None, (), attempt.trained.losses, attempt.weights, attempt.forms[0])
+    attempts = [_attempt(space, params, split, recipes, *given) for split in splits]
+    accuracies = [fmean(form.accuracy or 0.0 for form in forms) for forms in zip(*(a.forms for a in attempts), strict=True)]
+    accuracy = max(accuracies)
+    first = attempts[0]
+    form = replace(first.forms[accuracies.index(accuracy)], accuracy=accuracy)  # of equals the first, fine-tuned
+    curve, losses = (_mean_curve([getattr(a.trained, of) for a in attempts]) for of in ("curve", "losses"))
+    return TrainedNetwork(curve[-1], curve, losses, first.weights, form)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A network trained on one split: its ``weights`` as a file, and an int8 form by each recipe."""
+
+    trained: TrainingResult
+    weights: bytes
+    forms: list[Int8Form]
+
+
+def _attempt(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    split: Split,
+    quantizations: Sequence[Recipe],
+    recipe: Recipe,
+    seed: int,
+    name: str,
+    lesson: Lesson | None,
+    *,
+    refit: bool = False,
+) -> _Attempt:
+    """With ``refit`` there is nothing to validate on."""
     from nas.inputs.program_inputs import program_form, raw_input_of
     from nas.inputs.spectrograms import network_data
     from nas.learning.quantization import int8_accuracy, quantize_network
     from nas.learning.training import train
 
-    refit = judge is not None
-    if refit:
-        train_set = train_set.joined(validation)
-    data = network_data(space, space.from_params(params), train_set, validation, varied=recipe.augment)
+    data = network_data(space, space.from_params(params), *split, varied=recipe.augment)
     module = _fresh(space, params, seed)
-    teacher = None if lesson is None else lesson.teacher(space, train_set, validation, varied=recipe.augment)
+    teacher = None if lesson is None else lesson.teacher(space, *split, varied=recipe.augment)
     trained = train(module, data.train_set, None if refit else data.validation, recipe, seed, teacher=teacher)
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
 
     def int8(recipe: Recipe) -> Int8Form:
         graph = quantize_network(module, data.train_set, recipe, seed, name, teacher)
-        front_end = data.front_end or raw_input_of(train_set, graph)
-        accuracy = None if refit else int8_accuracy(graph, program_form(validation, front_end))
+        front_end = data.front_end or raw_input_of(split.train_set, graph)
+        accuracy = None if refit else int8_accuracy(graph, program_form(split.validation, front_end))
         return Int8Form(graph, front_end, recipe.epochs > 0, accuracy)
 
-    recipes = [replace(quantization, epochs=epochs) for epochs in sorted({quantization.epochs, 0}, reverse=True)]
-    if judge is not None:
-        form = int8(recipes[0] if judge.int8.fine_tuned else recipes[-1])
-    else:
-        form = max(map(int8, recipes), key=lambda form: form.accuracy or 0.0)  # of equals the first, fine-tuned
-    return TrainedNetwork(trained.accuracy, trained.curve, trained.losses, weights, form)
+    return _Attempt(trained, weights, [int8(quantization) for quantization in quantizations])
+
+
+def _mean_curve(curves: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """By epoch."""
+    return tuple(map(fmean, zip(*curves, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +267,7 @@ class Finished:
 def finish(
     space: SearchSpace,
     params: Mapping[str, Any],
-    train_set: Dataset,
-    validation: Dataset,
+    splits: Sequence[Split],
     recipe: Recipe,
     quantization: Recipe,
     seed: int,
@@ -220,7 +280,7 @@ def finish(
     """Train one architecture fully, quantise it, build its program for each of ``boards`` and measure it; the program is that of a
     ``refit`` where there is one."""
     start = time.perf_counter()
-    given = space, params, train_set, validation, recipe, quantization, seed, name, lesson
+    given = space, params, splits, recipe, quantization, seed, name, lesson
     trained = train_and_quantize(*given)
     assert trained.float_accuracy is not None
     assert trained.int8.accuracy is not None
@@ -235,7 +295,7 @@ def finish(
         checkpoint=shipped.checkpoint,
         front_end=_front_end_json(shipped.int8),
         judge=(graph_bytes(trained.int8.graph), _front_end_json(trained.int8)) if refit else None,
-        built=_build(shipped.int8.graph, shipped.int8.front_end, validation, name, boards, optimize),
+        built=_build(shipped.int8.graph, shipped.int8.front_end, splits[0].validation, name, boards, optimize),
         seconds=time.perf_counter() - start,
     )
 
@@ -245,10 +305,10 @@ def _front_end_json(form: Int8Form) -> Mapping[str, Any] | None:
 
 
 def build(
-    graph: bytes, front_end: Preprocessing | None, validation: Dataset, name: str, boards: Sequence[Board], optimize: Optimize
+    graph: bytes, front_end: Preprocessing | None, splits: Sequence[Split], name: str, boards: Sequence[Board], optimize: Optimize
 ) -> Built:
     """Build the program of a network that was finished before, for more ``boards``, and measure it."""
-    return _build(graph_from_bytes(graph), front_end, validation, name, boards, optimize)
+    return _build(graph_from_bytes(graph), front_end, splits[0].validation, name, boards, optimize)
 
 
 def _build(
@@ -341,11 +401,12 @@ def _fresh(space: SearchSpace, params: Mapping[str, Any], seed: int) -> nn.Modul
 
 
 def checkpoint(module: nn.Module, about: Mapping[str, Any]) -> bytes:
-    """A safetensors file with the module's weights, and ``about`` as JSON under ``trial`` in its metadata."""
+    """A safetensors file with the module's weights, and ``about`` as JSON under ``trial``, the only key of its metadata: several
+    would come in any order, and equal networks are to have equal files."""
     from safetensors.torch import save
 
     state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
-    content: bytes = save(state, metadata={"format": "mcu-nas trial 1", "trial": json.dumps(about, sort_keys=True)})
+    content: bytes = save(state, metadata={"trial": json.dumps({"format": "mcu-nas trial 1", **about}, sort_keys=True)})
     return content
 
 

@@ -36,13 +36,14 @@ def find_lesson(
     preparation: Preparation,
     promising: Sequence[Architecture],
     executor: Executor,
-    data: tuple[Any, Any],
+    splits: Any,
     progress: Progress,
 ) -> Lesson | None:
     """What the run's finalists learn from beside the labels: the run's teacher, trained on a worker where there is none yet.
 
-    The teacher is the one with the most multiply-accumulates of the ``promising`` networks, with wider layers, as far as the space
-    goes. Where its training fails, finalists do without, after a resumption too.
+    ``splits``, a single one, is shared by the executor. The teacher is the one with the most multiply-accumulates of the
+    ``promising`` networks, with wider layers, as far as the space goes. Where its training fails, finalists do without, after a
+    resumption too.
     """
     if not settings.distill or not promising:
         return None
@@ -55,7 +56,7 @@ def find_lesson(
         screen,
         preparation.space,
         preparation.space.params(architecture),
-        *data,
+        splits,
         teaching(settings.finishing, macs),
         training_seed(settings.seed, f"teacher {architecture.id}"),
         {},
@@ -81,7 +82,7 @@ def _figures(
         "network": architecture.network,
         "params": dict(architecture.values),
         "macs": macs,
-        "validation": {"metric": preparation.train_set.metric, "float": taught.accuracy, "n": len(preparation.validation)},
+        "validation": {"metric": preparation.train_set.metric, "float": taught.accuracy, "n": preparation.validated},
         "seconds": round(taught.seconds, 3),
         **dataclasses.asdict(settings.distillation),
     }

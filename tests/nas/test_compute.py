@@ -20,6 +20,7 @@ def test_the_cost_of_finishing_counts_the_epochs_that_are_trained() -> None:
     tuning = Recipe(epochs=5)
     more = finishing_cost(10_000, RECIPE, tuning) / (10_000 + 3_500_000)
     assert more == lengthened(RECIPE, 10_000).epochs + 2 * tuning.epochs
+    assert finishing_cost(10_000, RECIPE, tuning, trainings=6) == 6 * finishing_cost(10_000, RECIPE, tuning)
 
 
 def test_shortened_keeps_at_least_one_epoch() -> None:

@@ -10,13 +10,14 @@ from graph_weights import weights
 from safetensors.torch import load
 
 from codegen.errors import UserError
+from nas.datasets import Split
 from nas.executor import SerialExecutor
 from nas.learning.quantization import quantize_network
 from nas.learning.training import Recipe
 from nas.progress import SilentProgress
 from nas.run_directory import RunDirectory
 from nas.study.finalists import Candidate, FinalistStage, read_judge
-from nas.study.preparation import load_parts, prepare
+from nas.study.preparation import load_splits, prepare
 from nas.study.settings import read_run_settings
 from nas.study.tasks import graph_from_bytes, train_and_quantize, training_seed
 
@@ -29,17 +30,17 @@ def test_what_is_built_learnt_all_and_what_is_judged_did_not(unfinished: RunDire
     settings = replace(read_run_settings(unfinished), distill=False, refit=True, finishing=short, quantization=short)
     preparation = prepare(settings)
     space, architecture = preparation.space, preparation.space.smallest()
-    data = preparation.train_set, preparation.validation
-    stage = FinalistStage(unfinished, settings, preparation, SerialExecutor(), data, SilentProgress())
+    (data,) = preparation.splits
+    stage = FinalistStage(unfinished, settings, preparation, SerialExecutor(), preparation.splits, SilentProgress())
     stage.finish({BOARD: [Candidate("search", 0, architecture, None, effort=0.5)]})
     finalist = stage.done[BOARD][architecture.id]
     assert finalist.refit
 
     seed = training_seed(settings.seed, architecture.id)
-    plain = train_and_quantize(space, space.params(architecture), *data, short, short, seed, "digits")
+    plain = train_and_quantize(space, space.params(architecture), [data], short, short, seed, "digits")
     everything = data[0].joined(data[1])
     assert len(everything) == len(data[0]) + len(data[1])
-    more = train_and_quantize(space, space.params(architecture), everything, data[1], short, short, seed, "digits")
+    more = train_and_quantize(space, space.params(architecture), [Split(everything, data.validation)], short, short, seed, "digits")
     built = graph_from_bytes(unfinished.finalist_file(architecture.id, ".safetensors").read_bytes())
     judge = read_judge(unfinished, finalist)
     assert weights(judge.graph) == weights(plain.int8.graph) != weights(built)
@@ -56,5 +57,5 @@ def test_detectors_of_anomalies_are_not_refit(tried: Path, data_dir: Path) -> No
     settings = replace(read_run_settings(RunDirectory.open(tried)), distill=False, data=valve)
     assert not settings.refit  # as the files of versions that knew none of it say
     with pytest.raises(UserError, match="--refit: is of classifiers"):
-        load_parts(replace(settings, refit=True))
-    assert load_parts(settings)[0].normal is not None
+        load_splits(replace(settings, refit=True))
+    assert load_splits(settings)[0][0].train_set.normal is not None

@@ -261,13 +261,12 @@ def test_what_was_trained_for_one_board_is_only_built_for_the_other(searched: Se
     shutil.copytree(searched.path, tmp_path / "run")
     search, training = reopen(RunDirectory.open(tmp_path / "run")), Training()
     preparation, settings = search.preparation, search.settings
-    data = preparation.train_set, preparation.validation
     winner = searched.report["boards"][M4]["winner"]["trial"]
     figures = tmp_path / "run" / OWN / "finalists" / f"{winner['architecture']}.json"
     figures.unlink(missing_ok=True)
     architecture = preparation.space.from_params(winner["params"])
     candidate = Candidate("search", winner["number"], architecture, None)
-    stage = FinalistStage(search.run, settings, preparation, training, data, QuietProgress(open("/dev/null", "w")))  # noqa: SIM115
+    stage = FinalistStage(search.run, settings, preparation, training, preparation.splits, QuietProgress(open("/dev/null", "w")))  # noqa: SIM115
     stage.finish({M4: [candidate], OWN: [candidate]})
     assert training.asked == ["build"]
     own, other = stage.done[OWN][architecture.id], stage.done[M4][architecture.id]

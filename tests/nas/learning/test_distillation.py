@@ -23,7 +23,7 @@ from nas.learning.distillation import Distillation, Teacher
 from nas.learning.training import Inputs, Recipe, build_module, evaluate, train
 from nas.progress import SilentProgress
 from nas.run_directory import RunDirectory
-from nas.study.preparation import Preparation, load_parts, prepare
+from nas.study.preparation import Preparation, load_splits, prepare
 from nas.study.settings import SearchSettings, read_run_settings
 from nas.study.tasks import Lesson, train_and_quantize
 from nas.study.teacher import find_lesson, read_teacher
@@ -134,11 +134,11 @@ def prepared(tried: Path) -> tuple[SearchSettings, Preparation]:
 
 def test_a_run_trains_its_teacher_once(unfinished: RunDirectory, prepared: tuple[SearchSettings, Preparation]) -> None:
     settings, preparation = prepared
-    data, executor = (preparation.train_set, preparation.validation), Counting()
+    splits, executor = preparation.splits, Counting()
     networks = [SPACE.smallest(), SPACE.from_params(SMALL)]
 
     def lesson(settings: SearchSettings, preparation: Preparation) -> Lesson | None:
-        return find_lesson(unfinished, settings, preparation, networks, executor, data, SilentProgress())
+        return find_lesson(unfinished, settings, preparation, networks, executor, splits, SilentProgress())
 
     assert lesson(replace(settings, distill=False), preparation) is None
     assert read_teacher(unfinished) is None
@@ -153,7 +153,7 @@ def test_a_run_trains_its_teacher_once(unfinished: RunDirectory, prepared: tuple
     assert lesson(settings, preparation) == first  # as after a kill
     assert executor.submitted == ["screen"]
     made = [
-        train_and_quantize(SPACE, SMALL, *data, settings.finishing, settings.quantization, 0, "digits", taught)
+        train_and_quantize(SPACE, SMALL, splits, settings.finishing, settings.quantization, 0, "digits", taught)
         for taught in (first, first, None)
     ]
     assert made[0].losses == made[1].losses != made[2].losses
@@ -168,25 +168,25 @@ def test_finalists_do_without_a_teacher_that_fails(unfinished: RunDirectory, pre
         def wait(self) -> Outcome:
             return replace(super().wait(), value=None, error="MemoryError")
 
-    data, told = (preparation.train_set, preparation.validation), list[str]()
+    splits, told = preparation.splits, list[str]()
 
     class Telling(SilentProgress):
         def message(self, text: str) -> None:
             told.append(text)
 
-    found = find_lesson(unfinished, settings, preparation, [SPACE.smallest()], Failing(), data, Telling())
+    found = find_lesson(unfinished, settings, preparation, [SPACE.smallest()], Failing(), splits, Telling())
     assert found is None
     assert told == ["finalists learn from the labels alone: the training of a teacher failed: MemoryError"]
     assert read_teacher(unfinished) == {"error": "MemoryError"}
-    again = find_lesson(unfinished, settings, preparation, [SPACE.smallest()], Counting(), data, SilentProgress())
+    again = find_lesson(unfinished, settings, preparation, [SPACE.smallest()], Counting(), splits, SilentProgress())
     assert again is None  # a driver that was killed goes on as it began
 
 
 def test_autoencoders_have_no_teacher(prepared: tuple[SearchSettings, Preparation], data_dir: Path) -> None:
     settings = replace(prepared[0], data=str(data_dir / "skab_valve" / "skab_windows.npz"))
     with pytest.raises(UserError, match="--distill: is of classifiers"):
-        load_parts(settings)
-    assert load_parts(replace(settings, distill=False))[0].normal is not None
+        load_splits(settings)
+    assert load_splits(replace(settings, distill=False))[0][0].train_set.normal is not None
 
 
 @pytest.mark.parametrize(("weight", "temperature", "words"), [(1.5, 4.0, "weight = 1.5 is above 1"), (0.5, 0.0, "temperature")])
