@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from cost_models.prediction import Prediction
 
@@ -26,7 +27,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A limit that is broken: ``value`` (the upper end of the prediction) is above ``bound``, both in the limit's unit."""
+    """A limit that is broken: ``value`` (of a prediction the upper end) is above ``bound``, both in the limit's unit."""
 
     limit: LimitName
     value: float
@@ -35,10 +36,19 @@ class Violation:
 
 def violations(prediction: Prediction, limits: Limits) -> tuple[Violation, ...]:
     """Every limit that the upper end of the prediction's interval breaks; empty where the network fits."""
+    return _violations(prediction.ram.total, prediction.flash.high, prediction.latency_ms.high, prediction.macs, limits)
+
+
+def built_violations(built: Mapping[str, Any], limits: Limits) -> tuple[Violation, ...]:
+    """Every limit that a built program breaks, given as ``nas verify --json`` prints it."""
+    return _violations(built["ram"]["total"], built["flash"]["total"], built["latency_ms"], built["macs"], limits)
+
+
+def _violations(ram: float, flash: float, latency_ms: float, macs: float, limits: Limits) -> tuple[Violation, ...]:
     checks: tuple[tuple[LimitName, float, float | None], ...] = (
-        ("ram", prediction.ram.total, limits.ram),
-        ("flash", prediction.flash.high, limits.flash),
-        ("latency", prediction.latency_ms.high, limits.latency_ms),
-        ("macs", prediction.macs, limits.macs),
+        ("ram", ram, limits.ram),
+        ("flash", flash, limits.flash),
+        ("latency", latency_ms, limits.latency_ms),
+        ("macs", macs, limits.macs),
     )
     return tuple(Violation(name, value, bound) for name, value, bound in checks if bound is not None and value > bound)

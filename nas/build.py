@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cost_models.limits import Limits
+from cost_models.limits import Limits, Violation, built_violations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,31 +24,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Excess:
-    """A limit that a built program breaks, ``value`` and ``bound`` in the limit's unit (bytes, milliseconds, MACs)."""
-
-    limit: str
-    value: float
-    bound: float
-
-
-def excesses(built: Mapping[str, Any], limits: Limits) -> tuple[Excess, ...]:
-    """The limits that ``built`` (as ``nas verify --json`` prints it) breaks."""
-    values: tuple[tuple[str, float, float | None], ...] = (
-        ("ram", built["ram"]["total"], limits.ram),
-        ("flash", built["flash"]["total"], limits.flash),
-        ("latency", built["latency_ms"], limits.latency_ms),
-        ("macs", built["macs"], limits.macs),
-    )
-    return tuple(Excess(name, value, bound) for name, value, bound in values if bound is not None and value > bound)
-
-
-@dataclass(frozen=True, slots=True)
 class Build:
     """What was measured of a project, the limits that it breaks, whether it was written, and its arena as text."""
 
     verification: Verification
-    broken: tuple[Excess, ...]
+    broken: tuple[Violation, ...]
     written: bool
     memory_map: str
 
@@ -107,7 +87,7 @@ def build_project(
         if arena_limit is not None and left >= arena_limit:
             break
         arena_limit = left
-    broken = excesses(verification.to_json(), limits)
+    broken = built_violations(verification.to_json(), limits)
     written = verification.bit_exact and (force or not broken)
     if written:
         about: dict[str, Any] = {}

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from codegen.errors import UserError
-from nas.files import new_directory, read_json, read_toml, write_atomically
+from codegen.new_directory import new_directory
+from nas.files import read_json, read_toml, write_atomically
 
 SETTINGS = "search.toml"
 JOURNAL = "study.journal"

@@ -10,7 +10,7 @@ from codegen.boards import Board
 from codegen.c_text import comment_text
 from codegen.cores import CORES
 from codegen.errors import UserError
-from codegen.new_directory import check_target, new_directory
+from codegen.new_directory import check_new_directory, new_directory
 from codegen.project.templates import render
 from codegen.toolchain import CompileError, ZigCompiler
 
@@ -33,7 +33,7 @@ def write_firmware(board: Board, directory: Path, *, uart: Path | None = None) -
     :raises UserError: if the board's serial line is not known and no file is given, the file does not compile, or the directory
         cannot be written. Nothing is left behind then.
     """
-    check_target(directory)
+    check_new_directory(directory)
     files = _files(board, _uart_source(board, uart))
     with new_directory(directory) as staging:
         for name, text in files.items():

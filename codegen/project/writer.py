@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.new_directory import check_target, new_directory
+from codegen.new_directory import check_new_directory, new_directory
 from codegen.project import kernel_source, model_source
 from codegen.project.memory_map_svg import memory_map_svg
 from codegen.project.packaging import build_flags, package_version, packaging_files
@@ -44,7 +44,7 @@ def write_project(
     :param built: what was measured of this very model, for ``report.json`` and the README.
     :raises UserError: if the directory is not empty or cannot be written.
     """
-    check_target(directory)
+    check_new_directory(directory)
     files = project_files(model, board=board, report=report, vectors=vectors, built=built)
     with new_directory(directory) as staging:
         _write_all(files, model, staging)

@@ -75,9 +75,9 @@ def export(
         empty, or the built program breaks a limit, in which case nothing is written.
     """
     from codegen.boards import load_board
-    from nas.files import check_new_directory
+    from codegen.new_directory import check_new_directory
     from nas.limits import make_limits
-    from nas.programs.exports import excess_text, export_network
+    from nas.programs.exports import export_network, violation_text
     from nas.programs.interchange import interchange_format
     from nas.progress import PlainProgress
     from nas.study.options import check_choices
@@ -102,7 +102,7 @@ def export(
     build = exported.build
     if not build.written:
         if build.broken:
-            needs = "; ".join(excess_text(excess) for excess in build.broken)
+            needs = "; ".join(violation_text(broken) for broken in build.broken)
             raise UserError(f"{directory} is not written: it {needs}; force=True writes it all the same")
         raise RuntimeError(f"{build.verification.mismatches} of {build.verification.inputs} outputs differ from the reference")
     predicted = None if exported.predicted is None else prediction_from_json(exported.predicted, bounds)

@@ -89,7 +89,7 @@ def command(
     from contextlib import nullcontext
 
     from codegen.boards import load_board
-    from nas.files import check_new_directory
+    from codegen.new_directory import check_new_directory
     from nas.limits import make_limits
     from nas.programs.exports import export_network, front_sources
     from nas.programs.interchange import interchange_format
@@ -131,15 +131,15 @@ def command(
 def _told(exported: Exported, directory: Path, *, quiet: bool) -> None:
     """Say what became of a network; what is wrong with it even where ``quiet``."""
     from codegen.measurement import render
-    from nas.programs.exports import excess_text
+    from nas.programs.exports import violation_text
 
     build = exported.build
     if exported.no_prediction is not None:
         click.echo(f"nas: no prediction: {exported.no_prediction}", err=True)
     if not quiet:
         click.echo(f"{render(build.verification)}\n\n{build.memory_map}")
-    for excess in build.broken:
-        click.echo(f"nas: {excess_text(excess)}", err=True)
+    for broken in build.broken:
+        click.echo(f"nas: {violation_text(broken)}", err=True)
     if not build.written:
         remedy = "; --force writes it all the same" if build.broken else ""
         click.echo(f"nas: {directory} is not written{remedy}", err=True)

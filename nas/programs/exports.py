@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
-from nas.build import Build, Excess, build_project
+from nas.build import Build, build_project
 
 if TYPE_CHECKING:
     from codegen.boards import Board
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.optimize import Optimize
     from codegen.schedules import Schedules
-    from cost_models.limits import Limits
+    from cost_models.limits import Limits, Violation
     from nas.programs.sources import Source, Trained
     from nas.progress import Progress
 
@@ -92,11 +92,11 @@ def front_sources(source: Source, board: str | None) -> list[Source]:
     return [replace(source, text=f"{source.text}:{entry['trial']}", number=entry["trial"]) for entry in report["front"]]
 
 
-def excess_text(excess: Excess) -> str:
+def violation_text(broken: Violation) -> str:
     """A limit that is broken, in words: what is needed, and by how much that is too much."""
     from nas.study.feasibility import describe
 
-    return f"needs {describe(excess.limit, excess.value)}, {describe(excess.limit, excess.value - excess.bound)} above the limit"
+    return f"needs {describe(broken.limit, broken.value)}, {describe(broken.limit, broken.value - broken.bound)} above the limit"
 
 
 def _tuned(graph: Graph, core: Core, optimize: Optimize, progress: Progress) -> Schedules:

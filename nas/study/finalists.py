@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cost_models.limits import Limits
-from nas.build import excesses
+from cost_models.limits import Limits, built_violations
 from nas.datasets import name_of
 from nas.executor import Executor, Outcome
 from nas.files import read_json, write_atomically, write_json
@@ -84,7 +83,7 @@ class Finalist:
 
     def broken(self, limits: Limits) -> tuple[str, ...]:
         """Names of the limits that the built program breaks."""
-        return tuple(excess.limit for excess in excesses(self.built, limits))
+        return tuple(violation.limit for violation in built_violations(self.built, limits))
 
 
 def ranked(source: StudySource, board: str, costs: Sequence[Cost], most: int) -> list[Candidate]:

@@ -330,7 +330,7 @@ def _write_winner(
     )
     if build.verification.mismatches or build.broken:
         shutil.rmtree(place.winner, ignore_errors=True)
-        broken = ", ".join(excess.limit for excess in build.broken)
+        broken = ", ".join(violation.limit for violation in build.broken)
         what = f"breaks the limit on {broken}" if broken else f"gives other outputs on {build.verification.mismatches} test inputs"
         raise RuntimeError(f"the winner's program{outcome.where(board)} {what}")
     return build.verification.to_json()

@@ -57,8 +57,8 @@ def begin(settings: SearchSettings, out: Path | None) -> Search:
 
     :raises UserError: as :func:`nas.study.preparation.prepare`, or if the directory is not empty or cannot be written.
     """
+    from codegen.new_directory import check_new_directory
     from nas.datasets import name_of
-    from nas.files import check_new_directory
     from nas.study.preparation import prepare
 
     path = RunDirectory.next_free(RUNS, name_of(settings.data)) if out is None else out

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from codegen.errors import UserError
-from nas.files import new_directory, read_json, write_atomically, write_json
+from codegen.new_directory import new_directory
+from nas.files import read_json, write_atomically, write_json
 from nas.run_directory import RunDirectory
 
 RECORDS = b'{"op_code":0,"worker_id":"a"}\n{"op_code":4,"worker_id":"a"}\n'
