@@ -26,6 +26,7 @@ from codegen.cores import CORES
 from codegen.ir import Graph, total_macs
 from codegen.kernels import library_hash
 from codegen.optimize import OPTIMIZE
+from codegen.process_map import ProcessMap
 from codegen.toolchain import ZigCompiler
 from cost_models import CostModel, Prediction, find_cost_model
 from cost_models.calibration import Job, measure_all, run_job
@@ -33,7 +34,6 @@ from cost_models.card import Accuracy
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import shape_key
 from cost_models.prediction import Interval
-from cost_models.process_map import ProcessMap
 from cost_models.result_cache import ResultCache
 from nas.calibration import calibrated_graphs
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms

@@ -19,9 +19,9 @@ import codegen
 from codegen.cores import find_core
 from codegen.ir import Graph
 from codegen.optimize import OPTIMIZE
+from codegen.process_map import ProcessMap
 from codegen.schedules import Schedules, shipped_schedules
 from codegen.toolchain import ZigCompiler
-from cost_models.process_map import ProcessMap
 from cost_models.random_weights import fill
 from nas.calibration import sample_networks
 from nas.programs.sources import find_source, trained
