@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from codegen.compile import CompiledModel
     from codegen.cores import Core
     from codegen.elf import Elf
-    from codegen.emulator import Execution, ModelInterface
+    from codegen.emulator import Executions, ModelInterface
     from codegen.features import Preprocessing
+    from codegen.process_map import UnorderedMap
 
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ def measure(
     expect: Arrays | None = None,
     core: str | None = None,
     raw: NDArray[Any] | None = None,
+    spread: UnorderedMap | None = None,
 ) -> Verification:
     """Verify the exported project in ``directory``.
 
@@ -59,7 +61,10 @@ def measure(
     :param raw: instead of them raw numbers, such as windows of a recording, through the project's front end.
     :param expect: expected outputs of the C type's dtype; the numpy reference's if not given.
     :param core: another core to build for and run on than the project was exported for.
-    :raises UserError: if the directory is no exported project, it does not compile, or an array does not fit the network.
+    :param spread: where many inputs run in the emulator; by default on all processors that this process may use. What comes of
+        them does not depend on it.
+    :raises UserError: if the directory is no exported project, it does not compile, an array does not fit the network, or a process
+        that ran some of the inputs died.
     :raises codegen.emulator.ExecutionFault: if the code touches memory that is not its own, or does what its core would answer
         with a fault; the message says where.
     """
@@ -79,16 +84,18 @@ def measure(
     else:
         wanted = fit_outputs(graph, expect, len(next(iter(given.values()))), "--expect")
     if project.detector is not None:
-        score = _measure_anomaly(directory, project, graph, chosen, given)
+        score = _measure_anomaly(directory, project, graph, chosen, given, spread)
         expected = project.detector(given[graph.inputs[0]], expected_outputs(graph, given)[graph.outputs[0]])
         differ = np.array(score.scores) != expected
     else:
         score, differ = None, np.zeros(len(next(iter(given.values()))), bool)
     if raw is None:
-        return replace(_measure(directory, project, graph, chosen, given, wanted, differ=differ), anomaly=score)
+        alone = _measure(directory, project, graph, chosen, given, wanted, differ=differ, spread=spread)
+        return replace(alone, anomaly=score)
     few = {name: array[:NETWORK_INPUTS] for name, array in given.items()}
     alone = _measure(directory, project, graph, chosen, few, {name: array[:NETWORK_INPUTS] for name, array in wanted.items()})
-    return replace(_measure(directory, project, graph, chosen, given, wanted, raw, differ=differ), network=alone, anomaly=score)
+    whole = _measure(directory, project, graph, chosen, given, wanted, raw, differ=differ, spread=spread)
+    return replace(whole, network=alone, anomaly=score)
 
 
 def measure_model(
@@ -98,6 +105,7 @@ def measure_model(
     inputs: Arrays | None = None,
     expect: Arrays | None = None,
     raw: NDArray[Any] | None = None,
+    spread: UnorderedMap | None = None,
 ) -> Verification:
     """Measure a compiled model before it is exported, as :func:`measure` does, in a temporary directory."""
     from codegen.project.writer import write_project
@@ -105,7 +113,7 @@ def measure_model(
     with tempfile.TemporaryDirectory(prefix="project-") as scratch:
         directory = Path(scratch) / model.name
         write_project(model, directory, board=board, report={})
-        return measure(directory, inputs=inputs, expect=expect, raw=raw)
+        return measure(directory, inputs=inputs, expect=expect, raw=raw, spread=spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +184,16 @@ def _vectors(directory: Path, read: Callable[[str], T]) -> T:
 
 
 def _measure_anomaly(
-    directory: Path, project: Project, graph: Graph, core: Core, inputs: Mapping[str, NDArray[Any]]
+    directory: Path,
+    project: Project,
+    graph: Graph,
+    core: Core,
+    inputs: Mapping[str, NDArray[Any]],
+    spread: UnorderedMap | None,
 ) -> AnomalyMeasurement:
     """Run network and score, and measure the score."""
     from codegen.anomaly.templates import render
-    from codegen.emulator import ModelInterface, execute
+    from codegen.emulator import ModelInterface, execute_many
     from codegen.rendering import prefixed
 
     name, given = project.name, inputs[graph.inputs[0]]
@@ -200,7 +213,8 @@ def _measure_anomaly(
         harness.write_text(prefixed(render("anomaly_harness.c", m=name, behind=behind), name), encoding="utf-8")
         roots = [interface.run, interface.outputs[0][0], f"{name}_is_anomaly"]
         program = build(directory, project, core, roots, Path(scratch) / "model.elf", beside=[harness])
-        execution = execute(program.path, core, interface, [[example.tobytes()] for example in given], watch_memory=False)
+        stimuli = [[example.tobytes()] for example in given]
+        execution = execute_many(program, core, interface, stimuli, watch_memory=False, spread=spread).all
     own = {f"{name}_anomaly_score", f"{name}_is_anomaly", f"{name}_anomaly_log2"}
     profile = execution.layers[-2]  # the last is the run function itself
     return AnomalyMeasurement(
@@ -247,10 +261,11 @@ def _measure(
     raw: NDArray[Any] | None = None,
     *,
     differ: NDArray[np.bool_] | None = None,
+    spread: UnorderedMap | None = None,
 ) -> Verification:
     """Measure the network on ``inputs`` or, with the ``raw`` numbers that these come of, front end and network. ``differ`` marks
     inputs that are known to give something else than they should."""
-    from codegen.emulator import ModelInterface
+    from codegen.emulator import ModelInterface, execute_many
     from codegen.toolchain import ZigCompiler
 
     front_end = None if raw is None else project.front_end
@@ -273,31 +288,12 @@ def _measure(
     wanted = [tuple(expected[name][i].tobytes() for name in graph.outputs) for i in range(count)]
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
         program = build(directory, project, core, symbols.roots, Path(scratch) / "model.elf")
-        executions = _execute(program, core, interface, stimuli)
-    unequal = [any(tuple(e.outputs[i]) != wanted[i] for e in executions) for i in range(count)]
+        executions = execute_many(program, core, interface, stimuli, spread=spread)
+    places = (executions.all, executions.at_start)
+    unequal = [any(outputs != wanted[i] for place in places for outputs in place.outputs[i : i + 1]) for i in range(count)]
     if differ is not None:
         unequal = [one or bool(other) for one, other in zip(unequal, differ, strict=True)]
     return _verification(project, front_end, core, interface, program, executions, sum(unequal), count, ZigCompiler().identity)
-
-
-def _execute(program: Elf, core: Core, interface: ModelInterface, stimuli: Sequence[Sequence[bytes]]) -> list[Execution]:
-    """Run with the arena at a page's start, which shows any access before it, and at a page's end, which shows those behind it.
-
-    Where one of the two merely finds an overwritten canary, the other names the access, so that its fault is the one to raise.
-    """
-    from codegen.emulator import ExecutionFault, StrayAccess, execute
-
-    def attempt(place: Literal["start", "end"]) -> Execution | ExecutionFault:
-        try:
-            return execute(program.path, core, interface, stimuli, arena_at=place, watch_memory=place == "start")
-        except ExecutionFault as fault:
-            return fault
-
-    outcomes = [attempt("start"), attempt("end")]
-    faults = [outcome for outcome in outcomes if isinstance(outcome, ExecutionFault)]
-    if faults:
-        raise next((fault for fault in faults if isinstance(fault, StrayAccess)), faults[0])
-    return [outcome for outcome in outcomes if not isinstance(outcome, ExecutionFault)]
 
 
 def _verification(
@@ -306,12 +302,12 @@ def _verification(
     core: Core,
     interface: ModelInterface,
     program: Elf,
-    executions: Sequence[Execution],
+    executions: Executions,
     mismatches: int,
     count: int,
     compiler: str,
 ) -> Verification:
-    first = executions[0]
+    first = executions.all
     features = () if front_end is None else (ProjectLayer(FEATURES, front_end.operator, "", "", 0),)
     layers = (*features, *project.layers)
     flash = Flash(program.code, program.constants + program.initial_data)
@@ -327,7 +323,7 @@ def _verification(
             arena=interface.arena_bytes,
             io=project.io_bytes,
             scratch=project.scratch_bytes,
-            stack=max(e.stack_bytes for e in executions),
+            stack=max(first.stack_bytes, executions.at_start.stack_bytes),
             static=program.static,
             state=0 if front_end is None else front_end.state_bytes,
         ),

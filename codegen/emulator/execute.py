@@ -8,10 +8,12 @@ from typing import Literal
 
 from codegen import elf as elf_file
 from codegen.cores import Core
-from codegen.emulator.interface import RUN_LAYER, Execution, ExecutionFault, LayerProfile, ModelInterface
+from codegen.elf import Elf
+from codegen.emulator.interface import RUN_LAYER, Execution, ExecutionFault, ModelInterface
 from codegen.emulator.machine import Machine
 from codegen.emulator.profiler import Profiler
 from codegen.emulator.program import Program
+from codegen.emulator.tally import LayerTally, Tally
 from codegen.thumb import Instruction, Kind
 
 _MUST_ALIGN = {Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE, Kind.LOAD_DOUBLE, Kind.STORE_DOUBLE}
@@ -37,27 +39,41 @@ def execute(
         core cannot, does not preserve a register, calls its layers in another order, or holds an opcode that the decoder does not
         know or executes an instruction without a published time.
     """
-    _check(interface, inputs)
-    program = Program(elf_file.read(elf), core)
-    missing = [s for s in _symbols(interface) if s not in program.elf.symbols]
+    check_inputs(interface, inputs)
+    return count(elf_file.read(elf), core, interface, inputs, arena_at=arena_at, watch_memory=watch_memory).execution()
+
+
+def count(
+    elf: Elf,
+    core: Core,
+    interface: ModelInterface,
+    inputs: Sequence[Sequence[bytes]],
+    *,
+    arena_at: Literal["start", "end"],
+    watch_memory: bool,
+) -> Tally:
+    """What :func:`execute` forms means of. ``inputs`` passed :func:`check_inputs`.
+
+    :raises ValueError: if the interface names a symbol that ``elf`` lacks.
+    :raises ExecutionFault: as :func:`execute`.
+    """
+    program = Program(elf, core)
+    missing = [s for s in _symbols(interface) if s not in elf.symbols]
     if missing:
-        raise ValueError(f"{elf}: lacks the symbols {', '.join(missing)}")
+        raise ValueError(f"{elf.path}: lacks the symbols {', '.join(missing)}")
     machine = Machine(program, interface, arena_at=arena_at, memory_hook=False)
     outputs, stack = _infer_all(machine, interface, inputs)
-    n = len(inputs)
     unaligned = flash = [0] * (len(interface.layers) + 1)
     if watch_memory:
         slow = Machine(program, interface, arena_at=arena_at, memory_hook=True)
         _infer_all(slow, interface, inputs[:1])
         _check_alignment(program, slow.profiler)
-        unaligned = [cycles * n for cycles in slow.profiler.unaligned_cycles]
-        flash = slow.profiler.flash_bytes
-    layers = _layer_profiles(program, interface, machine.profiler, unaligned, flash, n)
-    totals = (sum(p.instructions for p in layers), sum(p.cycles for p in layers), sum(flash))
-    return Execution(outputs, *totals, layers, stack)
+        unaligned, flash = slow.profiler.unaligned_cycles, slow.profiler.flash_bytes
+    return Tally(outputs, _layers(program, interface, machine.profiler, unaligned, flash), stack)
 
 
-def _check(interface: ModelInterface, inputs: Sequence[Sequence[bytes]]) -> None:
+def check_inputs(interface: ModelInterface, inputs: Sequence[Sequence[bytes]]) -> None:
+    """:raises ValueError: if there are no ``inputs``, or one does not suit the interface."""
     if not inputs:
         raise ValueError("no inputs to run the model on")
     expected = tuple(size for _, size in interface.inputs)
@@ -124,18 +140,13 @@ def _check_alignment(program: Program, profiler: Profiler) -> None:
             raise ExecutionFault(f"unaligned access by {instruction} in {where}, which faults on a {program.core.title}")
 
 
-def _layer_profiles(
-    program: Program,
-    interface: ModelInterface,
-    profiler: Profiler,
-    unaligned: Sequence[int],
-    flash: Sequence[int],
-    inferences: int,
-) -> tuple[LayerProfile, ...]:
+def _layers(
+    program: Program, interface: ModelInterface, profiler: Profiler, unaligned: Sequence[int], flash: Sequence[int]
+) -> tuple[LayerTally, ...]:
     names = [*(name for name, _ in interface.layers), RUN_LAYER]
     instructions = [0] * len(names)
     functions: list[set[str]] = [set() for _ in names]
-    cycles = [extra + more for extra, more in zip(profiler.extra_cycles, unaligned, strict=True)]
+    cycles = profiler.extra_cycles
     timing = program.timing
     blocks = [(count, program.block(count.start, count.size)) for count in profiler.blocks()]
     # A block that ends without a branch (the emulator cuts long ones) goes on in the next one with its pipeline filled.
@@ -154,5 +165,5 @@ def _layer_profiles(
         cycles[count.layer] += (count.executed - carried) * timing.block(body, None)
         cycles[count.layer] += carried * timing.block(body, previous) if carried else 0
         cycles[count.layer] += timing.jumps(body, count.executed, count.taken)
-    figures = zip(names, instructions, cycles, flash, functions, strict=True)
-    return tuple(LayerProfile(name, i / inferences, c / inferences, f, frozenset(ran)) for name, i, c, f, ran in figures)
+    figures = zip(names, instructions, cycles, map(frozenset, functions), unaligned, flash, strict=True)
+    return tuple(LayerTally(*figure) for figure in figures)

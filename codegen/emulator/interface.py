@@ -73,4 +73,9 @@ class StrayAccess(ExecutionFault):
         self.layer = layer
         self.pc = pc
         self.function = function
+        self.near = near
         super().__init__(f"layer {layer!r}: stray {kind} of {size} bytes at {address:#010x} ({near}) in {function} (pc {pc:#010x})")
+
+    def __reduce__(self) -> tuple[type[StrayAccess], tuple[object, ...]]:
+        """Exceptions are made again of their message alone if not told otherwise."""
+        return StrayAccess, (self.kind, self.address, self.size, self.layer, self.pc, self.function, self.near)

@@ -13,8 +13,9 @@ from projects import compiled, export
 
 from codegen.boards import load_board
 from codegen.cores import CORES
-from codegen.emulator import ExecutionFault
+from codegen.emulator import BATCH, ExecutionFault
 from codegen.errors import UserError
+from codegen.process_map import ProcessMap
 from codegen.project import write_project
 from codegen.reference import run
 from codegen.verify import measure, measure_model
@@ -93,6 +94,24 @@ def test_wrong_expectations_are_counted_per_input(tmp_path: Path) -> None:
     result = measure(export("dense", tmp_path), inputs=inputs, expect=expect)
     assert not result.bit_exact
     assert result.mismatches == 2
+
+
+def test_many_inputs_give_the_same_in_one_process_and_in_two(tmp_path: Path) -> None:
+    project, model = export("dense", tmp_path), compiled("dense")
+    inputs = random_inputs(model.graph, 3 * BATCH)
+    alone, shared = (measure(project, inputs=inputs, spread=ProcessMap(workers)) for workers in (1, 2))
+    assert shared == alone
+    assert (alone.mismatches, alone.inputs) == (0, 3 * BATCH)
+    outputs = run(model.graph, inputs)[model.graph.outputs[0]]
+    assert alone.outputs == tuple((output.tobytes(),) for output in outputs)
+
+
+def test_wrong_expectations_are_counted_in_every_batch(tmp_path: Path) -> None:
+    model = compiled("dense")
+    inputs = random_inputs(model.graph, 2 * BATCH + 1)
+    expect = run(model.graph, inputs)[model.graph.outputs[0]].copy()
+    expect[[0, BATCH, 2 * BATCH], 0] ^= 1
+    assert measure(export("dense", tmp_path), inputs=inputs, expect=expect, spread=ProcessMap(2)).mismatches == 3
 
 
 def test_a_single_edited_weight_is_found(tmp_path: Path) -> None:

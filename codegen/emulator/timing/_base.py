@@ -14,7 +14,12 @@ class UntimedInstruction(ExecutionFault):
     """An instruction for which no time is known; the message names it and its address."""
 
     def __init__(self, instruction: Instruction) -> None:
+        self.instruction = instruction
         super().__init__(f"no time is published for {instruction}")
+
+    def __reduce__(self) -> tuple[type[UntimedInstruction], tuple[Instruction]]:
+        """Exceptions are made again of their message alone if not told otherwise."""
+        return UntimedInstruction, (self.instruction,)
 
 
 class Timing(ABC):
