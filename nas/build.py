@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.measurement import Verification
     from codegen.optimize import Optimize
+    from codegen.process_map import UnorderedMap
     from codegen.schedules import Chooser
     from nas.streaming import Listen
 
@@ -49,10 +50,11 @@ def build_project(
     front_end: Preprocessing | None = None,
     detector: AnomalyDetector | None = None,
     listen: Listen | None = None,
+    spread: UnorderedMap | None = None,
 ) -> Build:
     """Compile ``graph`` for ``board``, measure it on ``inputs`` and write the project to ``directory``. ``choose`` picks schedules;
     with a ``front_end`` inputs are raw. ``detector`` scores reconstructions; ``listen`` tells what ``<m>_push`` does, whose costs
-    are measured and noted in the report.
+    are measured and noted in the report. Many inputs run where ``spread`` does, as for :func:`codegen.verify.measure`.
 
     A program that breaks ``limits`` or whose outputs differ from ``expect`` is not written, unless it fits and ``force`` is given
     (limits only). Where the limit on RAM asks for it, operators are computed in strips of rows.
@@ -79,7 +81,7 @@ def build_project(
             detector=detector,
         )
         given = {"inputs": inputs} if front_end is None else {"raw": inputs}
-        verification = measure_model(model, board=board, expect=expect, **given)
+        verification = measure_model(model, board=board, expect=expect, spread=spread, **given)
         ram = verification.ram
         if limits.ram is None or ram.total <= limits.ram:
             break

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from codegen.errors import UserError
 from codegen.ir import Graph, total_macs
 from cost_models import CostModel
 from cost_models.calibration import covering_bundles, sample_bundles
-from nas.executor import Executor
 from search_spaces import AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace, spectrograms
 
 SPACES: tuple[SearchSpace, ...] = (
@@ -80,21 +78,3 @@ def calibrated_graphs(model: CostModel) -> Iterator[Graph]:
     yield from (job.graph for job in covering_bundles(DEPTHWISE_KERNELS, model.core, model.optimize, model.seed))
     yield from sample_networks(NETWORKS, model.seed)
     yield from sample_networks(HELD_OUT, model.seed, HELD_OUT_SPACES)
-
-
-def unordered_map(executor: Executor) -> Callable[[Callable[..., Any], Sequence[Any]], Iterator[tuple[int, Any]]]:
-    """A map on the executor's workers that yields ``(index, result)`` as results come.
-
-    :raises RuntimeError: from the iteration, with the error that ended a call.
-    """
-
-    def run(function: Callable[..., Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        tickets = {executor.submit(function, item): index for index, item in enumerate(items)}
-        while tickets:
-            outcome = executor.wait()
-            index = tickets.pop(outcome.ticket)
-            if outcome.error is not None:
-                raise RuntimeError(f"item {index}: {outcome.error}")
-            yield index, outcome.value
-
-    return run

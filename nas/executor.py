@@ -7,7 +7,7 @@ machines. :class:`SerialExecutor` runs them here, one after the other.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
@@ -89,3 +89,24 @@ class SerialExecutor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._queue.clear()
+
+
+def unordered_map(
+    executor: Executor, what: str = "item"
+) -> Callable[[Callable[..., Any], Sequence[Any]], Generator[tuple[int, Any], None, None]]:
+    """A map on the executor's workers that yields ``(index, result)`` as results come.
+
+    :param what: names the items in messages.
+    :raises RuntimeError: from the iteration, with the error that ended a call.
+    """
+
+    def run(function: Callable[..., Any], items: Sequence[Any]) -> Generator[tuple[int, Any], None, None]:
+        tickets = {executor.submit(function, item): index for index, item in enumerate(items)}
+        while tickets:
+            outcome = executor.wait()
+            index = tickets.pop(outcome.ticket)
+            if outcome.error is not None:
+                raise RuntimeError(f"{what} {index}: {outcome.error}")
+            yield index, outcome.value
+
+    return run

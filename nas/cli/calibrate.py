@@ -123,7 +123,8 @@ def _write_harness(board: Board, directory: Path, uart: Path | None, as_json: bo
 
 def _in_the_emulator(board: Board, workers: int | None, progress: Progress, settings: dict[str, Any]) -> CostModel:
     from cost_models.calibration import calibrate
-    from nas.calibration import HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks, unordered_map
+    from nas.calibration import HELD_OUT, HELD_OUT_SPACES, NETWORKS, sample_networks
+    from nas.executor import unordered_map
     from nas.ray_executor import RayExecutor
 
     with RayExecutor(workers) as executor:

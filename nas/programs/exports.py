@@ -103,7 +103,7 @@ def _tuned(graph: Graph, core: Core, optimize: Optimize, progress: Progress) -> 
     """The schedules that measurements find best; Ray starts only if a layer was never measured before."""
     from collections.abc import Iterator, Sequence
 
-    from nas.calibration import unordered_map
+    from nas.executor import unordered_map
     from nas.programs.tuning import tune
     from nas.ray_executor import RayExecutor
 

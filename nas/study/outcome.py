@@ -13,7 +13,7 @@ import numpy as np
 from nas.build import build_project
 from nas.datasets import Dataset, is_path, load_test, name_of
 from nas.evenly_spaced import evenly_spaced
-from nas.executor import Executor
+from nas.executor import Executor, unordered_map
 from nas.files import read_json, write_atomically, write_json
 from nas.layer_shares import layer_shares
 from nas.metrics import describe
@@ -98,7 +98,8 @@ def conclude(outcome: Outcome, executor: Executor, progress: Progress, began: fl
     progress.phase("final test", sum(len(board.chosen) + 1 for board in outcome.boards))
     tested = _test_all(outcome, executor, test_set, uses, progress)
     boards = {
-        board.name: _board(outcome, board, operations[board.name], tested, test_set, uses, progress) for board in outcome.boards
+        board.name: _board(outcome, board, operations[board.name], tested, test_set, uses, executor, progress)
+        for board in outcome.boards
     }
     several = {"boards": boards, "without_winner": dict(outcome.without_winner)}
     content = {
@@ -125,6 +126,7 @@ def _board(
     tested: Mapping[str, Tested],
     test_set: Dataset,
     uses: _TestUses,
+    executor: Executor,
     progress: Progress,
 ) -> dict[str, Any]:
     """What the report says of a board, whose winner's project is written."""
@@ -140,7 +142,8 @@ def _board(
         uses.log(purpose, winner.candidate.architecture, len(test_set))
         stated = state_operation(operation, _winner_graph(outcome, board), test_set)
         figures[winner.strategy]["stream"] = {"settings": operation.stream.to_json()["settings"], "operation": stated}
-    built = _write_winner(outcome, board, figures[winner.strategy], emulated, None if operation is None else operation.stream)
+    stream = None if operation is None else operation.stream
+    built = _write_winner(outcome, board, figures[winner.strategy], emulated, stream, executor)
     figures[winner.strategy]["built"] = built
     figures[winner.strategy]["predicted"]["layers"] = _predicted_layers(board.fits, winner.candidate.architecture)
     progress.step(f"winner{where} built: {built['inputs']} test inputs in the emulator, {built['mismatches']} differ")
@@ -285,9 +288,15 @@ def _operation(outcome: Outcome, board: BoardOutcome) -> Operation | None:
 
 
 def _write_winner(
-    outcome: Outcome, board: BoardOutcome, figures: Mapping[str, Any], test_set: Dataset, stream: Stream | None
+    outcome: Outcome,
+    board: BoardOutcome,
+    figures: Mapping[str, Any],
+    test_set: Dataset,
+    stream: Stream | None,
+    executor: Executor,
 ) -> dict[str, Any]:
-    """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``; returns what was measured."""
+    """Write ``verification/`` and ``winner/``, measured on the test examples in ``test_set``, which the workers share; returns what
+    was measured."""
     from codegen.features import RawInput
     from codegen.reference import run as run_reference
     from nas.inputs.program_inputs import program_form, program_inputs
@@ -327,6 +336,7 @@ def _write_winner(
         front_end=front_end,
         detector=_detector(outcome, board),
         listen=None if stream is None else lambda _: Listening(stream, figures["stream"]["operation"]),
+        spread=unordered_map(executor, "emulation of batch"),
     )
     if build.verification.mismatches or build.broken:
         shutil.rmtree(place.winner, ignore_errors=True)

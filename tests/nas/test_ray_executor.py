@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
-from nas.executor import Executor, Outcome, SerialExecutor
+from nas.executor import Executor, Outcome, SerialExecutor, unordered_map
 
 
 def double(x: int) -> int:
@@ -45,6 +45,14 @@ def die_once(marker: str) -> str:
 
 def die() -> None:
     os._exit(3)
+
+
+def die_on(item: int) -> None:
+    os._exit(3)
+
+
+def fail_on(item: int) -> None:
+    fail()
 
 
 class OddError(Exception):
@@ -122,6 +130,17 @@ def test_a_function_that_kills_its_workers_fails_alone(ray_executor: Executor) -
     assert outcomes[bad].error == "its worker died 2 times"
     ray_executor.submit(double, 5)
     assert ray_executor.wait().value == 10
+
+
+def test_a_map_gives_every_result_with_its_index(executor: Executor) -> None:
+    assert sorted(unordered_map(executor)(double, range(5))) == [(i, 2 * i) for i in range(5)]
+
+
+def test_a_map_says_which_item_failed(ray_executor: Executor) -> None:
+    with pytest.raises(RuntimeError, match="batch 0: its worker died 2 times"):
+        list(unordered_map(ray_executor, "batch")(die_on, [1]))
+    with pytest.raises(RuntimeError, match=r"batch 0: .*no such thing"):
+        list(unordered_map(SerialExecutor(), "batch")(fail_on, [1]))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "host:port"])
