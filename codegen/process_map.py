@@ -1,32 +1,26 @@
-"""A map over processes of this machine, each a fresh interpreter that runs one function after the other.
+"""A map over processes of this machine.
 
-Unlike those of :mod:`multiprocessing`, they do not import the caller's main module: a script that calls this package needs no
-``if __name__ == "__main__"``.
+Those of :mod:`multiprocessing` and :mod:`concurrent.futures` import the caller's main module again; loky's do not, so a script that
+calls this package needs no ``if __name__ == "__main__"``.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from codegen.errors import UserError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_WORKER = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from codegen.process_worker import serve; serve()"
-_ONE_CORE: Mapping[str, str] = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
-_GRACE = 2.0
-"""Seconds that a process has to end by itself."""
+_ONE_CORE = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 
 
 class UnorderedMap(Protocol):
@@ -54,7 +48,7 @@ class ProcessMap:
     workers: int
 
     def __call__(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> Generator[tuple[int, Result], None, None]:
-        """``function`` of every job with its index, in the order in which they are done. No more are begun than can run.
+        """``function`` of every job with its index, in the order in which they are done.
 
         :raises UserError: if a process dies. What ``function`` raises is raised here, or as :class:`RuntimeError` with its text
             where it cannot be pickled.
@@ -63,76 +57,42 @@ class ProcessMap:
         if count <= 1:
             yield from serial_map(function, jobs)
             return
-        waiting: SimpleQueue[tuple[int, Job] | None] = SimpleQueue()
-        for job in (*enumerate(jobs), *[None] * count):
-            waiting.put(job)
-        done: SimpleQueue[tuple[int, bool, Any]] = SimpleQueue()
-        processes: list[subprocess.Popen[bytes]] = []
+        from loky import ProcessPoolExecutor, as_completed
+        from loky.process_executor import TerminatedWorkerError
+
+        executor = ProcessPoolExecutor(count, initializer=_prepare, initargs=(sys.path,), env=_ONE_CORE)
         try:
-            for _ in range(count):
-                process = _start()
-                processes.append(process)
-                Thread(target=_employ, args=(process, function, waiting, done), daemon=True).start()
-            for _ in jobs:
-                index, failed, value = done.get()
-                if failed:
-                    raise value
-                yield index, value
+            indices = {executor.submit(_portable, function, job): index for index, job in enumerate(jobs)}
+            for future in as_completed(indices):
+                yield indices[future], future.result()
+        except TerminatedWorkerError as error:
+            raise UserError(f"a worker process died ({_how(str(error))}); if memory is short, leave it fewer processors") from None
         finally:
-            _end(processes)
+            executor.shutdown(kill_workers=True)
 
 
-def _start() -> subprocess.Popen[bytes]:
-    # In a session of its own it gets no Ctrl-C from the terminal: its caller decides what that means.
-    pipe, environment = subprocess.PIPE, {**os.environ, **_ONE_CORE}
-    return subprocess.Popen([sys.executable, "-c", _WORKER], stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
+def _prepare(path: list[str]) -> None:
+    sys.path[:] = path
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what Ctrl-C means
+    os.dup2(2, 1)  # what functions print is none of the caller's output
 
 
-def _employ(
-    process: subprocess.Popen[bytes],
-    function: Callable[[Any], Any],
-    waiting: SimpleQueue[tuple[int, Any] | None],
-    done: SimpleQueue[tuple[int, bool, Any]],
-) -> None:
-    """Give a process one waiting job after the other, and then an end."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    index = 0
+def _how(message: str) -> str:
+    """In words, of the codes that loky's message ends with: ``EXIT(3)`` or ``SIGKILL(-9)`` of each process that is gone."""
+    if found := re.search(r"EXIT\((\d+)\)|(SIG\w+)\(-\d+\)", message):
+        return f"exit status {found[1]}" if found[1] else f"signal {found[2]}"
+    return "nobody knows how"
+
+
+def _portable(function: Callable[[Job], Result], job: Job) -> Result:
+    """``function(job)``; an error that does not survive being pickled is raised as one that says the same."""
     try:
-        pickle.dump(sys.path, process.stdin)
-        while (item := waiting.get()) is not None:
-            index, job = item
-            pickle.dump(pickle.dumps((function, job)), process.stdin)
-            process.stdin.flush()
-            done.put((index, *pickle.load(process.stdout)))
-    except (EOFError, OSError, pickle.UnpicklingError):
-        done.put((index, True, UserError(_death(process))))
-    except Exception as error:  # a job or a result cannot be pickled
-        done.put((index, True, error))
-    finally:
-        for stream in (process.stdin, process.stdout):
-            with suppress(OSError):
-                stream.close()
-
-
-def _death(process: subprocess.Popen[bytes]) -> str:
-    status = _status(process)
-    how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-    return f"a worker process died ({how}); if memory is short, leave it fewer processors"
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End processes, whose work is done or no longer wanted."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        _status(process)
-
-
-def _status(process: subprocess.Popen[bytes]) -> int:
-    """What a process that should end soon ended with."""
-    try:
-        return process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
+        return function(job)
+    except Exception as error:
+        try:
+            survives = str(pickle.loads(pickle.dumps(error))) == str(error)
+        except Exception:  # by what its class does then
+            survives = False
+        if survives:
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from codegen.harness import Device
 from codegen.ir import Graph, Weighted
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
+from codegen.process_map import UnorderedMap, serial_map
 from codegen.schedules import RandomSchedules
 from codegen.toolchain import CompileError, ZigCompiler
 from cost_models.card import EMULATOR
@@ -68,24 +69,11 @@ class Job:
         return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule, *form)).encode()).hexdigest()[:24]
 
 
-class ExecutorMap(Protocol):
-    """Applies a function to every job, in worker processes or here; yields ``(index, result)`` in any order."""
-
-    def __call__(self, function: Callable[[Job], MeasuredProgram], jobs: Sequence[Job], /) -> Iterable[tuple[int, MeasuredProgram]]:
-        """``function`` is importable by name, jobs and results can be pickled."""
-
-
 class Progress(Protocol):
     """Is told how many programs of how many are measured."""
 
     def __call__(self, done: int, total: int, /) -> None:
         """Called once before the first program and after each one."""
-
-
-def serial_map(function: Callable[[Job], MeasuredProgram], jobs: Sequence[Job]) -> Iterator[tuple[int, MeasuredProgram]]:
-    """Runs every job in this process."""
-    for index, job in enumerate(jobs):
-        yield index, function(job)
 
 
 def run_job(job: Job, device: Device | None = None) -> MeasuredProgram:
@@ -191,7 +179,7 @@ def calibrate(
     networks: Sequence[Graph],
     held_out: Sequence[Graph],
     depthwise_kernels: Sequence[tuple[int, int]] = (),
-    map: ExecutorMap = serial_map,
+    map: UnorderedMap = serial_map,
     progress: Progress | None = None,
     device: Device | None = None,
 ) -> CostModel:
@@ -238,7 +226,7 @@ def calibrate(
 
 
 def measure_all(
-    jobs: Sequence[Job], run_one: Callable[[Job], MeasuredProgram], results: ResultCache, run: ExecutorMap, progress: Progress
+    jobs: Sequence[Job], run_one: Callable[[Job], MeasuredProgram], results: ResultCache, run: UnorderedMap, progress: Progress
 ) -> list[MeasuredProgram]:
     """What ``run_one`` gives for every job, in their order: from ``results`` where it is known, else by ``run``, and kept there."""
     known = {job.key: results.get(job.key) for job in jobs}

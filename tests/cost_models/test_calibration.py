@@ -13,8 +13,9 @@ from codegen.cores import CORES
 from codegen.errors import UserError
 from codegen.harness import Device
 from codegen.ir import Graph, total_macs
+from codegen.process_map import serial_map
 from cost_models import load_cost_model, save
-from cost_models.calibration import BUNDLE, Job, calibrate, program_bytes, sample_bundles, serial_map
+from cost_models.calibration import BUNDLE, Job, calibrate, program_bytes, sample_bundles
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import build, shape_key
 from cost_models.random_weights import fill

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from threading import Lock
 
 
 class OddError(Exception):
@@ -18,6 +19,10 @@ class OddError(Exception):
 def square(x: int) -> int:
     print("what functions print goes elsewhere")
     return x * x
+
+
+def held(lock: Lock) -> bool:
+    return lock.locked()
 
 
 def process(x: int) -> int:
