@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from nas.datasets import Dataset
-from nas.learning.training import Inputs, class_weights
+from nas.learning.training import Inputs
 
 BATCH = 256
 
@@ -45,7 +45,6 @@ class Teacher:
         self._module = module.to(self._inputs.device).eval().requires_grad_(False)
         self._shape = train_set.input_shape
         self._how = how
-        self._class_weights = class_weights(train_set)
         self._known: Tensor | None = None
 
     def outputs(self, examples: Tensor, varied: Tensor | None) -> Tensor:
@@ -65,15 +64,10 @@ class Teacher:
             answers: Tensor = self._module(varied)
             return answers
 
-    def blend(self, loss: Tensor, outputs: Tensor, y: Tensor, examples: Tensor, varied: Tensor | None) -> Tensor:
+    def blend(self, loss: Tensor, outputs: Tensor, examples: Tensor, varied: Tensor | None) -> Tensor:
         """The ``loss`` by labels of a batch and what the student's ``outputs`` for it are off the teacher's: the Kullback-Leibler
-        divergence at the temperature, times its square, which keeps the gradients' size. Classes count as in the labels' loss."""
+        divergence at the temperature, times its square, which keeps the gradients' size."""
         temperature, weight = self._how.temperature, self._how.weight
         targets = log_softmax(self.outputs(examples, varied) / temperature, 1)
-        off = kl_div(log_softmax(outputs / temperature, 1), targets, reduction="none", log_target=True).sum(1)
-        if self._class_weights is None:
-            taught = off.mean()
-        else:
-            counts = self._class_weights[y]
-            taught = (off * counts).sum() / counts.sum()
+        taught = kl_div(log_softmax(outputs / temperature, 1), targets, reduction="batchmean", log_target=True)
         return (1 - weight) * loss + weight * temperature**2 * taught

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 OnEpoch = Callable[[int, "float | None"], None]
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 """Varies a batch ``(N, C, H, W)``."""
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Of a batch's outputs, inputs and classes."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +146,14 @@ def train(
     teacher: Teacher | None = None,
     after_step: Callable[[float], None] | None = None,
     thresholds: Thresholds | None = None,
+    loss_of: Loss | None = None,
 ) -> TrainingResult:
     """Train ``module`` in place; it ends in evaluation mode, on the :func:`device`.
 
     ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
     ``augmentation`` varies batches instead of what suits the data; a ``teacher`` is learnt from beside the labels, of classes only;
     ``after_step`` hears after each step how much of the training is done (0..1), while gradients are there to see. The training
-    ends where its validation accuracy misses one of ``thresholds``.
+    ends where its validation accuracy misses one of ``thresholds``. ``loss_of`` takes the place of the loss that suits the data.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
@@ -170,13 +173,14 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=warm_up, cycle_momentum=False)
     if augmentation is None and recipe.augment:
         augmentation = suitable_augmentation(train_set)
-    loss_of = _loss(train_set, recipe)
+    loss_of = loss_of or _loss(train_set, recipe)
+    chances = class_chances(train_set)
     varied = recipe.augment and train_set.variants is not None
     curve: list[float] = []
     losses: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
         module.train()
-        orders = [torch.randperm(len(x), generator=generator)[: batches * recipe.batch_size] for _ in range(passes)]
+        orders = [_order(len(x), chances, generator)[: batches * recipe.batch_size] for _ in range(passes)]
         total = torch.zeros((), dtype=torch.float64, device=x.device)
         for indices in itertools.chain(*(torch.split(order, recipe.batch_size) for order in orders)):
             examples = x.varied(indices, generator) if varied else indices
@@ -187,7 +191,7 @@ def train(
             outputs = module(batch)
             loss = loss_of(outputs, batch, y[indices])
             if teacher is not None:
-                loss = teacher.blend(loss, outputs, y[indices], examples, None if augmentation is None else batch)
+                loss = teacher.blend(loss, outputs, examples, None if augmentation is None else batch)
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
@@ -258,7 +262,7 @@ def _answers(module: nn.Module, dataset: Dataset, batch_size: int) -> NDArray[An
     return np.concatenate(answers)
 
 
-def _loss(dataset: Dataset, recipe: Recipe) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _loss(dataset: Dataset, recipe: Recipe) -> Loss:
     """Of a batch's outputs, inputs and classes: cross-entropy, or how far reconstructions are off.
 
     The latter is the mean over channels of ln(:data:`nas.learning.anomaly.FLOOR` + mean squared error), which is the likelihood of
@@ -269,16 +273,25 @@ def _loss(dataset: Dataset, recipe: Recipe) -> Callable[[Tensor, Tensor, Tensor]
     if dataset.normal is not None:
         axes = (0, 2, 3) if has_channels(dataset) else (0, 1, 2, 3)
         return lambda outputs, inputs, _: torch.log(FLOOR + (outputs - inputs).square().mean(axes)).mean()
-    weight, smoothing = class_weights(dataset), recipe.label_smoothing
-    return lambda outputs, _, y: cross_entropy(outputs, y, weight, label_smoothing=smoothing)
+    return lambda outputs, _, y: cross_entropy(outputs, y, label_smoothing=recipe.label_smoothing)
 
 
-def class_weights(dataset: Dataset) -> Tensor | None:
-    """What an example of each class counts in the loss, float32 ``(classes,)`` on the :func:`device`, such that the loss weighs
-    classes as the metric does; None where every example counts the same."""
+def class_chances(dataset: Dataset) -> Tensor | None:
+    """How likely each example is to be drawn next, float64 ``(N,)``, such that classes come as often as the metric weighs them;
+    None where each example comes once an epoch.
+
+    Drawing does what weights in the loss are for, and better (``scripts/bench_augmentation.py``): of a class that is one example in
+    a hundred most batches have none, and in the others it is most of the loss. PyTorch's label smoothing with weights also gives
+    each class its weight's part of every example: so a rare one may be the answer that costs least to an example of a common one.
+    """
     if not weighs_classes_equally(dataset.metric):
         return None
-    counts = torch.bincount(torch.from_numpy(dataset.y), minlength=len(dataset.classes))
-    present = counts > 0
-    weights = torch.where(present, len(dataset) / (present.sum() * counts.clamp(min=1)), 0.0)
-    return weights.to(device(), torch.float32)
+    counts = np.bincount(dataset.y, minlength=len(dataset.classes))
+    return torch.from_numpy(1 / (np.count_nonzero(counts) * counts[dataset.y]))
+
+
+def _order(examples: int, chances: Tensor | None, generator: torch.Generator) -> Tensor:
+    """Places of as many ``examples`` as there are: each once, or drawn by ``chances`` with replacement."""
+    if chances is None:
+        return torch.randperm(examples, generator=generator)
+    return torch.multinomial(chances, examples, replacement=True, generator=generator)

@@ -11,7 +11,7 @@ from torch import nn
 
 from nas.datasets import Dataset, Normalization, load_train, split_validation
 from nas.learning.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
-from nas.learning.training import Recipe, augmentation_words, build_module, evaluate, suitable_augmentation, train
+from nas.learning.training import Recipe, augmentation_words, build_module, class_chances, evaluate, suitable_augmentation, train
 from search_spaces import Architecture, ImageSpace
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -172,7 +172,7 @@ def test_every_second_image_is_mirrored() -> None:
     assert 170 < mirrored.sum() < 230
 
 
-def test_the_loss_weighs_classes_as_the_metric_does(data: tuple[Dataset, Dataset], small: Architecture) -> None:
+def test_classes_are_drawn_as_often_as_the_metric_weighs_them(data: tuple[Dataset, Dataset], small: Architecture) -> None:
     """Of two digits that are alike, 8 and 9, one is rare: by balanced accuracy it counts as much as the other."""
     digits, held = (part.subset(np.flatnonzero(part.y >= 8)) for part in data)
     rare = digits.subset(np.concatenate([np.flatnonzero(digits.y == 8), np.flatnonzero(digits.y == 9)[:6]]))
@@ -182,6 +182,19 @@ def test_the_loss_weighs_classes_as_the_metric_does(data: tuple[Dataset, Dataset
         train(module, replace(rare, metric=metric), None, Recipe(epochs=2, batch_size=16), 0)
         recall[metric] = evaluate(module, held.subset(np.flatnonzero(held.y == 9)))
     assert recall["balanced_accuracy"] > recall["accuracy"] + 0.2
+
+
+def test_every_class_is_drawn_equally_often_of_unbalanced_data(data: tuple[Dataset, Dataset]) -> None:
+    """Classes without an example are never asked for, and where every example counts the same nothing is drawn."""
+    digits = data[0].subset(np.flatnonzero((data[0].y == 3) | (data[0].y == 5))[:100])
+    places = np.concatenate([np.flatnonzero(digits.y == 3), np.flatnonzero(digits.y == 5)[:2]])
+    unbalanced = replace(digits.subset(places), metric="balanced_accuracy")
+    chances = class_chances(unbalanced)
+    assert chances is not None
+    threes = torch.from_numpy(unbalanced.y == 3)
+    torch.testing.assert_close(chances[threes].sum(), chances[~threes].sum())
+    torch.testing.assert_close(chances.sum(), torch.tensor(1.0, dtype=torch.float64))
+    assert class_chances(digits) is None
 
 
 TURNED = MotionAugmentation(
