@@ -1,5 +1,5 @@
 """Random changes of training examples that keep their label: of images and motion fresh ones for every batch, of sounds a few
-copies."""
+copies. Of other series see :mod:`nas.learning.group_effects`."""
 
 from __future__ import annotations
 

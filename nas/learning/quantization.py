@@ -33,8 +33,8 @@ SATURATED = 1e-3
 
 
 def fine_tunes_varied(train_set: Dataset) -> bool:
-    """Whether fine-tuning, too, suits varied examples best: of motion, where it would else adapt to the people that it sees, not of
-    images and sounds, for which it is a last training on examples as they are (``scripts/bench_fine_tuning.py``)."""
+    """Whether varied examples suit fine-tuning, too: of series, where it would else adapt to the people that it sees, not of images
+    and sounds, for which it is a last training on examples as they are (``scripts/bench_fine_tuning.py``)."""
     return train_set.kind == "series" and suitable_augmentation(train_set) is not None
 
 

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from nas.datasets import Dataset
 from nas.learning.anomaly import FLOOR, anomaly_scores, channel_errors, has_channels
 from nas.learning.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
+from nas.learning.group_effects import GroupAugmentation
 from nas.learning.rungs import Thresholds, misses
 from nas.learning.symmetry import mirror_keeps_classes
 from nas.metrics import weighs_classes_equally
@@ -49,8 +50,7 @@ class Recipe:
     least_steps: int = 30
     """Of an epoch: it goes over a small data set several times, else networks would end after a few steps in all."""
     augment: bool = False
-    """Whether images, sounds and motion are varied (:mod:`nas.learning.augmentation`): worth it for long trainings, not
-    for short ones."""
+    """Whether examples are varied as suits them (:func:`suitable_augmentation`): worth it for long trainings, not for short."""
 
     def __post_init__(self) -> None:
         if not self.warm_up < 1:
@@ -210,17 +210,22 @@ def train(
     return TrainingResult(curve[-1] if curve else None, tuple(curve), tuple(losses), time.perf_counter() - start)
 
 
-def suitable_augmentation(train_set: Dataset) -> ImageAugmentation | MotionAugmentation | None:
-    """What varies batches of the data where a recipe asks for it: images, mirrored too where the data allows it, and of motion the
-    sensor's direction; sounds have variants instead. Jitter, scaling and shift of motion added nothing to that
-    (``scripts/bench_augmentation.py``)."""
+def suitable_augmentation(train_set: Dataset) -> ImageAugmentation | MotionAugmentation | GroupAugmentation | None:
+    """What varies batches of the data where a recipe asks for it (``scripts/bench_augmentation.py``); sounds have variants instead.
+
+    Of images all that :class:`ImageAugmentation` does, mirrors where the data allows them; of motion the sensor's direction alone:
+    jitter, scaling and shift added nothing to that. Of other series whose windows belong to people or recordings, their amplitude
+    and level, as far as these differ in them.
+    """
     if train_set.kind == "image":
         return ImageAugmentation(mirror=mirror_keeps_classes(train_set))
-    norm, triples = train_set.normalization, axis_triples(train_set.channels)
-    if train_set.kind != "series" or train_set.normal is not None or norm is None or not triples:
+    norm = train_set.normalization
+    if train_set.kind != "series" or train_set.normal is not None or norm is None:
         return None
-    offset, scale = (tuple(np.broadcast_to(values, len(train_set.channels)).tolist()) for values in (norm.offset, norm.scale))
-    return MotionAugmentation(jitter=0.0, scaling=0.0, shift=0.0, triples=triples, offset=offset, scale=scale)
+    if triples := axis_triples(train_set.channels):
+        offset, scale = (tuple(np.broadcast_to(values, len(train_set.channels)).tolist()) for values in (norm.offset, norm.scale))
+        return MotionAugmentation(jitter=0.0, scaling=0.0, shift=0.0, triples=triples, offset=offset, scale=scale)
+    return GroupAugmentation.of(train_set)
 
 
 def augmentation_words(train_set: Dataset, recipe: Recipe) -> str | None:
