@@ -20,6 +20,7 @@ from codegen.optimize import OPTIMIZE, Optimize
 from cost_models import Interval, Limits, load_cost_model
 from cost_models.model import DEFAULT_CONFIDENCE
 from nas.calibration import SPACES
+from nas.garbage import fewer_collections
 from nas.study.feasibility import Feasibility
 from search_spaces import Choice, SearchSpace
 
@@ -45,8 +46,10 @@ class SpeedRun:
     seed: int
 
 
+@fewer_collections()
 def measure_speed(run: SpeedRun) -> dict[str, float]:
-    """From parameters to verdict on distinct candidates, each judged once, by what the samplers ask (:class:`Feasibility`).
+    """From parameters to verdict on distinct candidates, each judged once, by what the samplers ask (:class:`Feasibility`), with
+    garbage collected as seldom as in a search.
 
     Parameter assignments are drawn beforehand; decoding them is timed, and so is everything that is worked out anew. What is known
     of layers is kept from one candidate to the next, a candidate as a whole never comes up again. Afterwards every candidate that

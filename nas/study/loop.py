@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nas.executor import Executor
+from nas.garbage import fewer_collections
 from nas.study.study_source import Request, StudySource
 from nas.study.tasks import Screened
-
-COLLECT_AFTER = 100_000
-"""Objects after which Python looks for cyclic garbage. Proposals make thousands that live on, and by default it looks at them after
-every few hundred."""
 
 
 class Listener(Protocol):
@@ -29,17 +24,7 @@ class Listener(Protocol):
         """A trial came to nothing."""
 
 
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(COLLECT_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@_fewer_collections()
+@fewer_collections()
 def run_sources(
     executor: Executor,
     sources: Sequence[StudySource],
