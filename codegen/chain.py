@@ -3,43 +3,36 @@
 Most of the candidates of a search have most of their layers in common. A :class:`Link` is one such layer, without a place in a
 network: what it costs is worked out once, however many networks it is part of. Links of one :class:`Mould` differ in the zero
 points of what they read and write only.
+
+A search makes hundreds of thousands of both, and they live on: they hold what tells them apart, no graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.ir import Graph, Op, Tensor
 
 
+def layer_graph(op: Op, tensors: Sequence[Tensor]) -> Graph:
+    """The graph of an operator alone, whose activations are the graph's inputs in order, given all tensors that it reads or
+    writes."""
+    known = {t.name: t for t in tensors}
+    inputs = tuple(name for name in op.inputs if not known[name].constant)
+    return Graph("layer", known, (op,), inputs, (op.output,))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mould:
-    """An operator with its tensors: ``layer`` is a graph of it alone, whose activations are the graph's inputs, in order; ``back``
-    tells for each of them how many layers ago it was written, 1 being the layer right before.
+    """An operator with its tensors, whose zero points do not matter: ``layer`` makes the :func:`layer_graph` of it; ``back`` tells
+    for each activation that it reads how many layers ago that was written, 1 being the layer right before.
 
     Compared by identity: who makes moulds makes each once.
     """
 
-    layer: Graph
+    layer: Callable[[], Graph]
     back: tuple[int, ...]
-
-    @property
-    def op(self) -> Op:
-        """The operator."""
-        return self.layer.ops[0]
-
-    @property
-    def output(self) -> Tensor:
-        """What the layer writes; its zero point does not matter."""
-        return self.layer[self.op.output]
-
-    @staticmethod
-    def of(op: Op, tensors: Sequence[Tensor], back: Sequence[int]) -> Mould:
-        """The mould of an operator, given all tensors that it reads or writes."""
-        known = {t.name: t for t in tensors}
-        inputs = tuple(name for name in op.inputs if not known[name].constant)
-        return Mould(Graph("layer", known, (op,), inputs, (op.output,)), tuple(back))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,16 +44,19 @@ class Link:
     zero_points: tuple[int, ...]
     output: Tensor
 
-    @property
     def layer(self) -> Graph:
         """The graph of this operator alone, with the link's zero points."""
-        layer = self.mould.layer
-        changed = dict(layer.tensors)
-        for name, zero_point in zip((*layer.inputs, *layer.outputs), self.zero_points, strict=True):
-            quantization = changed[name].quantization
-            if quantization is not None:
-                changed[name] = replace(changed[name], quantization=replace(quantization, zero_point=zero_point))
-        return replace(layer, tensors=changed)
+        return with_zero_points(self.mould.layer(), self.zero_points)
+
+
+def with_zero_points(layer: Graph, zero_points: Sequence[int]) -> Graph:
+    """The graph of one operator with these zero points for its inputs and its output."""
+    changed = dict(layer.tensors)
+    for name, zero_point in zip((*layer.inputs, *layer.outputs), zero_points, strict=True):
+        quantization = changed[name].quantization
+        if quantization is not None:
+            changed[name] = replace(changed[name], quantization=replace(quantization, zero_point=zero_point))
+    return replace(layer, tensors=changed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +73,7 @@ class Chain:
         written = [source]
         ops: list[Op] = []
         for number, link in enumerate(self.links):
-            layer, prefix = link.layer, f"layer{number}_"
+            layer, prefix = link.layer(), f"layer{number}_"
             (op,) = layer.ops
             names = {n: written[-back].name for n, back in zip(layer.inputs, link.mould.back, strict=True)}
             own = {n: replace(t, name=prefix + n) for n, t in layer.tensors.items() if n not in names}

@@ -4,7 +4,8 @@ network, several hundred times as fast.
 That holds for the operators in :data:`ALONE` on shape-only graphs, as long as they read what the operator before them wrote:
 
 - every pass looks for operators of other kinds (Pad, Mean, Transpose, Reshape, an activation of its own, …), needs data, or acts on
-  one operator whatever its neighbours, a pool of one cell for example, and then acts on it in a graph of its own as well;
+  one operator whatever its neighbours, a pool of one cell for example, and then acts on it in a graph of its own as well; on one
+  with weights that has no data and reads one image, none acts;
 - none of their outputs is a view, so each has a buffer to itself;
 - a chain has one order;
 - kernels and schedules are chosen for an operator by its attributes and tensors.
@@ -16,14 +17,15 @@ An Add is the opposite: its form depends on the three quantizations, is found by
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import fields, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from codegen import ir
-from codegen.chain import Link, Mould
+from codegen.chain import Link, Mould, with_zero_points
 from codegen.cores import Core
-from codegen.ir import Op, Weighted, macs
+from codegen.flat_spec import flat
+from codegen.ir import Graph, Op, Weighted, macs
 from codegen.kernels import select
 from codegen.kernels._base import Kernel
 from codegen.kernels._broadcast import broadcast
@@ -40,18 +42,30 @@ class LinkLayout(NamedTuple):
     """What a link becomes in any chain.
 
     Its kernel and ``spec``, of which ``zero_points`` (by field, dotted) replace what it has there; ``family`` is a number that is
-    equal for equal kernels and specs but for zero points; then multiply-accumulates, bytes of scratch, how many arguments the call
-    of its function takes, and what it asks of the memory plan (packed).
+    equal for equal kernels and specs but for zero points; ``of_mould`` says whether all links of the mould have this layout, with
+    their zero points in these fields, or of a sum those of the same :meth:`ChainLayouts.form`; then the kernel's trip counts,
+    multiply-accumulates, bytes of scratch, how many arguments the call of its function takes, and what it asks of the memory plan
+    (packed).
     """
 
     kernel: Kernel[Any]
     spec: Any
     zero_points: tuple[tuple[str, int], ...]
     family: int
+    of_mould: bool
+    work: Mapping[str, int]
     macs: int
     scratch: int
     arguments: int
     demand: bytes
+
+
+class _Sum(NamedTuple):
+    """How an Add or Sub of some zero points is computed, whatever its shape; equal specs have one ``form``."""
+
+    kernel: Kernel[Any]
+    spec: Any
+    form: int
 
 
 class ChainLayouts:
@@ -60,73 +74,65 @@ class ChainLayouts:
     def __init__(self, core: Core, optimize: Optimize) -> None:
         self._core, self._optimize = core, optimize
         self._choose = shipped_schedules(core, optimize)
-        self._moulds: dict[Mould, LinkLayout | None] = {}
-        self._sums: dict[Hashable, tuple[Kernel[Any], Any]] = {}
-        self._families: dict[tuple[str, Hashable], int] = {}
+        self._families: dict[Hashable, int] = {}
+        self._sums: dict[Hashable, _Sum] = {}
+        self._forms: dict[Hashable, int] = {}
+        self._kinds: dict[Mould, Hashable] = {}
 
     def link(self, link: Link) -> LinkLayout | None:
-        """The layout of a link; None where it depends on the neighbours.
+        """The layout of a link; None where it depends on the neighbours. It is not kept.
 
         :raises UserError: if no kernel can compute the operator.
         """
-        mould = link.mould
-        match mould.op:
-            case Weighted() | ir.Pool2D() if isinstance(mould.op, Weighted) or len(set(link.zero_points)) == 1:
-                if mould not in self._moulds:
-                    self._moulds[mould] = self._new(link)
-                known = self._moulds[mould]
-                if known is None or not known.zero_points:
-                    return known
-                source, output = link.zero_points
-                return known._replace(zero_points=_zero_points(known.spec, source, output))
-            case ir.Add() | ir.Sub():
-                return self._sum(link)
-            case _:
-                return self._new(link)
-
-    def _new(self, link: Link) -> LinkLayout | None:
-        layer = link.layer
+        layer = link.mould.layer()
         (op,) = layer.ops
-        if not _alone(link.mould) or run_passes(layer) is not layer:
+        if not isinstance(op, ALONE) or 1 not in link.mould.back or any(t.data is not None for t in layer.tensors.values()):
             return None
-        return self._layout(link, *select(op, layer, self._core, self._optimize))
+        if isinstance(op, ir.Add | ir.Sub):
+            return self._layout(link, layer, *self._sum(op, layer, link), of_mould=True)
+        weighted, image = isinstance(op, Weighted), layer[op.inputs[0]].shape[0] == 1
+        of_mould = weighted or (isinstance(op, ir.Pool2D) and len(set(link.zero_points)) == 1)
+        layer = with_zero_points(layer, [0 for _ in link.zero_points] if of_mould else link.zero_points)
+        if not (weighted and image) and run_passes(layer) is not layer:
+            return None
+        return self._layout(link, layer, *select(op, layer, self._core, self._optimize), of_mould=of_mould)
 
-    def _sum(self, link: Link) -> LinkLayout | None:
-        op, layer = link.mould.op, link.mould.layer
-        if not _alone(link.mould):
-            return None
+    def form(self, link: Link) -> int | None:
+        """The form of a sum, by number, which follows from its zero points; None for all else, and where no link of the mould or
+        none with such zero points was laid out yet."""
+        kind = self._kinds.get(link.mould)
+        known = None if kind is None else self._sums.get((kind, link.zero_points))
+        return None if known is None else known.form
+
+    def _sum(self, op: Op, layer: Graph, link: Link) -> tuple[Kernel[Any], Hashable]:
         scales = tuple(t.quantization and t.quantization.scale for t in (layer[name] for name in (*op.inputs, op.output)))
-        key = (type(op), _attributes(op), scales, link.zero_points)
-        known = self._sums.get(key)
+        kind = self._kinds[link.mould] = (type(op), _attributes(op), scales)
+        known = self._sums.get((kind, link.zero_points))
         if known is None:
-            known = self._sums[key] = select(op, link.layer, self._core, self._optimize)
-        kernel, spec = known[0], cast(Any, known[1])
-        return self._layout(link, kernel, replace(spec, geometry=broadcast(op, layer)))
+            kernel, found = select(op, with_zero_points(layer, link.zero_points), self._core, self._optimize)
+            spec: Any = found
+            form = self._forms.setdefault(replace(spec, geometry=None), len(self._forms))
+            known = self._sums[kind, link.zero_points] = _Sum(kernel, spec, form)
+        return known.kernel, replace(known.spec, geometry=broadcast(op, layer))
 
-    def _layout(self, link: Link, kernel: Kernel[Any], default: Hashable) -> LinkLayout:
-        mould = link.mould
-        spec: Any = self._choose(mould.op, kernel, default)
-        zero_points: tuple[tuple[str, int], ...] = ()
-        neutral = spec
-        if isinstance(mould.op, Weighted):
-            zero_points, neutral = _zero_points(spec, *link.zero_points), _without_zero_points(spec)
+    def _layout(self, link: Link, layer: Graph, kernel: Kernel[Any], default: Hashable, *, of_mould: bool) -> LinkLayout:
+        (op,), back = layer.ops, link.mould.back
+        spec, work = self._choose.with_work(kernel, default)
+        zero_points = _zero_points(spec, *link.zero_points) if isinstance(op, Weighted) else ()
         scratch, overlap = kernel.scratch_bytes(spec), kernel.overlap(spec)
-        leads = (*overlap, *(None,) * (len(mould.back) - len(overlap)))
+        leads = (*overlap, *(None,) * (len(back) - len(overlap)))
         return LinkLayout(
             kernel,
             spec,
             zero_points,
-            self._families.setdefault((kernel.name, neutral), len(self._families)),
-            macs(mould.op, mould.layer),
+            self._families.setdefault((kernel.name, *flat(spec)), len(self._families)),
+            of_mould,
+            work,
+            macs(op, layer),
             scratch,
-            len(mould.back) + 1 + (scratch > 0) + len(mould.op.parameters),
-            LinkDemand(mould.output.nbytes, scratch, tuple(zip(mould.back, leads, strict=True))).packed(),
+            len(back) + 1 + (scratch > 0) + len(op.parameters),
+            LinkDemand(layer[op.output].nbytes, scratch, tuple(zip(back, leads, strict=True))).packed(),
         )
-
-
-def _alone(mould: Mould) -> bool:
-    constants = [t for t in mould.layer.tensors.values() if t.constant]
-    return isinstance(mould.op, ALONE) and 1 in mould.back and all(t.data is None for t in constants)
 
 
 def _attributes(op: Op) -> tuple[Hashable, ...]:
@@ -138,9 +144,3 @@ def _zero_points(spec: Any, source: int, output: int) -> tuple[tuple[str, int], 
     """The fields in which the spec of a layer with weights holds the zero points of its input and output, with these values."""
     written = ("requantization.zero_point", output)
     return (("zero_point", source), written) if hasattr(spec, "zero_point") else (written,)
-
-
-def _without_zero_points(spec: Any) -> Any:
-    """The spec of a layer with weights, with 0 for its zero points."""
-    neutral = replace(spec, requantization=replace(spec.requantization, zero_point=0))
-    return replace(neutral, zero_point=0) if hasattr(spec, "zero_point") else neutral

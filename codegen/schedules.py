@@ -36,12 +36,11 @@ class Chooser(Protocol):
 
 def schedule_key(kernel: Kernel[Any], spec: Hashable, core: Core) -> str:
     """Identifies what the choice between the schedules of ``spec`` depends on. 16 hexadecimal digits."""
-    return _key(kernel, spec, len(kernel.schedules(spec, core)))
+    return _key(kernel, kernel.work(spec), len(kernel.schedules(spec, core)))
 
 
-def _key(kernel: Kernel[Any], spec: Hashable, alternatives: int) -> str:
-    work = sorted(kernel.work(spec).items())
-    return hashlib.sha256(repr((kernel.name, alternatives, work)).encode()).hexdigest()[:16]
+def _key(kernel: Kernel[Any], work: Mapping[str, int], alternatives: int) -> str:
+    return hashlib.sha256(repr((kernel.name, alternatives, sorted(work.items()))).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,18 @@ class Schedules:
             return spec
         known = self._chosen.get((kernel.name, spec))
         if known is None:
-            alternatives = kernel.schedules(spec, self.core)
-            position = self.choices.get(_key(kernel, spec, len(alternatives)), 0) if len(alternatives) > 1 else 0
-            known = self._chosen[kernel.name, spec] = alternatives[position]
+            known = self._chosen[kernel.name, spec] = self.with_work(kernel, spec)[0]
         return known
+
+    def with_work(self, kernel: Kernel[Any], spec: Hashable) -> tuple[Hashable, Mapping[str, int]]:
+        """The same schedule, and its trip counts, which the choice depends on. It is not kept for the next time."""
+        work = kernel.work(spec)
+        if not self.choices:
+            return spec, work
+        alternatives = kernel.schedules(spec, self.core)
+        position = self.choices.get(_key(kernel, work, len(alternatives)), 0) if len(alternatives) > 1 else 0
+        chosen: Hashable = alternatives[position]
+        return chosen, work if chosen is spec or chosen == spec else kernel.work(chosen)
 
     def with_choices(self, choices: Mapping[str, int]) -> Schedules:
         """These choices and others, which win."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from cost_models.descriptors import leaves_rest, shared_functions
+from cost_models.descriptors import ZERO_POINTS, leaves_rest, shared_names, zero_point_row
+from cost_models.joint_trees import JointTrees
 from cost_models.regression import Linear
 from cost_models.trees import Trees
 
@@ -103,16 +103,15 @@ class KernelCosts:
     def prepare(self, work: Mapping[str, float], described: Mapping[str, float], constants: int, met: Container[str]) -> Prepared:
         """The costs of specs with this work, this many bytes of constants, and but for a few these descriptors; ``met`` are the
         routines that were measured."""
-        called = (name for name, rule in self.calls.items() if rule(described))
-        shared = shared_functions(described)
+        shared = shared_names(described)
         return Prepared(
             kernel=self,
             cycles=self.cycles.loops(work),
             reads=self.reads.loops(work),
-            row=[described.get(name, 0.0) for name in self.features],
+            row=self.joint_trees.row(described),
             constants=constants,
             stack_margin=self._margin(described, all(name in met for name in shared)),
-            calls=tuple(dict.fromkeys((*called, *shared))),
+            calls=tuple(dict.fromkeys((*self._called(described), *shared))),
         )
 
     def _margin(self, described: Mapping[str, float], met: bool) -> int:
@@ -125,23 +124,26 @@ class KernelCosts:
         return Routine(max(0.0, self.shared(described)), self.shared_spread)
 
     @cached_property
-    def features(self) -> tuple[str, ...]:
-        """The descriptors that trees ask for."""
-        return tuple(dict.fromkeys(name for trees in self._trees for name in trees.features))
+    def joint_trees(self) -> JointTrees:
+        """Corrections of cycles and reads, code and stack; zero points may differ between uses of a row."""
+        return JointTrees((self.cycles.correction, self.reads.correction, self.code, self.stack), ZERO_POINTS)
 
     @cached_property
-    def places(self) -> Mapping[str, int]:
-        """Where each of the :attr:`features` is in a row of them."""
-        return {name: place for place, name in enumerate(self.features)}
+    def _signs(self) -> tuple[str, ...]:
+        """The descriptors that rules ask for."""
+        return tuple(dict.fromkeys(name for rule in self.calls.values() for name in (*rule.present, *rule.absent)))
 
     @cached_property
-    def joint_trees(self) -> tuple[Trees, ...]:
-        """Corrections of cycles and reads, code and stack, all on the :attr:`features`."""
-        return tuple(trees.on(self.features) for trees in self._trees)
+    def _known_calls(self) -> dict[tuple[float | None, ...], tuple[str, ...]]:
+        return {}
 
-    @property
-    def _trees(self) -> tuple[Trees, ...]:
-        return self.cycles.correction, self.reads.correction, self.code, self.stack
+    def _called(self, described: Mapping[str, float]) -> tuple[str, ...]:
+        """The routines that rules tell. Specs have few combinations of signs."""
+        signs = tuple(map(described.get, self._signs))
+        known = self._known_calls.get(signs)
+        if known is None:
+            known = self._known_calls[signs] = tuple(name for name, rule in self.calls.items() if rule(described))
+        return known
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -177,26 +179,23 @@ class KernelCosts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A kernel's costs for one work: what loops alone cause, and a ``row`` of descriptors by :attr:`KernelCosts.features`."""
+class Prepared(NamedTuple):
+    """A kernel's costs for one work: what loops alone cause, and a ``row`` of descriptors for :attr:`KernelCosts.joint_trees`."""
 
     kernel: KernelCosts
     cycles: float
     reads: float
-    row: Sequence[float]
+    row: bytes
     constants: int
     stack_margin: int
     calls: tuple[str, ...]
 
-    def costs(self, changed: Mapping[str, float]) -> LayerCosts:
-        """The costs where the ``changed`` descriptors have these values; they must not decide what is called."""
-        kernel, row = self.kernel, array("d", self.row)
-        for name, value in changed.items():
-            place = kernel.places.get(name)
-            if place is not None:
-                row[place] = value
-        cycles_correction, reads_correction, code, stack = [trees.at(row) for trees in kernel.joint_trees]
+    def costs(self, zero_points: Sequence[int] | None = None) -> LayerCosts:
+        """The costs, of a layer with weights whose spec has 0 for zero points those with the ``zero_points`` of its input and
+        output."""
+        kernel = self.kernel
+        changes = None if zero_points is None else zero_point_row(*zero_points)
+        cycles_correction, reads_correction, code, stack = kernel.joint_trees(self.row, changes)
         cycles, reads = self.cycles * math.exp(cycles_correction), self.reads * math.exp(reads_correction)
         return LayerCosts(
             cycles=cycles,

@@ -7,11 +7,20 @@ rests are left and which registers are spilled. All of that is decided by the nu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from functools import cache
+import re
+from array import array
+from collections.abc import Callable, Hashable, Mapping
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 _NAMED = ".name="
+_NAME: re.Pattern[str] = re.compile(re.escape(_NAMED) + "(.*)")
+_REST = " % 4"
+
+
+ZERO_POINTS = ("zero_point", "zero_point % 4", "requantization.zero_point", "requantization.zero_point % 4")
+"""The descriptors of a layer with weights that depend on the zero points of what it reads and writes."""
 
 
 def descriptors(spec: Hashable, work: Mapping[str, float]) -> dict[str, float]:
@@ -19,10 +28,7 @@ def descriptors(spec: Hashable, work: Mapping[str, float]) -> dict[str, float]:
     that are sizes, words as ``name=word``, and which of the loops in ``work`` there are.
     """
     values: dict[str, float] = {f"has {name}": 1.0 for name, count in work.items() if count}
-    for name, value in _numbers("", spec):
-        values[name] = value
-        if _has_rest(value):
-            values[name + " % 4"] = value % 4
+    _describe(spec, "", values)
     return values
 
 
@@ -45,34 +51,64 @@ def shared_functions(described: Mapping[str, float]) -> dict[str, dict[str, floa
     return found
 
 
-def zero_point_descriptors(zero_points: Iterable[tuple[str, int]]) -> dict[str, float]:
-    """The :func:`descriptors` of these fields; 0 stands for one that there is none of."""
-    values: dict[str, float] = {}
-    for name, value in zero_points:
-        values[name] = float(value)
-        values[name + " % 4"] = float(value % 4) if _has_rest(value) else 0.0
-    return values
+def shared_names(described: Mapping[str, float]) -> list[str]:
+    """The names of the :func:`shared_functions`, in their order."""
+    return _NAME.findall("\n".join(described))
+
+
+@lru_cache(maxsize=1 << 16)
+def zero_point_row(source: int, output: int) -> bytes:
+    """The :data:`ZERO_POINTS` of a layer with weights, doubles one after the other."""
+    return array("d", [number for value in (source, output) for number in (value, value % 4 if _has_rest(value) else 0)]).tobytes()
 
 
 def _has_rest(value: float) -> bool:
     return value > 4 and value == int(value)
 
 
-def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
+def _describe(spec: Any, prefix: str, values: dict[str, float]) -> None:
+    """Add the numbers of a dataclass whose names begin with ``prefix``."""
+    kind: type = type(spec)
+    read, names = _attributes(kind, prefix)
+    for name, value in zip(names, read(spec), strict=True):
+        if type(value) is int:
+            values[name] = float(value)
+            if value > 4:
+                values[name + _REST] = float(value % 4)
+        elif type(value) is tuple:
+            _describe_items(value, name, values)
+        elif value is not None:
+            _describe_value(value, name, values)
+
+
+def _describe_items(items: tuple[Any, ...], name: str, values: dict[str, float]) -> None:
+    for index, value in enumerate(items):
+        if type(value) is int:
+            place = f"{name}.{index}"
+            values[place] = float(value)
+            if value > 4:
+                values[place + _REST] = float(value % 4)
+        else:
+            _describe_value(value, f"{name}.{index}", values)
+
+
+def _describe_value(value: Any, name: str, values: dict[str, float]) -> None:
     if isinstance(value, bool | int | float):
-        yield prefix, float(value)
+        values[name] = float(value)
+        if _has_rest(value):
+            values[name + _REST] = float(value % 4)
     elif isinstance(value, str):
-        yield f"{prefix}={value}", 1.0
+        values[f"{name}={value}"] = 1.0
     elif isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _numbers(f"{prefix}.{index}" if prefix else str(index), item)
+        _describe_items(value, name, values)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for name in _names(type(value)):
-            yield from _numbers(f"{prefix}.{name}" if prefix else name, getattr(value, name))
+        _describe(value, name + ".", values)
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    """Fields and properties of a spec's class."""
+def _attributes(kind: type, prefix: str) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
+    """What reads all fields and properties of a spec's class at once, and their names with the prefix."""
     fields = [field.name for field in dataclasses.fields(kind)]
-    return (*fields, *sorted(name for name in dir(kind) if isinstance(getattr(kind, name), property)))
+    names = (*fields, *sorted(name for name in dir(kind) if isinstance(getattr(kind, name), property)))
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda spec: (read(spec),), tuple(prefix + name for name in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from codegen.chain import Link
@@ -12,11 +12,12 @@ from codegen.errors import UserError
 from codegen.kernels._base import Kernel
 from codegen.optimize import Optimize
 from cost_models.costs import LayerCosts, Parts, Prepared
-from cost_models.descriptors import descriptors, shared_functions, zero_point_descriptors
+from cost_models.descriptors import descriptors, shared_functions
 from cost_models.totals import Summation
 
-MOST_LINKS = 1 << 17
-"""Links that are kept; with more, all are forgotten."""
+MOST_LINKS = 1 << 19
+"""Links that are kept, some 350 bytes each and more for their moulds; with more, all are forgotten. Spaces of sounds make so
+many in 80,000 candidates, most others have fewer."""
 
 
 class Function(NamedTuple):
@@ -24,6 +25,27 @@ class Function(NamedTuple):
 
     costs: LayerCosts
     packed: bytes
+
+
+class _Known(NamedTuple):
+    """What a mould's links have in common, once one was laid out: all costs but what trees make of ``zero_points``, if any."""
+
+    prepared: Prepared
+    family: int
+    zero_points: int
+    macs: int
+    scratch: int
+    arguments: int
+    demand: bytes
+
+
+def _function(known: _Known, zero_points: Sequence[int]) -> int:
+    """A number for the function of a link: links of one family have the same where their zero points are the same, as far as their
+    spec has them."""
+    number = known.family
+    for zero_point in (0, 0, *zero_points[len(zero_points) - known.zero_points :])[-2:]:
+        number = number << 8 | zero_point + 128
+    return number
 
 
 class Functions:
@@ -35,9 +57,10 @@ class Functions:
     def __init__(self, parts: Parts, summation: Summation, core: str, optimize: Optimize, remedy: str) -> None:
         self._parts, self._summation, self._core, self._remedy = parts, summation, core, remedy
         self._functions: dict[tuple[str, Hashable], Function] = {}
+        self._optimize: Optimize = optimize
         self._layouts = ChainLayouts(CORES[core], optimize)
         self._families: dict[int, Prepared] = {}
-        self._numbers: dict[Hashable, int] = {}
+        self._moulds: dict[Hashable, _Known] = {}
         self._links: dict[Link, bytes | None] = {}
         self.known_link = self._links.get
         """Looks up a link; None where it has not been asked for or depends on its neighbours."""
@@ -51,7 +74,7 @@ class Functions:
         """
         found = self._functions.get((kernel.name, spec))
         if found is None:
-            costs = self._prepare(kernel, spec).costs({})
+            costs = self._prepare(kernel, spec, kernel.work(spec)).costs()
             found = self._functions[kernel.name, spec] = Function(costs, self._summation.packed(self._summation.number(), costs))
         return found
 
@@ -63,31 +86,51 @@ class Functions:
         """
         if len(self._links) >= MOST_LINKS:
             self._links.clear()
-            self._numbers.clear()
+            self._moulds.clear()
+            self._families.clear()
+            self._layouts = ChainLayouts(CORES[self._core], self._optimize)
         self.new_links += 1
-        layout = self._layouts.link(link)
-        self._links[link] = found = None if layout is None else self._packed(layout)
+        known = self._moulds.get(self._key(link))
+        if known is None:
+            layout = self._layouts.link(link)
+            if layout is None:
+                self._links[link] = None
+                return None
+            known = self._known(layout)
+            if layout.of_mould:
+                self._moulds[self._key(link)] = known
+        self._links[link] = found = self._packed(known, link.zero_points)
         return found
 
-    def _packed(self, layout: LinkLayout) -> bytes:
-        """Links of one family have the same work and constants, those with the same zero points too the same function."""
+    def _key(self, link: Link) -> Hashable:
+        """What links have in common that differ in their function at most."""
+        form = self._layouts.form(link)
+        return link.mould if form is None else (link.mould, form)
+
+    def _known(self, layout: LinkLayout) -> _Known:
+        """Links of one family have the same work and constants."""
         prepared = self._families.get(layout.family)
         if prepared is None:
-            prepared = self._families[layout.family] = self._prepare(layout.kernel, layout.spec)
-        function = (layout.family, layout.zero_points)
-        number = self._numbers.get(function)
-        if number is None:
-            number = self._numbers[function] = self._summation.number()
-        costs = prepared.costs(zero_point_descriptors(layout.zero_points))
-        return self._summation.packed(
-            number, costs, macs=layout.macs, scratch=layout.scratch, arguments=layout.arguments, demand=layout.demand
+            prepared = self._families[layout.family] = self._prepare(layout.kernel, layout.spec, layout.work)
+        return _Known(
+            prepared, layout.family, len(layout.zero_points), layout.macs, layout.scratch, layout.arguments, layout.demand
         )
 
-    def _prepare(self, kernel: Kernel[Any], spec: Hashable) -> Prepared:
+    def _packed(self, known: _Known, zero_points: Sequence[int]) -> bytes:
+        costs = known.prepared.costs(zero_points if known.zero_points else None)
+        return self._summation.packed(
+            _function(known, zero_points),
+            costs,
+            macs=known.macs,
+            scratch=known.scratch,
+            arguments=known.arguments,
+            demand=known.demand,
+        )
+
+    def _prepare(self, kernel: Kernel[Any], spec: Hashable, work: Mapping[str, int]) -> Prepared:
         known = self._parts.kernels.get(kernel.name)
         if known is None:
             raise UserError(f"the cost model for {self._core} knows no kernel {kernel.name!r}; {self._remedy}")
-        work = kernel.work(spec)
         described = descriptors(spec, work)
         prepared = known.prepare(work, described, kernel.constant_bytes(spec), self._parts.routines)
         for name in prepared.calls:

@@ -7,11 +7,12 @@ so what is costed before training is what is trained.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from itertools import count
 from typing import Literal
 
-from codegen.chain import Chain, Link, Mould
+from codegen.chain import Chain, Link, Mould, layer_graph
 from codegen.ir import (
     Add,
     AveragePool2D,
@@ -24,6 +25,7 @@ from codegen.ir import (
     Padding,
     Quantization,
     Tensor,
+    Weighted,
 )
 from search_spaces._inputs import Shape
 
@@ -88,10 +90,10 @@ class Dense(NamedLayer):
 
 Layer = Convolution | Residual | Pool | Dense
 Part = tuple[Op, tuple[Tensor, ...]]
-Scale = tuple[float, ...] | None
 
 # Nominal quantization, so that kernels chosen for a shape-only graph resemble those of the trained one: what leaves a ReLU has
 # zero point -128, and every other tensor has one of its own (two layers that differ in it cannot share generated code).
+_SCALED = Quantization((1.0,))
 _RECTIFIED = Quantization((1.0,), -128)
 _SIGNED = tuple(Quantization((1.0,), zero_point) for zero_point in range(-64, 64))
 
@@ -114,56 +116,54 @@ def _padding(size: Pair, kernel: Pair, stride: Pair) -> Padding:
     return Padding(before[0], after[0], before[1], after[1])
 
 
-@lru_cache(maxsize=65536)
-def _convolution(layer: Convolution, source: str, shape: tuple[int, ...], quantization: Quantization | None) -> Part:
-    height, width, depth = shape
-    name, kernel, stride = layer.name, layer.kernel, layer.stride
-    channels = depth if layer.channels is None else layer.channels
-    output = (1, convolved(height, kernel[0], stride[0]), convolved(width, kernel[1], stride[1]), channels)
-    weight, bias = name + "_weight", name + "_bias"
+def _convolution(layer: Convolution, source: Tensor, output: Tensor) -> Part:
+    _, height, width, depth = source.shape
+    name, kernel, stride, channels = layer.name, layer.kernel, layer.stride, output.shape[3]
     form = (1, *kernel, depth) if layer.channels is None else (channels, *kernel, depth)
     op = (DepthwiseConv2D if layer.channels is None else Conv2D)(
         name=name,
-        inputs=(source,),
-        output=name,
-        weight=weight,
-        bias=bias,
+        inputs=(source.name,),
+        output=output.name,
+        weight=name + "_weight",
+        bias=name + "_bias",
         strides=stride,
         padding=_padding((height, width), kernel, stride),
     )
-    tensors = (
-        Tensor(weight, form, constant=True),
-        Tensor(bias, (channels,), "int32", constant=True),
-        Tensor(name, output, quantization=quantization),
-    )
-    return op, tensors
+    return op, _parameters(op, form, channels, output)
 
 
-@lru_cache(maxsize=65536)
-def _dense(layer: Dense, source: str, size: int, quantization: Quantization | None) -> Part:
-    name, output = layer.name, (1, *(layer.shape or (layer.features,)))
-    weight, bias = name + "_weight", name + "_bias"
-    tensors = (
-        Tensor(weight, (layer.features, size), constant=True),
-        Tensor(bias, (layer.features,), "int32", constant=True),
-        Tensor(name, output, quantization=quantization),
-    )
-    return FullyConnected(name=name, inputs=(source,), output=name, weight=weight, bias=bias), tensors
+def _dense(layer: Dense, source: Tensor, output: Tensor) -> Part:
+    weight, bias = layer.name + "_weight", layer.name + "_bias"
+    op = FullyConnected(name=layer.name, inputs=(source.name,), output=output.name, weight=weight, bias=bias)
+    return op, _parameters(op, (layer.features, source.size), layer.features, output)
 
 
-@lru_cache(maxsize=65536)
-def _pool(layer: Pool, source: Tensor) -> Part:
-    _, height, width, channels = source.shape
-    window = layer.window or (height, width)
-    output = (1, height // window[0], width // window[1], channels)
+def _parameters(op: Weighted, weight: tuple[int, ...], channels: int, output: Tensor) -> tuple[Tensor, ...]:
+    assert op.bias is not None, "all layers with weights have one"
+    return Tensor(op.weight, weight, constant=True), Tensor(op.bias, (channels,), "int32", constant=True), output
+
+
+def _pool(layer: Pool, source: Tensor, output: Tensor) -> Part:
+    window = layer.window or (source.shape[1], source.shape[2])
     kind = AveragePool2D if layer.kind == "average" else MaxPool2D
-    op = kind(name=layer.name, inputs=(source.name,), output=layer.name, window=window, strides=window)
-    return op, (Tensor(layer.name, output, quantization=source.quantization),)
+    return kind(name=layer.name, inputs=(source.name,), output=output.name, window=window, strides=window), (output,)
 
 
-@lru_cache(maxsize=65536)
-def _residual(name: str, current: str, shortcut: str, shape: tuple[int, ...], quantization: Quantization | None) -> Part:
-    return Add(name=name, inputs=(current, shortcut), output=name), (Tensor(name, shape, quantization=quantization),)
+def _written(layer: NamedLayer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what a layer makes of its (first) input of this shape."""
+    match layer:
+        case Convolution(channels=channels, kernel=kernel, stride=stride):
+            _, height, width, depth = shape
+            size = convolved(height, kernel[0], stride[0]), convolved(width, kernel[1], stride[1])
+            return (1, *size, depth if channels is None else channels)
+        case Pool(window=window):
+            _, height, width, channels = shape
+            rows, columns = window or (height, width)
+            return 1, height // rows, width // columns, channels
+        case Dense():
+            return (1, *(layer.shape or (layer.features,)))
+        case _:
+            return shape
 
 
 def _back(layer: NamedLayer) -> tuple[int, ...]:
@@ -183,19 +183,25 @@ def _quantization(layer: NamedLayer, source: Tensor, number: int) -> Quantizatio
 
 
 def _part(layer: NamedLayer, sources: Sequence[Tensor], quantization: Quantization | None) -> Part:
-    """The operator of a layer and the tensors that it adds, its output last. The layer's name is the operator's."""
+    """The operator of a layer and the tensors that it adds, its output last. The layer's name is that of both."""
     source = sources[0]
+    output = Tensor(layer.name, _written(layer, source.shape), quantization=quantization)
     match layer:
         case Convolution():
-            return _convolution(layer, source.name, source.shape[1:], quantization)
+            return _convolution(layer, source, output)
         case Residual():
-            return _residual(layer.name, source.name, sources[1].name, source.shape, quantization)
+            return Add(name=layer.name, inputs=tuple([s.name for s in sources]), output=output.name), (output,)
         case Pool():
-            return _pool(layer, source)
+            return _pool(layer, source, output)
         case Dense():
-            return _dense(layer, source.name, source.size, quantization)
+            return _dense(layer, source, output)
         case _:
             raise TypeError(f"layer {layer.name!r}: {type(layer).__name__} has no operator")
+
+
+@lru_cache(maxsize=65536)
+def _known_part(layer: NamedLayer, quantization: Quantization | None, *sources: Tensor) -> Part:
+    return _part(layer, sources, quantization)
 
 
 def shape_graph(name: str, input_shape: Shape, layers: Sequence[Layer], *, signed: bool = False) -> Graph:
@@ -209,7 +215,7 @@ def shape_graph(name: str, input_shape: Shape, layers: Sequence[Layer], *, signe
     ops: list[Op] = []
     for number, layer in enumerate(layers):
         sources = [written[-back] for back in _back(layer)]
-        op, made = _part(layer, sources, _quantization(layer, sources[0], number))
+        op, made = _known_part(layer, _quantization(layer, sources[0], number), *sources)
         ops.append(op)
         for tensor in made:
             tensors[tensor.name] = tensor
@@ -219,37 +225,50 @@ def shape_graph(name: str, input_shape: Shape, layers: Sequence[Layer], *, signe
 
 class Form:
     """All of a layer but its name, and the links that it has become: by what it reads and, where the quantization of what it
-    writes depends on that (``numbered``), its number in the network. Layers of one form have the same object."""
+    writes depends on that (``numbered``), its number in the network. Layers of one form have the same object.
 
-    __slots__ = ("_layer", "back", "links", "numbered")
+    Forms that differ in the activation only have the same ``moulds``, by the shapes that are read.
+    """
+
+    __slots__ = ("_layer", "back", "links", "moulds", "numbered")
 
     def __init__(self, layer: NamedLayer) -> None:
         source = _input((1, 1, 1), False)
         self.back = _back(layer)
         self.numbered = _quantization(layer, source, 0) != _quantization(layer, source, 1)
         self.links: dict[Hashable, Link] = {}
+        self.moulds: dict[Hashable, Mould] = {}
+        if isinstance(layer, Convolution | Residual | Dense) and layer.activation:
+            self.moulds = replace(layer, activation=False).form.moulds
         self._layer = layer
-
-    def mould(self, sources: Sequence[Tensor], quantization: Quantization | None) -> Mould:
-        """The layer on these inputs, with an output of this quantization."""
-        op, made = _part(self._layer, sources, quantization)
-        return Mould.of(op, (*sources, *made), self.back)
 
     def link(self, key: Hashable, sources: Sequence[Tensor], number: int) -> Link:
         """Make and keep layer ``number`` of a network."""
-        quantization = _quantization(self._layer, sources[0], number)
-        operands = ((t.shape, t.quantization and t.quantization.scale) for t in sources)
-        mould = _mould(self, quantization and quantization.scale, *operands)
-        output = _activation(mould.output.shape, quantization)
-        if len(self.links) >= _MOST_LINKS:
-            self.links.clear()
-        link = self.links[key] = Link(mould, (*(t.zero_point for t in sources), output.zero_point), output)
+        shapes = tuple([t.shape for t in sources])
+        mould = self.moulds.get(shapes)
+        if mould is None:
+            mould = self.moulds[shapes] = Mould(partial(_layer, self._layer, shapes), self.back)
+        output = _activation(_written(self._layer, shapes[0]), _quantization(self._layer, sources[0], number))
+        link = Link(mould, _zero_points(*[t.zero_point for t in sources], output.zero_point), output)
+        _make_room()
+        self.links[key] = link
         return link
 
 
-_MOST_LINKS = 4096
-"""Links of one form that are kept; with more, all are forgotten."""
+_MOST_LINKS = 1 << 19
+"""Links that are kept, some 250 bytes each; with more, all are forgotten. Spaces of sounds make so many in 80,000 candidates."""
 _FORMS: dict[Hashable, Form] = {}
+_made = count()
+
+
+def _make_room() -> None:
+    """Count a new link, and forget all of them now and then."""
+    if next(_made) % _MOST_LINKS == _MOST_LINKS - 1:
+        for form in _FORMS.values():
+            form.links.clear()
+            form.moulds.clear()
+
+
 _PREVIOUS = (1,)
 
 
@@ -274,20 +293,23 @@ def layer_chain(input_shape: Shape, layers: Sequence[Layer], *, signed: bool = F
     return Chain(source, links)
 
 
-@lru_cache(maxsize=65536)
-def _mould(form: Form, scale: Scale, *operands: tuple[tuple[int, ...], Scale]) -> Mould:
-    """The operator of a layer on inputs of these shapes and scales."""
-    scales = (scale, *(s for _, s in operands))
-    written, *read = (None if s is None else Quantization(s) for s in scales)
-    shapes = (shape for shape, _ in operands)
-    sources = [Tensor(f"input{i}", shape, quantization=q) for i, (shape, q) in enumerate(zip(shapes, read, strict=True))]
-    return form.mould(sources, written)
+def _layer(layer: NamedLayer, shapes: Sequence[tuple[int, ...]]) -> Graph:
+    """The operator of a layer on inputs of these shapes, all scales nominal."""
+    sources = [Tensor(f"input{i}", shape, quantization=_SCALED) for i, shape in enumerate(shapes)]
+    op, made = _part(layer, sources, _SCALED)
+    return layer_graph(op, (*sources, *made))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=1 << 18)
 def _activation(shape: tuple[int, ...], quantization: Quantization | None) -> Tensor:
     """An activation without a place: equal ones are one object."""
     return Tensor("activation", shape, quantization=quantization)
+
+
+@lru_cache(maxsize=65536)
+def _zero_points(*values: int) -> tuple[int, ...]:
+    """Equal ones are one object."""
+    return values
 
 
 @lru_cache(maxsize=64)

@@ -34,7 +34,7 @@ def layers(tiles: range, copies: int, seed: int, *, noise: int, shares: bool = T
 
 
 def bound(costs: KernelCosts, layer: MeasuredLayer) -> float:
-    return costs.prepare(layer.work, layer.descriptors, 0, SIZES.keys()).costs({}).stack
+    return costs.prepare(layer.work, layer.descriptors, 0, SIZES.keys()).costs().stack
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_function_that_was_not_met_has_a_margin_of_its_own() -> None:
     known = costs.prepare(layer.work, layer.descriptors, 0, SIZES.keys())
     unmet = costs.prepare(layer.work, layer.descriptors, 0, SIZES.keys() - {"tile79"})
     further = costs.unmet_stack_margin - costs.stack_margin
-    assert unmet.costs({}).stack - known.costs({}).stack == pytest.approx(further)
+    assert unmet.costs().stack - known.costs().stack == pytest.approx(further)
 
 
 def test_channels_that_leave_a_rest_have_a_margin_of_their_own() -> None:

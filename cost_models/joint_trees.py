@@ -1,0 +1,80 @@
+"""Several ensembles of trees on one row of numbers, evaluated by one call of native code (``trees.c``)."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain, repeat
+from pathlib import Path
+from struct import Struct
+from typing import Any
+
+from codegen.native import load_native
+from cost_models.regression import Features
+from cost_models.trees import Trees
+
+
+class _Ensembles(ctypes.Structure):
+    """As ``trees.c`` has it."""
+
+    _fields_ = (
+        ("width", ctypes.c_int64),
+        ("count", ctypes.c_int64),
+        ("change_count", ctypes.c_int64),
+        ("places", ctypes.c_void_p),
+        ("trees", ctypes.c_void_p),
+        ("features", ctypes.c_void_p),
+        ("thresholds", ctypes.c_void_p),
+        ("leaves", ctypes.c_void_p),
+    )
+
+
+class JointTrees:
+    """Takes rows apart from the few numbers that differ between uses of a row.
+
+    :param changeable: names of those, which need not be features of any tree.
+    """
+
+    def __init__(self, ensembles: Sequence[Trees], changeable: Sequence[str]) -> None:
+        self.features = tuple(dict.fromkeys(name for trees in ensembles for name in trees.features))
+        places = {name: place for place, name in enumerate(self.features)}
+        numbered = [tree for trees in ensembles for tree in trees.on(self.features).trees]
+        features = list(chain.from_iterable(tree[0] for tree in numbered))
+        thresholds, leaves = (list(chain.from_iterable(tree[part] for tree in numbered)) for part in (1, 2))
+        self._arrays: tuple[ctypes.Array[Any], ...] = (
+            (ctypes.c_int64 * len(changeable))(*(places.get(name, -1) for name in changeable)),
+            (ctypes.c_int64 * len(ensembles))(*(len(trees.trees) for trees in ensembles)),
+            (ctypes.c_int32 * len(features))(*features),
+            (ctypes.c_double * len(thresholds))(*thresholds),
+            (ctypes.c_double * len(leaves))(*leaves),
+        )
+        addresses = (ctypes.addressof(numbers) for numbers in self._arrays)
+        self._ensembles = _Ensembles(len(self.features), len(ensembles), len(changeable), *addresses)
+        self._address = ctypes.addressof(self._ensembles)
+        self._bases = [trees.base for trees in ensembles]
+        self._row = Struct(f"={len(self.features)}d")
+        self._sums = ctypes.c_double * len(ensembles)
+        self._made_of = ensembles, changeable
+
+    def __reduce__(self) -> tuple[type[JointTrees], tuple[Sequence[Trees], Sequence[str]]]:
+        return JointTrees, self._made_of
+
+    def row(self, described: Features) -> bytes:
+        """The features, doubles one after the other; those that are not there count as 0."""
+        return self._row.pack(*map(described.get, self.features, repeat(0.0)))
+
+    def __call__(self, row: bytes, changes: bytes | None = None) -> list[float]:
+        """The values of the ensembles on a :meth:`row`, in which doubles of ``changes``, if given, stand for the changeable
+        features."""
+        sums = self._sums()
+        _native().sum_ensembles(self._address, row, changes, sums)
+        return [base + leaves for base, leaves in zip(self._bases, sums, strict=True)]
+
+
+@cache
+def _native() -> ctypes.CDLL:
+    library = load_native(Path(__file__).with_name("trees.c"))
+    library.sum_ensembles.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
+    library.sum_ensembles.restype = None
+    return library
