@@ -215,7 +215,7 @@ static void put_first(int64_t *order, int64_t index) {
 
 static int64_t search(problem_t *p, int64_t (*keys)[3]) {
     int64_t best = INT64_MAX;
-    for (int attempt = 0; attempt < 3; attempt++) {
+    for (int attempt = 0; attempt < 3 && best > p->lower_bound; attempt++) {
         for (int64_t i = 0; i < p->count; i++) {
             const buffer_t *b = &p->buffers[i];
             const int64_t by[3][3] = {{-b->size, 0, 0}, {-b->last, -b->first, -b->size}, {b->first, b->last, -b->size}};

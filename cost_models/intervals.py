@@ -15,6 +15,11 @@ from statistics import NormalDist
 from cost_models.prediction import Interval
 
 
+def interval(value: float, half: float) -> Interval:
+    """``value`` plus or minus ``half``; never below 0."""
+    return Interval(value, max(0.0, value - half), value + half)
+
+
 @dataclass(frozen=True, slots=True)
 class Conformal:
     """``scores``: absolute errors of held-out networks divided by their spread, ascending."""
@@ -45,8 +50,7 @@ class Conformal:
 
     def interval(self, value: float, spread: float, confidence: float) -> Interval:
         """The interval around ``value``; never below 0."""
-        half = spread * self.quantile(confidence)
-        return Interval(value, max(0.0, value - half), value + half)
+        return interval(value, spread * self.quantile(confidence))
 
     def coverage(self, confidence: float) -> float:
         """Share of the networks that are inside the interval which the *other* networks (two or more in all) give."""

@@ -25,7 +25,7 @@ from codegen.schedules import Chooser
 from cost_models.card import Card
 from cost_models.costs import Parts
 from cost_models.functions import Functions
-from cost_models.intervals import Conformal
+from cost_models.intervals import Conformal, interval
 from cost_models.prediction import Interval, LayerPrediction, Prediction
 from cost_models.totals import LAYER_BYTES, RunCall, Summation, Totals
 
@@ -160,9 +160,10 @@ class CostModel:
     def _prediction(
         self, totals: Totals, io: int, scratch: int, board: Board, confidence: float, layers: Iterable[LayerPrediction] = ()
     ) -> Prediction:
-        cycles = self.cycles_scores.interval(totals.cycles, totals.cycles_spread, confidence)
-        reads = self.reads_scores.interval(totals.reads, totals.reads_spread, confidence)
-        flash = self.flash_scores.interval(totals.flash, totals.code_spread, confidence)
+        of_cycles, of_reads, of_flash = self._quantiles.get(confidence) or self._find_quantiles(confidence)
+        cycles = interval(totals.cycles, totals.cycles_spread * of_cycles)
+        reads = interval(totals.reads, totals.reads_spread * of_reads)
+        flash = interval(totals.flash, totals.code_spread * of_flash)
         return Prediction(
             board=board.name,
             core=self.core,
@@ -174,6 +175,17 @@ class CostModel:
             latency_ms=_latency(cycles, reads, board),
             layers=tuple(layers),
         )
+
+    @cached_property
+    def _quantiles(self) -> dict[float, tuple[float, float, float]]:
+        return {}
+
+    def _find_quantiles(self, confidence: float) -> tuple[float, float, float]:
+        """Factors for the spreads of cycles, reads and flash; remembered."""
+        scores = self.cycles_scores, self.reads_scores, self.flash_scores
+        cycles, reads, flash = (s.quantile(confidence) for s in scores)
+        found = self._quantiles[confidence] = cycles, reads, flash
+        return found
 
     def _check(self, board: Board) -> None:
         if board.core != self.core:
