@@ -4,8 +4,7 @@ network, several hundred times as fast.
 That holds for the operators in :data:`ALONE` on shape-only graphs, as long as they read what the operator before them wrote:
 
 - every pass looks for operators of other kinds (Pad, Mean, Transpose, Reshape, an activation of its own, …), needs data, or acts on
-  one operator whatever its neighbours, a pool of one cell for example, and then acts on it in a graph of its own as well; on one
-  with weights that has no data and reads one image, none acts;
+  one operator whatever its neighbours, a pool of one cell for example, and then acts on it in a graph of its own as well;
 - none of their outputs is a view, so each has a buffer to itself;
 - a chain has one order;
 - kernels and schedules are chosen for an operator by its attributes and tensors.
@@ -90,10 +89,9 @@ class ChainLayouts:
             return None
         if isinstance(op, ir.Add | ir.Sub):
             return self._layout(link, layer, *self._sum(op, layer, link), of_mould=True)
-        weighted, image = isinstance(op, Weighted), layer[op.inputs[0]].shape[0] == 1
-        of_mould = weighted or (isinstance(op, ir.Pool2D) and len(set(link.zero_points)) == 1)
+        of_mould = isinstance(op, Weighted) or (isinstance(op, ir.Pool2D) and len(set(link.zero_points)) == 1)
         layer = with_zero_points(layer, [0 for _ in link.zero_points] if of_mould else link.zero_points)
-        if not (weighted and image) and run_passes(layer) is not layer:
+        if not _stays(op, layer) and run_passes(layer) is not layer:
             return None
         return self._layout(link, layer, *select(op, layer, self._core, self._optimize), of_mould=of_mould)
 
@@ -133,6 +131,13 @@ class ChainLayouts:
             len(back) + 1 + (scratch > 0) + len(op.parameters),
             LinkDemand(layer[op.output].nbytes, scratch, tuple(zip(back, leads, strict=True))).packed(),
         )
+
+
+def _stays(op: Op, layer: Graph) -> bool:
+    """Whether it is plain that no pass acts on an operator without data: one with weights or a pool of several cells, on one
+    image."""
+    several = isinstance(op, Weighted) or (isinstance(op, ir.Pool2D) and op.window != (1, 1))
+    return several and layer[op.inputs[0]].shape[0] == 1
 
 
 def _attributes(op: Op) -> tuple[Hashable, ...]:

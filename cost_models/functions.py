@@ -78,17 +78,20 @@ class Functions:
             found = self._functions[kernel.name, spec] = Function(costs, self._summation.packed(self._summation.number(), costs))
         return found
 
+    def make_room(self) -> None:
+        """Forget all links where there are too many: between networks, since a network's links know each other by numbers."""
+        if len(self._links) >= MOST_LINKS:
+            self._links.clear()
+            self._moulds.clear()
+            self._families.clear()
+            self._layouts = ChainLayouts(CORES[self._core], self._optimize)
+
     def link(self, link: Link) -> bytes | None:
         """What a link adds to a network, packed by :meth:`cost_models.totals.Summation.packed`; None where that depends on its
         neighbours.
 
         :raises UserError: if the kernel was not calibrated, or the operator has none.
         """
-        if len(self._links) >= MOST_LINKS:
-            self._links.clear()
-            self._moulds.clear()
-            self._families.clear()
-            self._layouts = ChainLayouts(CORES[self._core], self._optimize)
         self.new_links += 1
         known = self._moulds.get(self._key(link))
         if known is None:

@@ -55,10 +55,6 @@ class JointTrees:
         self._bases = [trees.base for trees in ensembles]
         self._row = Struct(f"={len(self.features)}d")
         self._sums = ctypes.c_double * len(ensembles)
-        self._made_of = ensembles, changeable
-
-    def __reduce__(self) -> tuple[type[JointTrees], tuple[Sequence[Trees], Sequence[str]]]:
-        return JointTrees, self._made_of
 
     def row(self, described: Features) -> bytes:
         """The features, doubles one after the other; those that are not there count as 0."""

@@ -113,6 +113,7 @@ class CostModel:
         """
         self._check(board)
         functions = self._functions
+        functions.make_room()
         links = [functions.known_link(link) or functions.link(link) for link in chain.links]
         alone = [link for link in links if link is not None]
         if self.optimize == "size" or not alone or len(alone) < len(links):

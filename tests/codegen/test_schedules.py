@@ -50,6 +50,17 @@ def test_the_key_leaves_out_what_costs_do_not_depend_on() -> None:
     assert schedule_key(first.kernel, other, M4) == schedule_key(first.kernel, first.spec, M4)
 
 
+def test_trip_counts_are_those_of_what_was_chosen() -> None:
+    graph = NETWORKS["convolutional"]("n")
+    rule = Schedules(M4, "speed", {})
+    keys = with_a_choice(lay_out(graph, M4, "speed", choose=rule))
+    for chooser in (rule, Schedules(M4, "speed", {keys[0]: 1})):
+        for s in lay_out(graph, M4, "speed", choose=rule).selections:
+            spec, work = chooser.with_work(s.kernel, s.spec)
+            assert spec == chooser(s.op, s.kernel, s.spec)
+            assert work == s.kernel.work(spec)
+
+
 def test_later_choices_win() -> None:
     schedules = Schedules(M4, "size", {"a": 1, "b": 2}).with_choices({"b": 0})
     assert schedules.choices == {"a": 1, "b": 0}

@@ -10,7 +10,7 @@ import pytest
 from codegen.boards import load_board
 from codegen.errors import UserError
 from cost_models import CostModel, load_cost_model
-from search_spaces._layers import Convolution, Dense, Pool, layer_chain, shape_graph
+from search_spaces._layers import Convolution, Dense, Pool, Residual, layer_chain, shape_graph
 
 BOARD = load_board("nucleo-l4r5zi")
 
@@ -74,3 +74,29 @@ def test_a_kernel_that_was_not_calibrated_is_named(model: CostModel) -> None:
     with pytest.raises(UserError, match="knows no kernel 'average_pool2d'; recalibrate"):
         less.predict_chain(chain, BOARD)
     assert model.predict_chain(chain, BOARD).macs > 0
+
+
+def test_what_was_forgotten_is_worked_out_again(model: CostModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = [Convolution("a", 8, (3, 3)), Convolution("b", 8, (3, 3)), Residual("c", 1), Pool("d", "average"), Dense("e", 4)]
+    fresh = replace(model)
+    before = fresh.predict_chain(layer_chain((8, 8, 8), layers), BOARD)
+    assert fresh.predict_chain(layer_chain((8, 8, 8), layers), BOARD) == before
+    assert fresh.new_links == len(layers)
+    monkeypatch.setattr("cost_models.functions.MOST_LINKS", 2)
+    chain = layer_chain((8, 8, 8), [Convolution("x", 9, (3, 3)), *layers[1:]])
+    fresh.predict_chain(chain, BOARD)
+    assert fresh.predict_chain(layer_chain((8, 8, 8), layers), BOARD) == before
+    assert fresh.new_links > 2 * len(layers)
+
+
+def test_sums_of_one_shape_differ_by_their_zero_points(model: CostModel) -> None:
+    """Each is judged like its graph, also where another one with the same shape was judged before."""
+    fresh = replace(model)
+    for count in (1, 2, 3, 5):
+        body = [Convolution(f"a{i}", 8, (3, 3), activation=i % 2 == 0) for i in range(count)]
+        layers = [Convolution("first", 8, (3, 3)), *body, Residual("sum", count), Dense("last", 4)]
+        quick = fresh.predict_chain(layer_chain((6, 6, 8), layers), BOARD)
+        general = model.predict(shape_graph("network", (6, 6, 8), layers), BOARD)
+        assert quick.ram == general.ram
+        for mine, theirs in ((quick.flash, general.flash), (quick.cycles, general.cycles), (quick.latency_ms, general.latency_ms)):
+            assert np.allclose(mine, theirs, rtol=1e-12)

@@ -88,6 +88,7 @@ def test_a_chain_is_laid_out_like_its_graph(core: str, optimize: Optimize) -> No
             return
         covered += 1
         assert run_passes(graph) is graph
+        assert all(run_passes(alone) is alone for alone in (link.layer() for link in chain.links))
         layout = lay_out(graph, CORES[core], optimize)
         assert layout.graph is graph
         assert [(s.kernel.name, s.spec) for s in layout.selections] == [(k.kernel.name, spec_of(k)) for k in known]
@@ -100,3 +101,20 @@ def test_a_chain_is_laid_out_like_its_graph(core: str, optimize: Optimize) -> No
 
     check()
     assert covered > 20
+
+
+def test_layers_that_differ_in_activation_are_of_one_mould() -> None:
+    made = [layer_chain(INPUT, [Convolution("a", 8, (3, 3), activation=activation)]).links[0] for activation in (True, False)]
+    assert made[0].mould is made[1].mould
+    assert [link.zero_points[1] for link in made] == [-128, -64]
+
+
+def test_layers_that_read_the_same_are_one_link_until_all_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = [Convolution("a", 8, (3, 3)), Convolution("b", 12, (1, 1)), Pool("c", "max"), Dense("d", 4)]
+    first = layer_chain(INPUT, layers)
+    assert layer_chain(INPUT, [replace(layer, name="other_" + layer.name) for layer in layers]).links == first.links
+    monkeypatch.setattr("search_spaces._layers._MOST_LINKS", 1)
+    layer_chain(INPUT, [Dense("e", 5)])
+    again = layer_chain(INPUT, layers)
+    assert not set(again.links) & set(first.links)
+    assert [link.output.shape for link in again.links] == [link.output.shape for link in first.links]
