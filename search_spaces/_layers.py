@@ -200,8 +200,9 @@ def _part(layer: NamedLayer, sources: Sequence[Tensor], quantization: Quantizati
 
 
 @lru_cache(maxsize=65536)
-def _known_part(layer: NamedLayer, quantization: Quantization | None, *sources: Tensor) -> Part:
-    return _part(layer, sources, quantization)
+def _known_part(layer: NamedLayer, quantization: Quantization | None, *sources: tuple[str, tuple[int, ...]]) -> Part:
+    """The same, of inputs by name and shape, which is all that matters of them."""
+    return _part(layer, [Tensor(name, shape) for name, shape in sources], quantization)
 
 
 def shape_graph(name: str, input_shape: Shape, layers: Sequence[Layer], *, signed: bool = False) -> Graph:
@@ -215,7 +216,7 @@ def shape_graph(name: str, input_shape: Shape, layers: Sequence[Layer], *, signe
     ops: list[Op] = []
     for number, layer in enumerate(layers):
         sources = [written[-back] for back in _back(layer)]
-        op, made = _known_part(layer, _quantization(layer, sources[0], number), *sources)
+        op, made = _known_part(layer, _quantization(layer, sources[0], number), *[(s.name, s.shape) for s in sources])
         ops.append(op)
         for tensor in made:
             tensors[tensor.name] = tensor
@@ -247,7 +248,7 @@ class Form:
         shapes = tuple([t.shape for t in sources])
         mould = self.moulds.get(shapes)
         if mould is None:
-            mould = self.moulds[shapes] = Mould(partial(_layer, self._layer, shapes), self.back)
+            mould = self.moulds[shapes] = Mould(partial(_nominal, self._layer, shapes), self.back)
         output = _activation(_written(self._layer, shapes[0]), _quantization(self._layer, sources[0], number))
         link = Link(mould, _zero_points(*[t.zero_point for t in sources], output.zero_point), output)
         _make_room()
@@ -293,7 +294,7 @@ def layer_chain(input_shape: Shape, layers: Sequence[Layer], *, signed: bool = F
     return Chain(source, links)
 
 
-def _layer(layer: NamedLayer, shapes: Sequence[tuple[int, ...]]) -> Graph:
+def _nominal(layer: NamedLayer, shapes: Sequence[tuple[int, ...]]) -> Graph:
     """The operator of a layer on inputs of these shapes, all scales nominal."""
     sources = [Tensor(f"input{i}", shape, quantization=_SCALED) for i, shape in enumerate(shapes)]
     op, made = _part(layer, sources, _SCALED)
