@@ -6,11 +6,13 @@ import dataclasses
 import json
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bench_search import STRATEGIES
+from make_search_table import untested, work
 from search_problem import LIMITS, Problem, Training, problem_of, repeated, rung_correlations
 from search_table import COSTS, DEFAULT, SearchTable, architectures, closed_space
 
@@ -55,6 +57,20 @@ def test_what_it_holds_makes_sense(table: SearchTable) -> None:
     assert (table.seconds[table.trained] > 0).all()
     validation, test = (table.accuracy(part)[:, 0, -1][table.trained[:, 0]] for part in ("validation", "test"))
     assert np.corrcoef(validation, test)[0, 1] > 0.5
+
+
+def test_what_tests_best_is_no_luck_of_few_trainings(table: SearchTable) -> None:
+    assert table.trained[:, :2].all(), "the table is whole"
+    assert untested(table) == []
+    within = problem_of(table, DEFAULT, LIMITS, 0, [0, 1])
+    best = np.argsort(-np.where(within.feasible, within.test, 0), kind="stable")[:20]
+    assert table.trained[best].all()
+    lucky = dataclasses.replace(table, test=table.test.copy(), validation=table.validation.copy())
+    worst = int(np.argmin(np.where(within.feasible & ~table.trained.all(axis=1), within.test, 1)))
+    lucky.test[worst, :2] = table.about["test"]["windows"]
+    assert untested(lucky) == [worst]
+    missing = np.flatnonzero(~table.trained[worst]).tolist()
+    assert list(islice(work(lucky), len(missing))) == [(worst, seed) for seed in missing]
 
 
 def test_costs_are_those_that_the_shipped_cost_model_predicts(table: SearchTable) -> None:
