@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import UserError
-from nas.datasets._base import Dataset, Groups
-from nas.datasets.splits import VALIDATION_FRACTION, Split, split_validation
+from nas.datasets._base import Dataset
+from nas.datasets.splits import VALIDATION_FRACTION, Split, group_folds, split_validation
 
 FOLDS = 5
 """Folds of a small data set: each validates on as much as one validation part would have, and all of them on everything."""
@@ -33,45 +30,18 @@ def validation_folds(dataset: Dataset, folds: int, seed: int) -> tuple[Split, ..
     :raises UserError: where a class is too small to be in both parts, or the data comes with a validation part and several are
         asked for.
     """
+    from sklearn.model_selection import StratifiedKFold
+
     if folds == 1:
         return (split_validation(dataset, VALIDATION_FRACTION, seed),)
     if dataset.validation is not None:
         raise UserError(f"--folds {folds}: {dataset.name} comes with a validation part of its own; leave the option out, or give 1")
-    masks = list(_by_group(dataset.y, dataset.groups, folds, seed))
-    if len(masks) < 2:
+    groups = dataset.groups
+    parts = [] if groups is None or len(np.unique(groups.of)) == len(dataset) else list(group_folds(dataset.y, groups, folds, seed))
+    if len(parts) < 2:
         fewest = int(np.unique(dataset.y, return_counts=True)[1].min())
         if fewest < 2:
             raise UserError(f"data set {dataset.name}: cannot be cut into folds: a class has a single example to train on")
-        masks = list(_stratified(dataset.y, min(folds, fewest), seed))
-    return tuple(Split(dataset.subset(np.flatnonzero(~mask)), dataset.subset(np.flatnonzero(mask))) for mask in masks)
-
-
-def _by_group(y: NDArray[np.int64], groups: Groups | None, folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
-    """Those of the folds of whole groups that have every class on both sides; none where every group is one example."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    labels = np.unique(y)
-    if groups is None or len(np.unique(groups.of)) == len(y):
-        return
-    fewest = min(len(np.unique(groups.of[y == label])) for label in labels)
-    if fewest < 2:
-        return
-    splitter = StratifiedGroupKFold(min(folds, fewest), shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of small classes; both sides are checked here
-        for rest, held in splitter.split(y, y, groups.of):
-            if len(np.unique(y[rest])) == len(np.unique(y[held])) == len(labels):
-                yield _mask(len(y), held)
-
-
-def _stratified(y: NDArray[np.int64], folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
-    from sklearn.model_selection import StratifiedKFold
-
-    for _, held in StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y):
-        yield _mask(len(y), held)
-
-
-def _mask(count: int, held: NDArray[np.intp]) -> NDArray[np.bool_]:
-    mask = np.zeros(count, bool)
-    mask[held] = True
-    return mask
+        stratified = StratifiedKFold(min(folds, fewest), shuffle=True, random_state=seed)
+        parts = list(stratified.split(dataset.y, dataset.y))
+    return tuple(Split(dataset.subset(rest), dataset.subset(held)) for rest, held in parts)

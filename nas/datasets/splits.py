@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,31 +66,42 @@ def _stratified(y: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.
 def _hold_out_groups(y: NDArray[np.int64], groups: Groups, fraction: float, seed: int) -> HeldOut | None:
     """The fold of whole groups that comes nearest to ``fraction``, of all examples and of each class, among those with every class
     on both sides."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
     present = np.unique(groups.of)
     if len(present) == len(y):
         mask = _stratified(y, fraction, seed)
         return HeldOut(mask, f"{mask.mean():.0%}, stratified by class, seed {seed}; every {groups.kind} is one example")
-    fewest = min(len(np.unique(groups.of[y == label])) for label in np.unique(y))
-    folds = StratifiedGroupKFold(min(round(1 / fraction), fewest), shuffle=True, random_state=seed)
     labels = np.unique(y)
     best: NDArray[np.bool_] | None = None
     least = np.inf
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of small classes; both sides are checked here
-        for _, held in folds.split(y, y, groups.of):
-            mask = np.zeros(len(y), bool)
-            mask[held] = True
-            shares = np.array([mask[y == label].mean() for label in labels])
-            distance = abs(mask.mean() - fraction) + np.abs(shares - fraction).mean()
-            if shares.min() > 0 and shares.max() < 1 and distance < least:
-                best, least = mask, distance
+    for _, held in group_folds(y, groups, round(1 / fraction), seed):
+        mask = np.zeros(len(y), bool)
+        mask[held] = True
+        shares = np.array([mask[y == label].mean() for label in labels])
+        distance = abs(mask.mean() - fraction) + np.abs(shares - fraction).mean()
+        if distance < least:
+            best, least = mask, distance
     if best is None:
         return None
     held_groups = [groups.names[i] for i in np.unique(groups.of[best])]
     listed = ": " + ", ".join(held_groups) if len(held_groups) <= 10 else ""
     return HeldOut(best, f"{best.mean():.0%}, {len(held_groups)} of {len(present)} {groups.kind}s{listed}, seed {seed}")
+
+
+def group_folds(y: NDArray[np.int64], groups: Groups, folds: int, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Places of the rest and of what is held out, for those of the ``folds`` of whole groups (fewer where a class comes from fewer
+    of them) that have every class on both sides."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = np.unique(y)
+    fewest = min(len(np.unique(groups.of[y == label])) for label in labels)
+    if fewest < 2:
+        return
+    splitter = StratifiedGroupKFold(min(folds, fewest), shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of small classes; both sides are checked here
+        for rest, held in splitter.split(y, y, groups.of):
+            if len(np.unique(y[rest])) == len(np.unique(y[held])) == len(labels):
+                yield rest, held
 
 
 def split_validation(dataset: Dataset, fraction: float, seed: int) -> Split:

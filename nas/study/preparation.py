@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from codegen.boards import Board, load_board
 from codegen.errors import UserError
 from cost_models import CostModel, find_cost_model, load_cost_model
-from nas.datasets import Dataset, Split, load_train
+from nas.datasets import VALIDATION_FRACTION, Dataset, Split, load_train, split_validation
 from nas.datasets.folds import suitable_folds, validation_folds
 from nas.learning.made_anomalies import with_anomalies
 from nas.metrics import CLASS_METRICS
@@ -115,7 +115,7 @@ def load_splits(settings: SearchSettings) -> tuple[tuple[Split, ...], int]:
         raise UserError(f"--refit: is of classifiers; the alarm for {data.name} is set by normal examples that were not learnt")
     if folds > 1:
         raise UserError(f"--folds {folds}: is of classifiers; a detector of anomalies, as for {data.name}, is trained once")
-    ((train_set, normal),) = validation_folds(replace(data, metric="auroc"), folds, settings.seed)
+    train_set, normal = split_validation(replace(data, metric="auroc"), VALIDATION_FRACTION, settings.seed)
     return (Split(train_set, with_anomalies(normal, settings.seed)),), folds
 
 
