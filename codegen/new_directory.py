@@ -60,20 +60,13 @@ def new_directory(directory: Path, option: str = "") -> Iterator[Path]:
         raise UserError(f"{named}: cannot be written ({error.strerror}); give another place") from None
     try:
         yield staging
-        _move(staging, target, named)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _move(staging: Path, target: Path, named: str) -> None:
-    mask = os.umask(0)
-    os.umask(mask)
-    try:
+        mask = os.umask(0)
+        os.umask(mask)
         staging.chmod(0o777 & ~mask)  # as if made by mkdir; mkdtemp lets only the owner in
         if target.is_dir():
             target.rmdir()  # empty, as checked; not every system renames over a directory
         staging.rename(target)
     except OSError as error:
-        raise UserError(
-            f"{named}: something was written there in the meantime ({error.strerror}); nothing was left behind"
-        ) from None
+        raise UserError(f"{named}: cannot be written ({error.strerror}); nothing was left behind") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from codegen.errors import UserError
-from codegen.new_directory import new_directory
 from nas.files import read_json, write_atomically, write_json
 from nas.run_directory import RunDirectory
 
@@ -52,17 +51,6 @@ def test_a_place_that_is_not_writable(tmp_path: Path) -> None:
 def test_next_free(tmp_path: Path) -> None:
     (tmp_path / "digits-1").mkdir()
     assert RunDirectory.next_free(tmp_path, "digits").name == "digits-2"
-
-
-def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
-    def fail() -> None:
-        with new_directory(tmp_path / "out", "--out") as temporary:
-            (temporary / "half").write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
