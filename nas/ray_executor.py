@@ -1,15 +1,17 @@
 """The only file that knows of Ray: long-lived workers, one core each, that live and die with this process.
 
-Workers import torch and TVM once and keep them. Shared values go to the object store once and are mapped read-only into every
-worker. A worker that dies takes nothing with it: its function runs once more on a fresh one before it counts as failed.
+Workers import torch and TVM once and keep them. Where there are GPUs, each worker has its part of one. Shared values go to the
+object store once and are mapped read-only into every worker. A worker that dies takes nothing with it: its function runs once more
+on a fresh one before it counts as failed.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -20,6 +22,8 @@ from nas.executor import Outcome, one_line
 
 ATTEMPTS = 2
 """How often a function may take its worker down."""
+PARTS_OF_A_GPU = 10_000
+"""Ray counts in these."""
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -52,6 +56,8 @@ class _Worker:
         # Ctrl-C reaches every process of the terminal's group; only the driver decides what it means.
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # What cuBLAS needs to give the same sums every time; it reads it when a GPU is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:
         """Call the function; its value, or the error that ended it as text, because not every exception can be sent."""
@@ -62,7 +68,7 @@ class _Worker:
 
 
 class RayExecutor:
-    """Functions on Ray workers: on this machine, or on the cluster at ``address``.
+    """Functions on Ray workers: on this machine, or on the cluster at ``address``, each with a :func:`gpu_share`.
 
     :param workers: how many functions run at once; by default all cores of the machine or the cluster.
     :raises UserError: if there is no cluster at ``address`` or Ray does not start.
@@ -71,12 +77,14 @@ class RayExecutor:
     def __init__(self, workers: int | None = None, address: str | None = None, object_store_bytes: int = 256 * 2**20) -> None:
         if address is None:
             cores = workers or os.cpu_count() or 1
-            ray = _start(None, num_cpus=cores, num_gpus=0, include_dashboard=False, object_store_memory=object_store_bytes)
+            ray = _start(None, num_cpus=cores, include_dashboard=False, object_store_memory=object_store_bytes)
         else:
             ray = _start(address)
         self._ray = ray
         self._workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._actor_class = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        needs = {"num_cpus": 1, "num_gpus": gpu_share(nodes, self._workers), "scheduling_strategy": "SPREAD"}
+        self._actor_class = ray.remote(max_restarts=0, **needs)(_Worker)
         self._idle: list[Any] = []
         self._alive = 0
         self._queue: deque[_Job] = deque()
@@ -138,6 +146,19 @@ class RayExecutor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._ray.shutdown()
+
+
+def gpu_share(nodes: Sequence[Mapping[str, float]], workers: int) -> float:
+    """The part of a GPU that each of so many workers is to have, 0 to 1, on nodes with these resources by Ray's names.
+
+    Parts are as small as the node needs that has the most workers to a GPU, so that GPUs never keep a core from its worker. 0 where
+    some node with cores has no GPU: workers may run there as well, and those on other nodes use the first GPU that they find.
+    """
+    working = [node for node in nodes if node.get("CPU", 0) >= 1]
+    if not working or not all(node.get("GPU", 0) >= 1 for node in working):
+        return 0.0
+    crowd = max(math.ceil(min(workers, node["CPU"]) / node["GPU"]) for node in working)
+    return math.floor(PARTS_OF_A_GPU / crowd) / PARTS_OF_A_GPU
 
 
 def cluster_cores(address: str) -> int:

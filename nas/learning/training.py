@@ -76,8 +76,12 @@ def build_module(space: SearchSpace, architecture: Architecture, seed: int) -> n
 
 
 def device() -> torch.device:
-    """The accelerator, if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU if there is one, set to give the same numbers every time, of float32 throughout; else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device("cuda")
 
 
 class Inputs:

@@ -151,6 +151,50 @@ def test_no_cluster_at_that_address(address: str) -> None:
         RayExecutor(1, address)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "workers", "share"),
+    [
+        ([{"CPU": 16.0}], 16, 0.0),
+        ([{"CPU": 16.0, "GPU": 1.0}], 16, 0.0625),
+        ([{"CPU": 16.0, "GPU": 1.0}], 3, 0.3333),
+        ([{"CPU": 5.0, "GPU": 2.0}], 5, 0.3333),  # 3 on one and 2 on the other
+        ([{"CPU": 4.0, "GPU": 8.0}], 4, 1.0),
+        ([{"CPU": 16.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 1.0}], 20, 0.0625),
+        ([{"CPU": 16.0, "GPU": 1.0}, {"CPU": 4.0}], 20, 0.0),
+        ([{"CPU": 16.0, "GPU": 1.0}, {"object_store_memory": 1e9}], 16, 0.0625),
+    ],
+)
+def test_workers_share_gpus_without_keeping_cores_idle(nodes: list[dict[str, float]], workers: int, share: float) -> None:
+    from nas.ray_executor import gpu_share
+
+    assert gpu_share(nodes, workers) == share
+
+
+def visible_gpus() -> str | None:
+    time.sleep(0.5)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+@pytest.mark.slow
+def test_every_worker_of_a_cluster_is_given_one_gpu() -> None:
+    """Ray hands out GPUs by number, whether or not they are real; five workers are three on one and two on the other."""
+    code = """
+import ray
+from test_ray_executor import visible_gpus
+from nas.ray_executor import RayExecutor
+start = ray.init
+ray.init = lambda *arguments, **options: start(*arguments, num_gpus=2, **options)
+with RayExecutor(5) as executor:
+    for _ in range(5):
+        executor.submit(visible_gpus)
+    print(sorted(executor.wait().value for _ in range(5)))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment)
+    assert ran.stdout.strip() in ("['0', '0', '0', '1', '1']", "['0', '0', '1', '1', '1']")
+
+
 def descendants(pid: int) -> set[int]:
     """Process ids of everything that ``pid`` started, directly or not."""
     parents: dict[int, int] = {}
