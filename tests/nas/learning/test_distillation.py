@@ -20,7 +20,7 @@ from nas.datasets import Dataset, load_train, split_validation
 from nas.executor import Outcome, SerialExecutor
 from nas.inputs.spectrograms import FrontEnds, fitted, network_form
 from nas.learning.distillation import Distillation, Teacher
-from nas.learning.training import Inputs, Recipe, build_module, evaluate, train
+from nas.learning.training import Inputs, Recipe, build_module, device, evaluate, train
 from nas.progress import SilentProgress
 from nas.run_directory import RunDirectory
 from nas.study.preparation import Preparation, load_splits, prepare
@@ -50,12 +50,12 @@ def test_the_loss_is_that_of_the_labels_and_of_the_softened_outputs(data: tuple[
     """By Hinton's formula: the cross-entropy with soft targets has the same gradient as the divergence from them."""
     few = data[0].subset(np.arange(40))
     examples = torch.arange(5, 17)
-    y = torch.from_numpy(few.y)[examples]
-    outputs = torch.randn(12, 10, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    y = torch.from_numpy(few.y)[examples].to(device())
+    outputs = torch.randn(12, 10, generator=torch.Generator().manual_seed(0)).to(device()).requires_grad_()
     teacher = Teacher(wide(), few, Distillation(temperature=3.0, weight=0.25))
     labels = cross_entropy(outputs, y)
     (found,) = torch.autograd.grad(teacher.blend(labels, outputs, examples, None), outputs, retain_graph=True)
-    logits = wide().eval()(Inputs(few)[examples])
+    logits = wide().to(device()).eval()(Inputs(few)[examples])
     loss = 0.75 * labels + 0.25 * 9.0 * cross_entropy(outputs / 3.0, softmax(logits / 3.0, 1))
     (expected,) = torch.autograd.grad(loss, outputs)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
@@ -64,7 +64,7 @@ def test_the_loss_is_that_of_the_labels_and_of_the_softened_outputs(data: tuple[
 def test_a_varied_batch_is_what_the_teacher_sees(data: tuple[Dataset, Dataset]) -> None:
     module = wide()
     teacher = Teacher(module, data[0], Distillation())
-    batch = torch.rand(6, 1, 8, 8)
+    batch = torch.rand(6, 1, 8, 8).to(device())
     assert torch.equal(teacher.outputs(torch.arange(6), batch), module(batch))
     assert not torch.equal(teacher.outputs(torch.arange(6), None), module(batch))
     with pytest.raises(ValueError, match=r"\(8, 4, 1\)"):

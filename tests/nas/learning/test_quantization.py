@@ -25,7 +25,7 @@ from nas.learning.quantization import (
     quantize_input,
     quantize_network,
 )
-from nas.learning.training import Recipe, build_module, evaluate, train
+from nas.learning.training import Recipe, build_module, device, evaluate, train
 from search_spaces import ImageSpace
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -99,7 +99,7 @@ def test_fine_tuning_is_reproducible(trained: nn.Module, data: tuple[Dataset, Da
 def test_the_fake_quantized_network_predicts_the_integer_outputs(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
     network = observe_ranges(trained, data[0])
     with torch.no_grad():
-        real = network(torch.from_numpy(data[1].x).permute(0, 3, 1, 2)).numpy()
+        real = network(torch.from_numpy(data[1].x).permute(0, 3, 1, 2).to(device())).cpu().numpy()
     graph = to_graph(network, "digits")
     integers = int8_outputs(graph, data[1].x)
     output = graph[graph.outputs[0]]

@@ -11,7 +11,16 @@ from torch import nn
 
 from nas.datasets import Dataset, Normalization, load_train, split_validation
 from nas.learning.augmentation import ImageAugmentation, MotionAugmentation, axis_triples
-from nas.learning.training import Recipe, augmentation_words, build_module, class_chances, evaluate, suitable_augmentation, train
+from nas.learning.training import (
+    Recipe,
+    augmentation_words,
+    build_module,
+    class_chances,
+    device,
+    evaluate,
+    suitable_augmentation,
+    train,
+)
 from search_spaces import Architecture, ImageSpace
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -123,7 +132,7 @@ def test_what_an_autoencoder_cannot_learn_keeps_it_from_no_other_channel() -> No
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(48, 4), nn.Linear(4, 48), nn.Unflatten(1, (2, 1, 24)))
     train(module, normal, None, Recipe(epochs=20), 0)
-    inputs = torch.from_numpy(x).permute(0, 3, 1, 2)
+    inputs = torch.from_numpy(x).permute(0, 3, 1, 2).to(device())
     with torch.no_grad():
         unexplained = (module(inputs) - inputs).square().mean((0, 2, 3)) / inputs.square().mean((0, 2, 3))
     assert unexplained[0] > 0.5
