@@ -56,8 +56,6 @@ class _Worker:
         # Ctrl-C reaches every process of the terminal's group; only the driver decides what it means.
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # What cuBLAS needs to give the same sums every time; it reads it when a GPU is first used.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:
         """Call the function; its value, or the error that ended it as text, because not every exception can be sent."""

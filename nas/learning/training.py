@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,10 +77,12 @@ def build_module(space: SearchSpace, architecture: Architecture, seed: int) -> n
         return space.module(architecture)
 
 
+@cache
 def device() -> torch.device:
     """The GPU if there is one, set to give the same numbers every time, of float32 throughout; else the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda")
