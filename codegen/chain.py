@@ -54,7 +54,7 @@ def with_zero_points(layer: Graph, zero_points: Sequence[int]) -> Graph:
     changed = dict(layer.tensors)
     for name, zero_point in zip((*layer.inputs, *layer.outputs), zero_points, strict=True):
         quantization = changed[name].quantization
-        if quantization is not None:
+        if quantization is not None and quantization.zero_point != zero_point:
             changed[name] = replace(changed[name], quantization=replace(quantization, zero_point=zero_point))
     return replace(layer, tensors=changed)
 
