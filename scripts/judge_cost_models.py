@@ -86,7 +86,8 @@ def judge(model: CostModel, board: Board, graphs: Sequence[Graph], workers: int)
     )
 
     def progress(done: int, total: int) -> None:
-        print(f"\r{done}/{total} networks built and run", end="" if done < total else "\n", file=sys.stderr, flush=True)
+        if sys.stderr.isatty() or done == total:
+            print(f"\r{done}/{total} networks built and run", end="" if done < total else "\n", file=sys.stderr, flush=True)
 
     measured = measure_all(jobs, run_job, results, ProcessMap(workers), progress)
     return [Judged(model.predict(graph, board), program) for graph, program in zip(graphs, measured, strict=True)]
