@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from cost_models.descriptors import ZERO_POINTS, leaves_rest, shared_names, zero_point_row
+from cost_models.descriptors import leaves_rest, shared_names
+from cost_models.function_effects import effect
 from cost_models.joint_trees import JointTrees
 from cost_models.regression import Linear
 from cost_models.trees import Trees
@@ -16,32 +17,41 @@ from cost_models.trees import Trees
 REACH = 4096
 """Bytes from its start that an ADD reaches by its immediate (ADDW; Arm DDI 0403, A7.7.3): addresses of the arena that lie further
 take registers of the run function, which it saves on the stack."""
+FEW_CALLS = 12
+"""So many calls or fewer repeat few of these addresses: the compiler keeps hardly any of them in registers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """Something that loops cause, cycles for example: ``loops`` of a kernel's work, times the exponential of ``correction`` of its
-    descriptors; off by about ``spread``, relative to the value."""
+    descriptors and of the ``effects`` of the functions that it shares; off by about ``spread``, relative to the value."""
 
     loops: Linear
     correction: Trees
+    effects: Mapping[str, float]
     spread: float
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {"loops": dict(self.loops.coefficients), "correction": self.correction.to_json(), "spread": self.spread}
+        return {
+            "loops": dict(self.loops.coefficients),
+            "correction": self.correction.to_json(),
+            "effects": dict(self.effects),
+            "spread": self.spread,
+        }
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> Rate:
         """The inverse of :meth:`to_json`."""
-        return Rate(Linear(content["loops"]), Trees.from_json(content["correction"]), content["spread"])
+        return Rate(Linear(content["loops"]), Trees.from_json(content["correction"]), content["effects"], content["spread"])
 
 
 class LayerCosts(NamedTuple):
     """What one kernel and spec cost, each estimate with the size of its likely error.
 
     Cycles of a call and ``reads``, the bytes of constants it reads from flash; bytes of the function's ``code`` and of its
-    ``constants`` (exact); bytes of ``stack``; ``calls``, the routines it needs beside its own code.
+    ``constants`` (exact); bytes of ``stack``; ``calls``, the routines it needs beside its own code, and ``shared``, those of them
+    that layers share: what calls the same ones is off in the same way.
     """
 
     cycles: float
@@ -53,6 +63,7 @@ class LayerCosts(NamedTuple):
     constants: int
     stack: float
     calls: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +111,24 @@ class KernelCosts:
     shared: Trees
     shared_spread: float
 
-    def prepare(self, work: Mapping[str, float], described: Mapping[str, float], constants: int, met: Container[str]) -> Prepared:
-        """The costs of specs with this work, this many bytes of constants, and but for a few these descriptors; ``met`` are the
-        routines that were measured."""
+    def costs(self, work: Mapping[str, float], described: Mapping[str, float], constants: int, met: Container[str]) -> LayerCosts:
+        """Those of specs with this work, these descriptors and this many bytes of constants; ``met`` are the routines that were
+        measured."""
         shared = shared_names(described)
-        return Prepared(
-            kernel=self,
-            cycles=self.cycles.loops(work),
-            reads=self.reads.loops(work),
-            row=self.joint_trees.row(described),
+        cycles_correction, reads_correction, code, stack = self._joint_trees(described)
+        cycles = self.cycles.loops(work) * math.exp(cycles_correction + effect(self.cycles.effects, shared))
+        reads = self.reads.loops(work) * math.exp(reads_correction + effect(self.reads.effects, shared))
+        return LayerCosts(
+            cycles=cycles,
+            cycles_spread=cycles * self.cycles.spread,
+            reads=reads,
+            reads_spread=reads * self.reads.spread,
+            code=code,
+            code_spread=self.code_spread,
             constants=constants,
-            stack_margin=self._margin(described, all(name in met for name in shared)),
+            stack=stack + self._margin(described, all(name in met for name in shared)),
             calls=tuple(dict.fromkeys((*self._called(described), *shared))),
+            shared=tuple(shared),
         )
 
     def _margin(self, described: Mapping[str, float], met: bool) -> int:
@@ -124,9 +141,9 @@ class KernelCosts:
         return Routine(max(0.0, self.shared(described)), self.shared_spread)
 
     @cached_property
-    def joint_trees(self) -> JointTrees:
-        """Corrections of cycles and reads, code and stack; zero points may differ between uses of a row."""
-        return JointTrees((self.cycles.correction, self.reads.correction, self.code, self.stack), ZERO_POINTS)
+    def _joint_trees(self) -> JointTrees:
+        """Corrections of cycles and reads, code and stack."""
+        return JointTrees((self.cycles.correction, self.reads.correction, self.code, self.stack))
 
     @cached_property
     def _signs(self) -> tuple[str, ...]:
@@ -179,44 +196,13 @@ class KernelCosts:
         )
 
 
-class Prepared(NamedTuple):
-    """A kernel's costs for one work: what loops alone cause, and a ``row`` of descriptors for :attr:`KernelCosts.joint_trees`."""
-
-    kernel: KernelCosts
-    cycles: float
-    reads: float
-    row: bytes
-    constants: int
-    stack_margin: int
-    calls: tuple[str, ...]
-
-    def costs(self, zero_points: Sequence[int] | None = None) -> LayerCosts:
-        """The costs, of a layer with weights whose spec has 0 for zero points those with the ``zero_points`` of its input and
-        output."""
-        kernel = self.kernel
-        changes = None if zero_points is None else zero_point_row(*zero_points)
-        cycles_correction, reads_correction, code, stack = kernel.joint_trees(self.row, changes)
-        cycles, reads = self.cycles * math.exp(cycles_correction), self.reads * math.exp(reads_correction)
-        return LayerCosts(
-            cycles=cycles,
-            cycles_spread=cycles * kernel.cycles.spread,
-            reads=reads,
-            reads_spread=reads * kernel.reads.spread,
-            code=code,
-            code_spread=kernel.code_spread,
-            constants=self.constants,
-            stack=stack + self.stack_margin,
-            calls=self.calls,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class RunCosts:
     """What lies outside the layers, each linear in the run features.
 
     ``flash`` is that of ``<m>_run``, the accessors, gaps that alignment leaves and tables that the compiler made, with an error of
     about ``flash_spread`` of it. ``stack`` bounds what run's own frame adds to the deepest layer's where the arena is within
-    :data:`REACH`, ``far_stack`` where it is not.
+    :data:`REACH`, ``far_stack`` where it is not, and ``few_far_stack`` where it is not but :data:`FEW_CALLS` are made.
     """
 
     cycles: Linear
@@ -224,11 +210,14 @@ class RunCosts:
     flash: Linear
     flash_spread: float
     stack: int
+    few_far_stack: int
     far_stack: int
 
-    def stack_beside(self, arena: int) -> int:
-        """Bytes for an arena of so many."""
-        return self.stack if arena <= REACH else self.far_stack
+    def stack_beside(self, arena: int, calls: int) -> int:
+        """Bytes for an arena of so many and this number of calls."""
+        if arena <= REACH:
+            return self.stack
+        return self.few_far_stack if calls <= FEW_CALLS else self.far_stack
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -238,6 +227,7 @@ class RunCosts:
             "flash": dict(self.flash.coefficients),
             "flash_spread": self.flash_spread,
             "stack": self.stack,
+            "few_far_stack": self.few_far_stack,
             "far_stack": self.far_stack,
         }
 
@@ -250,6 +240,7 @@ class RunCosts:
             flash=Linear(content["flash"]),
             flash_spread=content["flash_spread"],
             stack=content["stack"],
+            few_far_stack=content["few_far_stack"],
             far_stack=content["far_stack"],
         )
 

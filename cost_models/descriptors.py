@@ -2,25 +2,25 @@
 
 How many bytes a function takes, and how far its cycles are from the sum of its loops, depends on which loops are unrolled, which
 rests are left and which registers are spilled. All of that is decided by the numbers here.
+
+Zero points of requantised layers are left out: training makes them, so shapes do not have them, and hardly anything depends
+on them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from array import array
 from collections.abc import Callable, Hashable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
 _NAMED = ".name="
 _NAME: re.Pattern[str] = re.compile(re.escape(_NAMED) + "(.*)")
 _REST = " % 4"
-
-
-ZERO_POINTS = ("zero_point", "zero_point % 4", "requantization.zero_point", "requantization.zero_point % 4")
-"""The descriptors of a layer with weights that depend on the zero points of what it reads and writes."""
+_MADE_BY_TRAINING = "zero_point"
+"""The field that is left out, of a spec and of its requantisation."""
 
 
 def descriptors(spec: Hashable, work: Mapping[str, float]) -> dict[str, float]:
@@ -54,12 +54,6 @@ def shared_functions(described: Mapping[str, float]) -> dict[str, dict[str, floa
 def shared_names(described: Mapping[str, float]) -> list[str]:
     """The names of the :func:`shared_functions`, in their order."""
     return _NAME.findall("\n".join(described))
-
-
-@lru_cache(maxsize=1 << 16)
-def zero_point_row(source: int, output: int) -> bytes:
-    """The :data:`ZERO_POINTS` of a layer with weights, doubles one after the other."""
-    return array("d", [number for value in (source, output) for number in (value, value % 4 if _has_rest(value) else 0)]).tobytes()
 
 
 def _has_rest(value: float) -> bool:
@@ -108,7 +102,7 @@ def _describe_value(value: Any, name: str, values: dict[str, float]) -> None:
 @cache
 def _attributes(kind: type, prefix: str) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
     """What reads all fields and properties of a spec's class at once, and their names with the prefix."""
-    fields = [field.name for field in dataclasses.fields(kind)]
+    fields = [field.name for field in dataclasses.fields(kind) if field.name != _MADE_BY_TRAINING]
     names = (*fields, *sorted(name for name in dir(kind) if isinstance(getattr(kind, name), property)))
     read = attrgetter(*names)
     return read if len(names) > 1 else lambda spec: (read(spec),), tuple(prefix + name for name in names)

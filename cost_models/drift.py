@@ -111,6 +111,7 @@ def refit(model: CostModel, observations: Sequence[Observation]) -> CostModel:
         parts.run,
         flash=Linear({**flash, "runs": flash.get("runs", 0.0) + more_flash}),
         stack=parts.run.stack + steps,
+        few_far_stack=parts.run.few_far_stack + steps,
         far_stack=parts.run.far_stack + steps,
     )
     refitted = replace(model, parts=Parts(kernels, parts.routines, run))

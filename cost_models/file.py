@@ -18,7 +18,7 @@ from cost_models.costs import Parts
 from cost_models.intervals import Conformal
 from cost_models.model import CostModel
 
-FORMAT = 4
+FORMAT = 5
 DEFAULT_OPTIMIZE = "balanced"
 
 

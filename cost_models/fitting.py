@@ -15,9 +15,9 @@ from codegen.ir import Graph
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
 from cost_models.card import EMULATOR, Accuracy, Card
-from cost_models.costs import REACH, Parts, Routine, RunCosts
+from cost_models.costs import FEW_CALLS, REACH, Parts, Routine, RunCosts
 from cost_models.intervals import Conformal
-from cost_models.kernel_fit import fit_kernel, refit_code
+from cost_models.kernel_fit import STACK_STEP, fit_kernel, refit_code
 from cost_models.measured import MeasuredLayer, MeasuredProgram
 from cost_models.model import DEFAULT_CONFIDENCE, CostModel
 from cost_models.regression import Linear, cross_validated, fit
@@ -158,14 +158,17 @@ def _run_costs(networks: Sequence[MeasuredProgram]) -> RunCosts:
 
     unseen = cross_validated(fitted, len(networks))
     errors = unseen / [p.run_flash for p in networks] - 1
-    added = [(p.arena, p.stack - max(layer.stack for layer in p.layers)) for p in networks]
-    far = max(stack for _, stack in added)
+    added = [p.stack - max(layer.stack for layer in p.layers) for p in networks]
+    near = [stack for p, stack in zip(networks, added, strict=True) if p.arena <= REACH]
+    few = [stack for p, stack in zip(networks, added, strict=True) if p.run_features["calls"] <= FEW_CALLS]
+    far = max(added)
     return RunCosts(
         cycles=fit(features, [p.run_cycles for p in networks], relative=True),
         reads=fit(features, [float(p.run_reads) for p in networks], relative=False),
         flash=_run_flash(networks),
         flash_spread=_short(np.sqrt(np.mean(errors**2))),
-        stack=max((stack for arena, stack in added if arena <= REACH), default=far),
+        stack=max(near, default=far),
+        few_far_stack=min(far, max(few, default=far) + STACK_STEP),  # most networks of few calls have a small arena
         far_stack=far,
     )
 

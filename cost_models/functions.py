@@ -11,9 +11,9 @@ from codegen.cores import CORES
 from codegen.errors import UserError
 from codegen.kernels._base import Kernel
 from codegen.optimize import Optimize
-from cost_models.costs import LayerCosts, Parts, Prepared
+from cost_models.costs import LayerCosts, Parts
 from cost_models.descriptors import descriptors, shared_functions
-from cost_models.totals import Summation
+from cost_models.totals import Summation, renumbered
 
 MOST_LINKS = 1 << 19
 """Links that are kept, some 350 bytes each and more for their moulds; with more, all are forgotten. Spaces of sounds make so
@@ -28,15 +28,11 @@ class Function(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What a mould's links have in common, once one was laid out: all costs but what trees make of ``zero_points``, if any."""
+    """What a mould's links have in common, once one was laid out: all but the number of their function."""
 
-    prepared: Prepared
     family: int
     zero_points: int
-    macs: int
-    scratch: int
-    arguments: int
-    demand: bytes
+    packed: bytes
 
 
 def _function(known: _Known, zero_points: Sequence[int]) -> int:
@@ -59,7 +55,7 @@ class Functions:
         self._functions: dict[tuple[str, Hashable], Function] = {}
         self._optimize: Optimize = optimize
         self._layouts = ChainLayouts(CORES[core], optimize)
-        self._families: dict[int, Prepared] = {}
+        self._families: dict[int, LayerCosts] = {}
         self._moulds: dict[Hashable, _Known] = {}
         self._links: dict[Link, bytes | None] = {}
         self.known_link = self._links.get
@@ -74,7 +70,7 @@ class Functions:
         """
         found = self._functions.get((kernel.name, spec))
         if found is None:
-            costs = self._prepare(kernel, spec, kernel.work(spec)).costs()
+            costs = self._costs(kernel, spec, kernel.work(spec))
             found = self._functions[kernel.name, spec] = Function(costs, self._summation.packed(self._summation.number(), costs))
         return found
 
@@ -102,7 +98,7 @@ class Functions:
             known = self._known(layout)
             if layout.of_mould:
                 self._moulds[self._key(link)] = known
-        self._links[link] = found = self._packed(known, link.zero_points)
+        self._links[link] = found = renumbered(known.packed, _function(known, link.zero_points))
         return found
 
     def _key(self, link: Link) -> Hashable:
@@ -111,32 +107,27 @@ class Functions:
         return link.mould if form is None else (link.mould, form)
 
     def _known(self, layout: LinkLayout) -> _Known:
-        """Links of one family have the same work and constants."""
-        prepared = self._families.get(layout.family)
-        if prepared is None:
-            prepared = self._families[layout.family] = self._prepare(layout.kernel, layout.spec, layout.work)
-        return _Known(
-            prepared, layout.family, len(layout.zero_points), layout.macs, layout.scratch, layout.arguments, layout.demand
-        )
-
-    def _packed(self, known: _Known, zero_points: Sequence[int]) -> bytes:
-        costs = known.prepared.costs(zero_points if known.zero_points else None)
-        return self._summation.packed(
-            _function(known, zero_points),
+        """Links of one family have the same costs."""
+        costs = self._families.get(layout.family)
+        if costs is None:
+            costs = self._families[layout.family] = self._costs(layout.kernel, layout.spec, layout.work)
+        packed = self._summation.packed(
+            layout.family,
             costs,
-            macs=known.macs,
-            scratch=known.scratch,
-            arguments=known.arguments,
-            demand=known.demand,
+            macs=layout.macs,
+            scratch=layout.scratch,
+            arguments=layout.arguments,
+            demand=layout.demand,
         )
+        return _Known(layout.family, len(layout.zero_points), packed)
 
-    def _prepare(self, kernel: Kernel[Any], spec: Hashable, work: Mapping[str, int]) -> Prepared:
+    def _costs(self, kernel: Kernel[Any], spec: Hashable, work: Mapping[str, int]) -> LayerCosts:
         known = self._parts.kernels.get(kernel.name)
         if known is None:
             raise UserError(f"the cost model for {self._core} knows no kernel {kernel.name!r}; {self._remedy}")
         described = descriptors(spec, work)
-        prepared = known.prepare(work, described, kernel.constant_bytes(spec), self._parts.routines)
-        for name in prepared.calls:
+        costs = known.costs(work, described, kernel.constant_bytes(spec), self._parts.routines)
+        for name in costs.calls:
             if name not in self._parts.routines:
                 self._summation.add_routine(name, known.shared_function(shared_functions(described)[name]))
-        return prepared
+        return costs

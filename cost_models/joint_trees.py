@@ -19,10 +19,7 @@ class _Ensembles(ctypes.Structure):
     """As ``trees.c`` has it."""
 
     _fields_ = (
-        ("width", ctypes.c_int64),
         ("count", ctypes.c_int64),
-        ("change_count", ctypes.c_int64),
-        ("places", ctypes.c_void_p),
         ("trees", ctypes.c_void_p),
         ("features", ctypes.c_void_p),
         ("thresholds", ctypes.c_void_p),
@@ -31,46 +28,36 @@ class _Ensembles(ctypes.Structure):
 
 
 class JointTrees:
-    """Takes rows apart from the few numbers that differ between uses of a row.
+    """The value of each ensemble on a row, as it gives it alone."""
 
-    :param changeable: names of those, which need not be features of any tree.
-    """
-
-    def __init__(self, ensembles: Sequence[Trees], changeable: Sequence[str]) -> None:
-        self.features = tuple(dict.fromkeys(name for trees in ensembles for name in trees.features))
-        places = {name: place for place, name in enumerate(self.features)}
-        numbered = [tree for trees in ensembles for tree in trees.on(self.features).trees]
+    def __init__(self, ensembles: Sequence[Trees]) -> None:
+        self._features = tuple(dict.fromkeys(name for trees in ensembles for name in trees.features))
+        numbered = [tree for trees in ensembles for tree in trees.on(self._features).trees]
         features = list(chain.from_iterable(tree[0] for tree in numbered))
         thresholds, leaves = (list(chain.from_iterable(tree[part] for tree in numbered)) for part in (1, 2))
         self._arrays: tuple[ctypes.Array[Any], ...] = (
-            (ctypes.c_int64 * len(changeable))(*(places.get(name, -1) for name in changeable)),
             (ctypes.c_int64 * len(ensembles))(*(len(trees.trees) for trees in ensembles)),
             (ctypes.c_int32 * len(features))(*features),
             (ctypes.c_double * len(thresholds))(*thresholds),
             (ctypes.c_double * len(leaves))(*leaves),
         )
         addresses = (ctypes.addressof(numbers) for numbers in self._arrays)
-        self._ensembles = _Ensembles(len(self.features), len(ensembles), len(changeable), *addresses)
+        self._ensembles = _Ensembles(len(ensembles), *addresses)
         self._address = ctypes.addressof(self._ensembles)
         self._bases = [trees.base for trees in ensembles]
-        self._row = Struct(f"={len(self.features)}d")
+        self._row = Struct(f"={len(self._features)}d")
         self._sums = ctypes.c_double * len(ensembles)
 
-    def row(self, described: Features) -> bytes:
-        """The features, doubles one after the other; those that are not there count as 0."""
-        return self._row.pack(*map(described.get, self.features, repeat(0.0)))
-
-    def __call__(self, row: bytes, changes: bytes | None = None) -> list[float]:
-        """The values of the ensembles on a :meth:`row`, in which doubles of ``changes``, if given, stand for the changeable
-        features."""
-        sums = self._sums()
-        _native().sum_ensembles(self._address, row, changes, sums)
+    def __call__(self, described: Features) -> list[float]:
+        """The ensembles' values; features that a row lacks count as 0."""
+        row, sums = self._row.pack(*map(described.get, self._features, repeat(0.0))), self._sums()
+        _native().sum_ensembles(self._address, row, sums)
         return [base + leaves for base, leaves in zip(self._bases, sums, strict=True)]
 
 
 @cache
 def _native() -> ctypes.CDLL:
     library = load_native(Path(__file__).with_name("trees.c"))
-    library.sum_ensembles.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
+    library.sum_ensembles.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
     library.sum_ensembles.restype = None
     return library

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cost_models.costs import CallRule, KernelCosts, Rate
-from cost_models.descriptors import leaves_rest, shared_functions
+from cost_models.descriptors import leaves_rest, shared_functions, shared_names
+from cost_models.function_effects import fit_effects
 from cost_models.measured import MeasuredLayer
 from cost_models.regression import FOLDS, Features, Linear, cross_validated, fit
 from cost_models.trees import FEWEST_ROWS, TREES, Trees, fit_trees
@@ -85,7 +86,8 @@ def _shared(layers: Sequence[MeasuredLayer], routines: Mapping[str, float]) -> t
 
 
 def _fit_rate(layers: Sequence[MeasuredLayer], measured: Sequence[float], floor: float) -> tuple[Rate, NDArray[np.float64]]:
-    """Loops alone, or loops with a correction where that is better on unseen layers; and the values predicted unseen."""
+    """Loops alone, or loops with a correction where that is better on unseen layers, and with effects of shared functions where
+    these are; and the values predicted unseen."""
 
     def loops(chosen: Sequence[int]) -> Linear:
         return fit([layers[i].work for i in chosen], [measured[i] for i in chosen], relative=True, floor=floor)
@@ -106,8 +108,14 @@ def _fit_rate(layers: Sequence[MeasuredLayer], measured: Sequence[float], floor:
         chosen, unseen = corrected(everything), better
     else:
         chosen, unseen = (loops(everything), NOTHING), plain
+    effects, missing = fit_effects([shared_names(layer.descriptors) for layer in layers], np.log(scale / np.maximum(unseen, floor)))
+    with_effects = unseen * np.exp(missing)
+    if _spread((with_effects - target) / scale) < WORTHWHILE * _spread((unseen - target) / scale):
+        unseen = with_effects
+    else:
+        effects = {}
     spread = max(_doubt(layers) * _spread((unseen - target) / scale), LEAST_SPREAD)
-    return Rate(*chosen, _short(spread)), unseen
+    return Rate(*chosen, effects, _short(spread)), unseen
 
 
 def _stack_margins(layers: Sequence[MeasuredLayer], stack: NDArray[np.float64], of_networks: int) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ from codegen.cache import cache_dir
 from cost_models.card import EMULATOR
 from cost_models.measured import MeasuredProgram
 
-_SCHEMA = 5
+_SCHEMA = 6
 """Of the entries and of what a program consists of beside its kernels, the run function above all."""
 
 

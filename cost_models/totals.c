@@ -3,7 +3,8 @@
 #include <string.h>
 
 typedef struct {
-    int64_t function; /* equal for layers that share their function */
+    int64_t function; /* equal for layers of one function */
+    int64_t group;    /* equal for layers whose errors are one: those, and those that call the same shared functions */
     int64_t calls;    /* where the list of routines that the function calls begins: how many, then their numbers */
     double cycles, cycles_spread, reads, reads_spread, code, code_spread, stack;
     int64_t macs, constants, scratch, arguments;
@@ -35,20 +36,25 @@ void sum_layers(const layer_t *layers, int64_t count, const int64_t *lists, cons
         sums->arguments += layer->arguments;
         if (layer->scratch > sums->scratch) sums->scratch = layer->scratch;
         const layer_t *other = layers;
+        while (other->group != layer->group) other = next(other);
+        if (other == layer) {
+            double cycles_error = 0, reads_error = 0;
+            for (int64_t k = i; k < count; k++, other = next(other)) {
+                if (other->group != layer->group) continue;
+                cycles_error += other->cycles_spread;
+                reads_error += other->reads_spread;
+            }
+            sums->cycles_variance += cycles_error * cycles_error;
+            sums->reads_variance += reads_error * reads_error;
+        }
+        sums->cycles += layer->cycles;
+        sums->reads += layer->reads;
+        sums->stack = layer->stack > sums->stack ? layer->stack : sums->stack;
+        other = layers;
         while (other->function != layer->function) other = next(other);
-        if (other != layer) continue; /* taken with the first call of this function */
-        int64_t uses = 1;
-        other = next(layer);
-        for (int64_t k = i + 1; k < count; k++, other = next(other)) uses += other->function == layer->function;
-        /* Calls of one function share its error; errors of different functions are independent. */
-        const double n = (double)uses, cycles_error = n * layer->cycles_spread, reads_error = n * layer->reads_spread;
-        sums->cycles += n * layer->cycles;
-        sums->reads += n * layer->reads;
-        sums->cycles_variance += cycles_error * cycles_error;
-        sums->reads_variance += reads_error * reads_error;
+        if (other != layer) continue; /* its code is taken with the first call */
         sums->code += layer->code;
         sums->code_variance += layer->code_spread * layer->code_spread;
-        sums->stack = layer->stack > sums->stack ? layer->stack : sums->stack;
         const int64_t *calls_of = lists + layer->calls;
         for (int64_t k = 1; k <= calls_of[0]; k++) {
             const int64_t number = calls_of[k];

@@ -1,8 +1,8 @@
 """A network's figures before any interval: sums over its layers and what lies around them.
 
-Layers that share a function share its code and its error, so their spreads add up; errors of different functions are independent,
-so their variances do. A routine that several functions call is there once. The deepest layer decides the stack. The sums are native
-code (``totals.c``): a search makes them for every candidate.
+Layers of one function share its code. Their errors are one, so their spreads add up, and so do those of layers whose functions call
+the same shared ones; other errors are independent, so their variances do. A routine that several functions call is there once. The
+deepest layer decides the stack. The sums are native code (``totals.c``): a search makes them for every candidate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ LEAST_READS_SPREAD = 16.0
 LEAST_CODE_SPREAD = 8.0
 STACK_ALIGN = 4
 
-_LAYER = Struct("=qq7d4q")
+_IDENTITY = Struct("=qq")
+_LAYER = Struct("=qqq7d4q")
 _SUMS = Struct("=7d4q")
 _NO_DEMAND = bytes(24)
 LAYER_BYTES = _LAYER.size
@@ -94,6 +95,7 @@ class Summation:
         self._routines: dict[str, int] = {}
         self._figures = array("d")
         self._calls: dict[tuple[str, ...], int] = {}
+        self._groups: dict[tuple[str, ...], int] = {}
         self._lists = array("q")
         for name, routine in parts.routines.items():
             self.add_routine(name, routine)
@@ -122,8 +124,9 @@ class Summation:
         if calls is None:
             calls = self._calls[costs.calls] = len(self._lists)
             self._lists.extend((len(costs.calls), *(self._routines[name] for name in costs.calls)))
+        group = self._groups.setdefault(costs.shared, -1 - len(self._groups)) if costs.shared else function
         estimates = (costs.cycles, costs.cycles_spread, costs.reads, costs.reads_spread, costs.code, costs.code_spread, costs.stack)
-        return _LAYER.pack(function, calls, *estimates, macs, costs.constants, scratch, arguments) + demand
+        return _LAYER.pack(function, group, calls, *estimates, macs, costs.constants, scratch, arguments) + demand
 
     def sums(self, layers: bytes, count: int) -> Sums:
         """Over so many :meth:`packed` layers, joined."""
@@ -144,7 +147,7 @@ class Summation:
             math.sqrt(LEAST_CODE_SPREAD**2 + (run_code * self._run.flash_spread) ** 2 + sums.code_variance),
             constants,
             arena,
-            STACK_ALIGN * math.ceil((sums.stack + self._run.stack_beside(arena)) / STACK_ALIGN),
+            STACK_ALIGN * math.ceil((sums.stack + self._run.stack_beside(arena, run.calls)) / STACK_ALIGN),
             macs,
         )
 
@@ -153,6 +156,12 @@ class Summation:
         features = run.features
         found = self._around[run] = self._run.cycles(features), self._run.reads(features), self._run.flash(features)
         return found
+
+
+def renumbered(packed: bytes, function: int) -> bytes:
+    """A layer of :meth:`Summation.packed` with another number for its function."""
+    _, group = _IDENTITY.unpack_from(packed)
+    return _IDENTITY.pack(function, group if group < 0 else function) + packed[_IDENTITY.size :]
 
 
 @cache

@@ -14,25 +14,20 @@ double sum_leaves(const int32_t *features, const double *thresholds, const doubl
     return sum;
 }
 
-/* Several ensembles on one row of `width` numbers; with `changes`, changes[i] stands at places[i], which is -1 for nowhere. */
+/* Several ensembles on one row. */
 typedef struct {
-    int64_t width, count, change_count;
-    const int64_t *places;
+    int64_t count;
     const int64_t *trees; /* of each ensemble */
     const int32_t *features;
     const double *thresholds, *leaves;
 } ensembles_t;
 
-void sum_ensembles(const ensembles_t *ensembles, const double *row, const double *changes, double *sums) {
-    double changed[ensembles->width + 1];
-    for (int64_t i = 0; i < ensembles->width; i++) changed[i] = row[i];
-    for (int64_t i = 0; changes && i < ensembles->change_count; i++)
-        if (ensembles->places[i] >= 0) changed[ensembles->places[i]] = changes[i];
+void sum_ensembles(const ensembles_t *ensembles, const double *row, double *sums) {
     const int32_t *features = ensembles->features;
     const double *thresholds = ensembles->thresholds, *leaves = ensembles->leaves;
     for (int64_t i = 0; i < ensembles->count; i++) {
         const int64_t trees = ensembles->trees[i];
-        sums[i] = sum_leaves(features, thresholds, leaves, trees, changed);
+        sums[i] = sum_leaves(features, thresholds, leaves, trees, row);
         features += trees * INNER, thresholds += trees * INNER, leaves += trees * LEAVES;
     }
 }

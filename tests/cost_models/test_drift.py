@@ -51,7 +51,8 @@ def biased(*, cycles: float = 1.0, flash: float = 0.0, stack: int = 0) -> CostMo
         kernels[name] = replace(costs, cycles=replace(costs.cycles, loops=loops))
     run = MODEL.parts.run
     moved = Linear({**run.flash.coefficients, "runs": run.flash.coefficients.get("runs", 0.0) + flash})
-    moved_run = replace(run, flash=moved, stack=run.stack + stack, far_stack=run.far_stack + stack)
+    frames = {name: getattr(run, name) + stack for name in ("stack", "few_far_stack", "far_stack")}
+    moved_run = replace(run, flash=moved, **frames)
     return replace(MODEL, parts=Parts(kernels, MODEL.parts.routines, moved_run))
 
 

@@ -72,7 +72,7 @@ def test_a_model_of_other_kernels_says_so_and_offers_recalibration(written: Path
         (lambda text: text.replace('"core": "cortex-m4"', '"core": "cortex-m3"', 1), "edited or damaged"),
         (lambda text: json.dumps({**json.loads(text), "format": 99}), "format 99"),
         (lambda text: json.dumps({**json.loads(text), "format": 0}), "format 0"),
-        (lambda text: text.replace('"format": 4', '"format": 3'), "is of format 3, this version reads format 4; make it anew"),
+        (lambda text: text.replace('"format": 5', '"format": 4'), "is of format 4, this version reads format 5; make it anew"),
         (lambda text: "{}", "not a cost model"),
         (lambda text: "[1, 2]", "not a cost model"),
         (lambda text: "", "cut short"),

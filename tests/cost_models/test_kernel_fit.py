@@ -34,7 +34,7 @@ def layers(tiles: range, copies: int, seed: int, *, noise: int, shares: bool = T
 
 
 def bound(costs: KernelCosts, layer: MeasuredLayer) -> float:
-    return costs.prepare(layer.work, layer.descriptors, 0, SIZES.keys()).costs().stack
+    return costs.costs(layer.work, layer.descriptors, 0, SIZES.keys()).stack
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,10 @@ def test_a_function_that_was_not_met_has_a_margin_of_its_own() -> None:
     costs = fit_kernel([*learnt, *more], SIZES, of_networks=len(learnt)).costs
     assert costs.unmet_stack_margin > costs.stack_margin
     layer = layers(range(79, 80), 1, 3, noise=0)[0]
-    known = costs.prepare(layer.work, layer.descriptors, 0, SIZES.keys())
-    unmet = costs.prepare(layer.work, layer.descriptors, 0, SIZES.keys() - {"tile79"})
+    known = costs.costs(layer.work, layer.descriptors, 0, SIZES.keys())
+    unmet = costs.costs(layer.work, layer.descriptors, 0, SIZES.keys() - {"tile79"})
     further = costs.unmet_stack_margin - costs.stack_margin
-    assert unmet.costs().stack - known.costs().stack == pytest.approx(further)
+    assert unmet.stack - known.stack == pytest.approx(further)
 
 
 def test_channels_that_leave_a_rest_have_a_margin_of_their_own() -> None:

@@ -77,7 +77,7 @@ def test_bytes_of_unmet_functions_are_learnt_from_those_that_were_met() -> None:
         assert estimate.code == pytest.approx(100 + 20 * tile, abs=60)
         assert 0 < estimate.spread < 60
     unmet = layer(25, 3)
-    assert set(costs.prepare(unmet.work, unmet.descriptors, 0, sizes).calls) == {"memcpy", "tile25"}
+    assert set(costs.costs(unmet.work, unmet.descriptors, 0, sizes).calls) == {"memcpy", "tile25"}
 
 
 def test_a_function_that_was_not_measured_is_paid_once(model: CostModel) -> None:

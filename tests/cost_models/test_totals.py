@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen.memory_plan import LinkDemand
-from cost_models.costs import REACH, LayerCosts, Parts, Routine, RunCosts
+from cost_models.costs import FEW_CALLS, REACH, LayerCosts, Parts, Routine, RunCosts
 from cost_models.regression import Linear
 from cost_models.totals import LEAST_CODE_SPREAD, LEAST_READS_SPREAD, RunCall, Summation
 
@@ -20,6 +21,7 @@ RUN = RunCosts(
     flash=Linear({"runs": 30.0, "borders": 8.0}),
     flash_spread=0.2,
     stack=21,
+    few_far_stack=29,
     far_stack=37,
 )
 PARTS = Parts({}, ROUTINES, RUN)
@@ -37,6 +39,7 @@ costs = st.builds(
     constants=st.integers(0, 1000),
     stack=amount,
     calls=st.lists(st.sampled_from(sorted(ROUTINES)), unique=True).map(tuple),
+    shared=st.sampled_from([(), (), ("routine0",), ("routine1",), ("routine0", "routine1")]),
 )
 
 
@@ -49,7 +52,9 @@ def programs(draw: st.DrawFn) -> tuple[list[LayerCosts], list[int]]:
 
 @settings(deadline=None)
 @given(programs())
-def test_layers_that_share_a_function_share_code_and_error(drawn: tuple[list[LayerCosts], list[int]]) -> None:
+def test_what_layers_share_counts_once_and_their_errors_add_up(
+    drawn: tuple[list[LayerCosts], list[int]],
+) -> None:
     functions, calls = drawn
     summation = Summation(PARTS)
     packed = [
@@ -61,31 +66,38 @@ def test_layers_that_share_a_function_share_code_and_error(drawn: tuple[list[Lay
     assert sums.constants == sum(functions[i].constants for i in calls)
     run = RunCall(len(calls), 3 * len(calls), 2)
     totals = summation.totals(sums, run, constants=7, macs=8, arena=9)
-    used = [(functions[i], calls.count(i)) for i in sorted(set(calls))]
-    routines = [ROUTINES[name] for name in {name for function, _ in used for name in function.calls}]
+    used = [functions[i] for i in sorted(set(calls))]
+    groups: dict[object, list[LayerCosts]] = defaultdict(list)
+    for i in calls:
+        groups[functions[i].shared or i].append(functions[i])
+    routines = [ROUTINES[name] for name in {name for function in used for name in function.calls}]
     assert totals.cycles == pytest.approx(sum(functions[i].cycles for i in calls) + 10 + 2 * len(calls))
-    assert totals.cycles_spread == pytest.approx(math.hypot(*(n * f.cycles_spread for f, n in used)))
+    assert totals.cycles_spread == pytest.approx(math.hypot(*(sum(f.cycles_spread for f in g) for g in groups.values())))
     assert totals.reads == pytest.approx(sum(functions[i].reads for i in calls) + 12 * len(calls))
-    assert totals.reads_spread == pytest.approx(math.hypot(LEAST_READS_SPREAD, *(n * f.reads_spread for f, n in used)))
-    assert totals.code == pytest.approx(sum(f.code for f, _ in used) + 46 + sum(r.code for r in routines))
+    reads_spread = math.hypot(LEAST_READS_SPREAD, *(sum(f.reads_spread for f in g) for g in groups.values()))
+    assert totals.reads_spread == pytest.approx(reads_spread)
+    assert totals.code == pytest.approx(sum(f.code for f in used) + 46 + sum(r.code for r in routines))
     around = math.hypot(LEAST_CODE_SPREAD, 0.2 * 46)
-    assert totals.code_spread == pytest.approx(math.hypot(around, *(f.code_spread for f, _ in used), *(r.spread for r in routines)))
+    assert totals.code_spread == pytest.approx(math.hypot(around, *(f.code_spread for f in used), *(r.spread for r in routines)))
     assert totals.stack % 4 == 0
     assert 0 <= totals.stack - (max(functions[i].stack for i in calls) + 21) < 4
     assert (totals.constants, totals.macs, totals.arena, totals.flash) == (7, 8, 9, totals.code + 7)
 
 
-@pytest.mark.parametrize(("arena", "beside"), [(0, 21), (REACH, 21), (REACH + 1, 37), (10 * REACH, 37)])
-def test_run_takes_more_stack_where_addresses_are_far(arena: int, beside: int) -> None:
+@pytest.mark.parametrize(
+    ("arena", "calls", "beside"),
+    [(0, 1, 21), (REACH, 99, 21), (REACH + 1, FEW_CALLS, 29), (REACH + 1, FEW_CALLS + 1, 37), (10 * REACH, 99, 37)],
+)
+def test_run_takes_more_stack_where_addresses_are_far_and_many(arena: int, calls: int, beside: int) -> None:
     summation = Summation(PARTS)
-    function = summation.packed(summation.number(), LayerCosts(1.0, 0.0, 1.0, 0.0, 100.0, 3.0, 0, 83.0, ()))
-    totals = summation.totals(summation.sums(function, 1), RunCall(1, 3, 2), constants=0, macs=1, arena=arena)
+    function = summation.packed(summation.number(), LayerCosts(1.0, 0.0, 1.0, 0.0, 100.0, 3.0, 0, 83.0, (), ()))
+    totals = summation.totals(summation.sums(function, 1), RunCall(calls, 3, 2), constants=0, macs=1, arena=arena)
     assert totals.stack == 83 + beside
 
 
 def test_a_routine_that_comes_to_be_known_later_counts_once() -> None:
     summation = Summation(PARTS)
-    functions = [LayerCosts(1.0, 0.0, 1.0, 0.0, 100.0, 3.0, 0, 8.0, calls) for calls in (("later",), ("routine3", "later"))]
+    functions = [LayerCosts(1.0, 0.0, 1.0, 0.0, 100.0, 3.0, 0, 8.0, calls, ()) for calls in (("later",), ("routine3", "later"))]
     with pytest.raises(KeyError, match="later"):
         summation.packed(summation.number(), functions[0])
     summation.add_routine("later", Routine(500.0, 40.0))
