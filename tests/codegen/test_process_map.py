@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -71,6 +71,15 @@ def test_a_process_that_dies_is_one_clear_error(function: Callable[[int], None],
         list(ProcessMap(2)(function, range(4)))
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Tests that a shell started in the background ignore them else."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_ends_the_processes(tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
 
