@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOISE = 0.3
-"""Variance of what is left between layers of one function, as a part of that between functions: with few layers an effect is
+"""The variance between layers of one function is taken to be this part of that between functions: with few layers an effect is
 shrunk towards none."""
 
 

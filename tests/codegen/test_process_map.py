@@ -73,7 +73,7 @@ def test_a_process_that_dies_is_one_clear_error(function: Callable[[int], None],
 
 @pytest.fixture
 def heeds_interrupts() -> Iterator[None]:
-    """Tests that a shell started in the background ignore them else."""
+    """What a shell starts in the background inherits that they are ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
