@@ -24,8 +24,8 @@ from codegen import ir
 from codegen.chain import Link, Mould, with_zero_points
 from codegen.cores import Core
 from codegen.flat_spec import flat
+from codegen.int4 import Int4Spec, select
 from codegen.ir import Graph, Op, Weighted, macs
-from codegen.kernels import select
 from codegen.kernels._base import Kernel
 from codegen.kernels._broadcast import broadcast
 from codegen.memory_plan import LinkDemand
@@ -147,5 +147,7 @@ def _attributes(op: Op) -> tuple[Hashable, ...]:
 
 def _zero_points(spec: Any, source: int, output: int) -> tuple[tuple[str, int], ...]:
     """The fields in which the spec of a layer with weights holds the zero points of its input and output, with these values."""
+    if isinstance(spec, Int4Spec):
+        return tuple((f"eight.{name}", value) for name, value in _zero_points(spec.eight, source, output))
     written = ("requantization.zero_point", output)
     return (("zero_point", source), written) if hasattr(spec, "zero_point") else (written,)

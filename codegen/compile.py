@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from codegen.cores import Core
 from codegen.errors import UserError
 from codegen.graph_file import content_hash
+from codegen.int4 import UNPACK, Int4Kernel, Int4Spec, select, unpacking
 from codegen.ir import Graph, Op, macs, total_macs
-from codegen.kernels import select
 from codegen.kernels._base import Constant, Kernel
 from codegen.memory_plan import Demand, MemoryPlan, plan
 from codegen.operator_order import least_memory_order
@@ -231,6 +231,7 @@ def compile_graph(
     names = distinct(layout.selections)
     prim_funcs: dict[str, Any] = {}
     shared_funcs: dict[str, Any] = {}
+    on_int4: dict[str, tuple[Int4Kernel, Int4Spec]] = {}
     micro_kernels: dict[str, None] = {}
     known: dict[Hashable, Constant] = {}
     layers = []
@@ -238,6 +239,8 @@ def compile_graph(
         function = names[s.kernel.name, s.spec]
         if function not in prim_funcs:
             prim_funcs[function] = s.kernel.prim_func(s.spec)
+            if isinstance(s.kernel, Int4Kernel) and isinstance(s.spec, Int4Spec):
+                on_int4[function] = s.kernel, s.spec
             for shared_name, make in s.kernel.shared_functions(s.spec).items():
                 if shared_name not in shared_funcs:
                     shared_funcs[shared_name] = make()
@@ -248,6 +251,9 @@ def compile_graph(
         )
         layers.append(CompiledLayer(s.op, s.kernel.name, s.spec, function, constants, macs(s.op, layout.graph)))
     texts = build_c(prim_funcs, shared_funcs)
+    shared_functions = {name: texts[name] for name in shared_funcs}
+    for function, (kernel, spec) in on_int4.items():
+        texts[function], shared_functions[UNPACK] = unpacking(kernel, spec, texts[function])
     return CompiledModel(
         graph=graph,
         name=prefix,
@@ -256,7 +262,7 @@ def compile_graph(
         layout=layout,
         layers=tuple(layers),
         functions={name: texts[name] for name in prim_funcs},
-        shared_functions={name: texts[name] for name in shared_funcs},
+        shared_functions=shared_functions,
         micro_kernels=tuple(micro_kernels),
         hash=content_hash(graph),
         front_end=front_end,

@@ -103,8 +103,10 @@ __all__ = [
     "total_macs",
 ]
 
-DType = Literal["int8", "int32", "float32"]
-ITEMSIZE: Mapping[str, int] = {"int8": 1, "int32": 4, "float32": 4}
+DType = Literal["int4", "int8", "int32", "float32"]
+"""``int4`` is of weights alone: bytes in -8..7, which the compiler packs."""
+ITEMSIZE: Mapping[str, int] = {"int4": 1, "int8": 1, "int32": 4, "float32": 4}
+"""Bytes of an element in memory."""
 
 
 class GraphError(ValueError):
@@ -150,9 +152,12 @@ class Tensor:
 
     def __post_init__(self) -> None:
         if self.data is not None:
-            if tuple(self.data.shape) != self.shape or self.data.dtype != np.dtype(self.dtype):
+            stored = "int8" if self.dtype == "int4" else self.dtype
+            if tuple(self.data.shape) != self.shape or self.data.dtype != np.dtype(stored):
                 have, declared = f"{self.data.dtype}{list(self.data.shape)}", f"{self.dtype}{list(self.shape)}"
                 raise GraphError(f"tensor {self.name!r}: data is {have}, declared {declared}")
+            if self.dtype == "int4" and self.data.size and not (self.data.min() >= -8 and self.data.max() <= 7):
+                raise GraphError(f"tensor {self.name!r}: declared int4, but has values outside -8..7")
             frozen = self.data.view()
             frozen.flags.writeable = False
             object.__setattr__(self, "data", frozen)
@@ -214,6 +219,8 @@ class Graph:
         for key, t in self.tensors.items():
             if key != t.name:
                 raise GraphError(f"tensor {t.name!r} is filed under {key!r}")
+            if t.dtype == "int4" and not t.constant:
+                raise GraphError(f"tensor {t.name!r} is int4, which only constants are")
             if any(d < 1 for d in t.shape):
                 raise GraphError(f"tensor {t.name!r} has shape {t.shape}; every length must be at least 1")
         for name in self.inputs:

@@ -44,6 +44,8 @@ LARGE_SCALE = 4.0
 """Of the weights of a channel: above the ratio of any two activations' scales."""
 LEAST_LARGEST = 64
 """Every channel has a weight of this or more."""
+INT4_SHIFT = 4
+"""Bits by which weights of four bits are shorter."""
 
 
 def fill(graph: Graph, rng: np.random.Generator, *, bounded: bool = True) -> Graph:
@@ -95,6 +97,8 @@ def _fill_weights(op: Weighted, graph: Graph, tensors: dict[str, Tensor], rng: n
     if not bounded:
         scales = (LARGE_SCALE, *scales[1:])
     data = _alive(rng.integers(-127, 128, weight.shape, dtype=np.int8), axis)
+    if weight.dtype == "int4":
+        data, scales = data >> INT4_SHIFT, tuple(scale * 2**INT4_SHIFT for scale in scales)
     tensors[op.weight] = replace(weight, data=data, quantization=Quantization(scales, 0, axis))
     if op.bias is not None:
         values = rng.integers(-2000, 2001, tensors[op.bias].shape, dtype=np.int32)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codegen.fuzzing.sketch import BORDERS
+from codegen.int4 import UNPACK
 from codegen.kernels import KERNELS
 from codegen.passes import PASSES
 from codegen.reference import REFERENCE
@@ -49,6 +50,7 @@ class Coverage:
         computed = {selection.op.name for selection in layout.selections}
         self.variants.update(f"memory: {op.kind} takes no code" for op in layout.graph.ops if op.name not in computed)
         self.variants[f"memory: some operator in strips={bool(layout.origins)}"] += 1
+        self.variants[f"weights: some of four bits={UNPACK in model.shared_functions}"] += 1
         for selection in layout.selections:
             self.kernels[selection.kernel.name] += 1
             self.variants.update(f"{selection.kernel.name}: {trait}" for trait in _traits(selection, layout))

@@ -7,7 +7,7 @@ To fuzz a new operator write one function that draws it (:mod:`codegen.fuzzing.s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,8 @@ _FOLLOWERS = {
 }
 """What passes look for behind an operator, which chance alone would seldom put there."""
 _ATTEMPTS = 60
+INT4_EVERY = 4
+"""One graph of so many has weights of four bits."""
 INPUTS = 6
 """Inputs that every graph is run on."""
 
@@ -95,7 +97,16 @@ def random_sample(seed: int, number: int, kinds: Sequence[str] = tuple(GENERATOR
     if not s.ops:
         raise RuntimeError(f"seed {seed}, graph {number}: no operator in {_ATTEMPTS} attempts")
     graph = s.graph(_outputs(s))
+    if number % INT4_EVERY == INT4_EVERY - 1 and (graph := _on_int4(given := graph)) is not given:
+        s.borders.add("weights: four bits")
     return Sample(graph, _inputs(graph, rng), frozenset(s.borders))
+
+
+def _on_int4(graph: Graph) -> Graph:
+    """``graph`` with the upper four bits of all weights."""
+    names = [op.weight for op in graph.ops if isinstance(op, ir.Weighted)]
+    short = {name: replace(graph[name], dtype="int4", data=data >> 4) for name in names if (data := graph[name].data) is not None}
+    return replace(graph, tensors={**graph.tensors, **short}).validate() if short else graph
 
 
 def _outputs(s: Sketch) -> list[str]:

@@ -94,6 +94,12 @@ SEEDED_BUGS = (
         " or not draft.read_only_by(x.name, op)",
         "",
     ),
+    SeededBug(
+        "sign of the second four weights of a word lost",
+        "int4/kernel.py",
+        "bytes[2 * word + 1] = ((second | 0x80808080u) - 0x08080808u)",
+        "bytes[2 * word + 1] = ((second | 0x80808080u) - 0x08080800u)",
+    ),
     SeededBug("last of equal maxima", "kernels/micro/arg_max.h", "if (x[i] > x[best])", "if (x[i] >= x[best])"),
 )
 """The bugs, in kernels, packing, requantisation, passes and the memory plan."""

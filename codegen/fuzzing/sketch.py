@@ -66,6 +66,7 @@ BORDERS = (
     "slice: fewer axes",
     "softmax: long rows",
     "weights: filters of zeros",
+    "weights: four bits",
     "weights: greatest magnitude",
     "weights: mostly zero",
     "weights: one scale for all channels",

@@ -95,6 +95,10 @@ class Input(Observer):
         return super().forward(x, 1e-9, lambda scale: _round_away(x / scale), lambda _, zero: (-128 - zero, 127 - zero))
 
 
+_INT4_FRACTIONS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
+"""Of the largest weight of a channel: what the greatest step of four bits may stand for."""
+
+
 class Layer(nn.Module):
     """A step of the traced network; computes its :class:`Value` from those of its inputs."""
 
@@ -128,16 +132,32 @@ class Weighted(Layer):
         assert step.bias is not None
         self.weight = nn.Parameter(step.weight.clone())
         self.bias = nn.Parameter(step.bias.clone())
+        self.on_int4 = False
+        """Whether the weights have four bits, in -7..7."""
 
     def weight_scale(self, input_scale: Tensor) -> Tensor:
         """One scale per output channel; a channel of (nearly) no weights takes one at which its bias still fits 24 bits."""
         largest = self.weight.detach().abs().amax(tuple(range(1, self.weight.ndim)))
-        return torch.maximum(largest / 127, self.bias.detach().abs() / (input_scale * 2**23)).clamp(min=1e-9)
+        fitting = largest / 127 if not self.on_int4 else self._int4_scale(largest)
+        return torch.maximum(fitting, self.bias.detach().abs() / (input_scale * 2**23)).clamp(min=1e-9)
+
+    def _int4_scale(self, largest: Tensor) -> Tensor:
+        """The scales with the least squared error, for channels whose ``largest`` weights these are: of so few steps it pays to cut
+        off what is rare."""
+        weight = self.weight.detach().flatten(1)
+        found, least = largest / 7, torch.full_like(largest, torch.inf)
+        for fraction in _INT4_FRACTIONS:
+            scale = (fraction / 7 * largest).clamp(min=1e-9)
+            rounded = torch.clamp(torch.round(weight / scale[:, None]), -7, 7) * scale[:, None]
+            error = (rounded - weight).square().sum(1)
+            found, least = torch.where(error < least, scale, found), torch.minimum(error, least)
+        return found
 
     def whole_weight(self, scale: Tensor) -> Tensor:
-        """The weights in -127..127."""
+        """The weights in -127..127, of four bits in -7..7."""
+        most = 7 if self.on_int4 else 127
         scaled = self.weight / scale.reshape(-1, *[1] * (self.weight.ndim - 1))
-        return _straight_through(scaled, lambda w: torch.clamp(torch.round(w), -127, 127))
+        return _straight_through(scaled, lambda w: torch.clamp(torch.round(w), -most, most))
 
     def whole_bias(self, bias_scale: Tensor) -> Tensor:
         """The bias in steps of the accumulator."""

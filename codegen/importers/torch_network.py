@@ -21,11 +21,13 @@ from codegen.importers._fake_quantization import LAYERS, Input, Layer, Observer,
 from codegen.importers._step import Step
 from codegen.importers._step_builder import SUPPORTED
 from codegen.importers._trace import trace
+from codegen.int4 import WeightBits, takes_int4
 from codegen.ir import (
     Add,
     AveragePool2D,
     Conv2D,
     DepthwiseConv2D,
+    DType,
     FullyConnected,
     Graph,
     HardSwish,
@@ -138,16 +140,23 @@ _CURVES: Mapping[str, type[Relu | Relu6 | HardSwish | Logistic | Tanh | Softmax]
 """Operators without settings of their own."""
 
 
-def prepare(module: nn.Module, input_shape: tuple[int, ...]) -> QuantizedNetwork:
+def prepare(module: nn.Module, input_shape: tuple[int, ...], weight_bits: WeightBits = 8) -> QuantizedNetwork:
     """The network that will become an int8 graph, from ``module`` (in torch's layout) for one input of ``(H, W, C)``, a series of
     ``(L, C)`` or a vector of ``(F,)``.
 
-    Supported is what :data:`SUPPORTED` says; dropout and identity disappear.
+    Supported is what :data:`SUPPORTED` says; dropout and identity disappear. Where ``weight_bits`` is 4, the weights of wide layers
+    have four bits (:mod:`codegen.int4`).
 
     :raises UserError: if the module does not take such inputs; else naming the first operation that is not supported.
     """
     steps = trace(module, input_shape)
-    return QuantizedNetwork(steps, (1, *input_shape) if len(input_shape) == 2 else input_shape)
+    network = QuantizedNetwork(steps, (1, *input_shape) if len(input_shape) == 2 else input_shape)
+    if weight_bits == 4:
+        for layer in network.layers:
+            if isinstance(layer, Weighted):
+                kind = {"convolution": Conv2D, "depthwise": DepthwiseConv2D, "linear": FullyConnected}[layer.step.kind]
+                layer.on_int4 = takes_int4(kind, layer.weight.numel())
+    return network
 
 
 def to_graph(network: QuantizedNetwork, name: str) -> Graph:
@@ -224,8 +233,9 @@ def _constants(layer: Weighted, source: Tensor, value: Value) -> tuple[Tensor, T
     elif len(source.shape) == 4:
         weight = _flattened_as_nhwc(weight, source)
     name = layer.step.name
+    dtype: DType = "int4" if layer.on_int4 else "int8"
     return (
-        Tensor(f"{name}_weight", weight.shape, "int8", Quantization(_floats(scale), 0, axis), np.ascontiguousarray(weight)),
+        Tensor(f"{name}_weight", weight.shape, dtype, Quantization(_floats(scale), 0, axis), np.ascontiguousarray(weight)),
         Tensor(f"{name}_bias", bias.shape, "int32", Quantization(_floats(bias_scale), 0, 0), bias),
     )
 

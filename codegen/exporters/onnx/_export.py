@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codegen.errors import UserError
+from codegen.int4 import as_bytes
 from codegen.ir import Graph
 
 
@@ -19,7 +20,7 @@ def require_onnx() -> None:
 
 def export_onnx(graph: Graph) -> bytes:
     """``graph`` as an ONNX model (opset 17) in QDQ form: operators compute in float32 between DequantizeLinear and QuantizeLinear
-    with the graph's scales and zero points; weights are int8, biases int32.
+    with the graph's scales and zero points; weights are int8 (those of four bits, too), biases int32.
 
     Inputs and outputs are float32 in the graph's layout (NHWC) and under its names; inside, maps are NCHW, as ONNX's operators want
     them. A runtime rounds as float32 does, or as its own integer kernels do, so outputs can differ from the reference's by steps.
@@ -34,6 +35,7 @@ def export_onnx(graph: Graph) -> bytes:
     from codegen.exporters.onnx._builder import ModelBuilder
     from codegen.exporters.onnx._operators import convert
 
+    graph = as_bytes(graph)
     builder = ModelBuilder(graph)
     for op in graph.ops:
         convert(builder, op)

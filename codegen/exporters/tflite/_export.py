@@ -6,6 +6,7 @@ from codegen.errors import UserError
 from codegen.exporters.tflite._builder import FileBuilder
 from codegen.exporters.tflite._file import serialize
 from codegen.exporters.tflite._operators import convert
+from codegen.int4 import as_bytes
 from codegen.ir import Graph
 
 
@@ -14,12 +15,13 @@ def export_tflite(graph: Graph) -> bytes:
 
     The file computes what the numpy reference computes, to the bit in TensorFlow Lite Micro. Importing it gives ``graph`` again but
     for the names of operators, which the format does not keep, and for padding that is neither SAME nor VALID, which becomes an
-    operator of its own. Equal graphs give equal bytes, whatever their name.
+    operator of its own; weights of four bits become bytes. Equal graphs give equal bytes, whatever their name.
 
     :raises UserError: if constants have no data, or an operator has no form in the format; the message names it.
     """
     if graph.shape_only:
         raise UserError(f"network {graph.name!r} has shapes but no weights; only a trained network can be written")
+    graph = as_bytes(graph)
     builder = FileBuilder(graph)
     for op in graph.ops:
         convert(builder, op)

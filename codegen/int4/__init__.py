@@ -1,0 +1,20 @@
+"""Weights of four bits: which ones, how flash holds them, and the kernels that unpack them before they compute."""
+
+from codegen.int4.kernel import UNPACK, Int4Kernel, Int4Spec, select, unpacking
+from codegen.int4.weights import LEAST_WEIGHTS, WeightBits, as_bytes, int4_chain, int4_graph, packed, takes_int4, unpacked
+
+__all__ = [
+    "LEAST_WEIGHTS",
+    "UNPACK",
+    "Int4Kernel",
+    "Int4Spec",
+    "WeightBits",
+    "as_bytes",
+    "int4_chain",
+    "int4_graph",
+    "packed",
+    "select",
+    "takes_int4",
+    "unpacked",
+    "unpacking",
+]
