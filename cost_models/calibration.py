@@ -17,6 +17,7 @@ from codegen.cores import CORES
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
 from codegen.harness import Device
+from codegen.int4 import WeightBits, as_bytes, int4_graph, takes_int4
 from codegen.ir import Graph, Weighted
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
@@ -37,6 +38,8 @@ BUNDLE = 24
 """Operators in one build: TVM and the compiler start once for all of them."""
 LONG_FORM = 10
 """Operators for each one that is sampled once more with the long form of requantisation."""
+UNPACKED = 48
+"""Operators that are built on weights of four bits and of eight."""
 FEWEST_NETWORKS = 10
 MOST_CODE = 4096
 """Bytes of code and alignment that a layer is taken to need at most."""
@@ -50,7 +53,7 @@ class Job:
     """One program to build and measure: shape-only ``graph``, filled with random weights drawn from ``seed``.
 
     ``any_schedule`` gives layers schedules at random instead of those that the compiler would pick; unless ``bounded`` layers need
-    the long form of requantisation.
+    the long form of requantisation. With ``weight_bits`` weights of four bits lie in flash as such or, the same, as bytes.
     """
 
     graph: Graph
@@ -59,13 +62,16 @@ class Job:
     seed: int
     any_schedule: bool = False
     bounded: bool = True
+    weight_bits: WeightBits | None = None
 
     @property
     def key(self) -> str:
         """Identifies the program: equal keys give equal C."""
         shapes = [shape_key(op, self.graph) for op in self.graph.ops]
         wiring = [(op.inputs, op.output) for op in self.graph.ops]
-        form = () if self.bounded else ("long form",)
+        form: tuple[str, ...] = () if self.bounded else ("long form",)
+        if self.weight_bits is not None:
+            form += (f"int4 in {self.weight_bits} bits",)
         return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule, *form)).encode()).hexdigest()[:24]
 
 
@@ -86,9 +92,16 @@ def run_job(job: Job, device: Device | None = None) -> MeasuredProgram:
     core = CORES[job.core]
     choose = RandomSchedules(core, job.seed) if job.any_schedule else None
     try:
-        return measure(fill(job.graph, rng, bounded=job.bounded), core, job.optimize, rng, choose=choose, device=device)
+        return measure(_filled(job, rng), core, job.optimize, rng, choose=choose, device=device)
     except (CompileError, ExecutionFault) as error:
         raise RuntimeError(f"program {job.key}: {error}") from None
+
+
+def _filled(job: Job, rng: np.random.Generator) -> Graph:
+    if job.weight_bits is None:
+        return fill(job.graph, rng, bounded=job.bounded)
+    graph = fill(int4_graph(job.graph), rng, bounded=job.bounded)
+    return graph if job.weight_bits == 4 else as_bytes(graph)
 
 
 def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int, *, most_bytes: int | None = None) -> list[Job]:
@@ -107,7 +120,7 @@ def sample_bundles(core: str, optimize: Optimize, samples: int, seed: int, *, mo
 
     room = math.inf if most_bytes is None else most_bytes
     short = _bundles(_different_operators(np.random.default_rng(seed), samples, size, room), size, room)
-    weighted = _different_operators(np.random.default_rng([seed, 1]), samples // LONG_FORM, size, room, weighted=True)
+    weighted = _different_operators(np.random.default_rng([seed, 1]), samples // LONG_FORM, size, room, _has_weights)
     jobs = [(part, True) for part in short] + [(part, False) for part in _bundles(weighted, size, room)]
     return [
         Job(bundle(part, "bundle"), core, optimize, seed * 1_000_003 + i, i % 2 == 1, bounded)
@@ -131,15 +144,42 @@ def covering_bundles(
     ]
 
 
+def unpacking_bundles(core: str, optimize: Optimize, seed: int, *, most_bytes: int | None = None) -> list[tuple[Job, Job]]:
+    """Bundles of operators whose weights take four bits where that is wanted, each on weights of four bits and of eight; with
+    ``most_bytes`` without those that are larger.
+
+    :raises UserError: if hardly any operator is small enough.
+    """
+
+    def size(graph: Graph) -> int:
+        return 0 if most_bytes is None else program_bytes(graph, core, optimize)
+
+    def many_weights(graph: Graph) -> bool:
+        (op,) = graph.ops
+        return isinstance(op, Weighted) and takes_int4(type(op), graph[op.weight].size)
+
+    room = math.inf if most_bytes is None else most_bytes
+    operators = _different_operators(np.random.default_rng([seed, 2]), UNPACKED, size, room, many_weights)
+    return [
+        (Job(graph, core, optimize, at, weight_bits=4), Job(graph, core, optimize, at, weight_bits=8))
+        for i, part in enumerate(_bundles(operators, size, room))
+        for graph, at in [(bundle(part, "bundle"), seed * 1_000_003 + 950_000 + i)]
+    ]
+
+
+def _has_weights(graph: Graph) -> bool:
+    return isinstance(graph.ops[0], Weighted)
+
+
 def _different_operators(
-    rng: np.random.Generator, count: int, size: Callable[[Graph], int], room: float, *, weighted: bool = False
+    rng: np.random.Generator, count: int, size: Callable[[Graph], int], room: float, wanted: Callable[[Graph], bool] | None = None
 ) -> list[Graph]:
-    """So many operators of different shapes that fit into ``room``; only such with weights, if asked."""
+    """So many operators of different shapes that fit into ``room``; only ``wanted`` ones, if asked."""
     chosen: dict[str, Graph] = {}
     refused = 0
     while len(chosen) < count:
         graph = sample_operator(rng)
-        if weighted and not isinstance(graph.ops[0], Weighted):
+        if wanted is not None and not wanted(graph):
             continue
         if size(graph) > room:
             refused += 1
@@ -206,6 +246,9 @@ def calibrate(
     bundles = len(jobs)
     for i, graph in enumerate((*networks, *held_out)):
         jobs.append(Job(graph, board.core, optimize, seed * 1_000_003 + 500_000 + i))
+    networks_end = len(jobs)
+    unpacking = unpacking_bundles(board.core, optimize, seed, most_bytes=most_bytes)
+    jobs += [job for pair in unpacking for job in pair]
     compiler = ZigCompiler().identity
     measured_by = EMULATOR if device is None else device.hello.description
     results = ResultCache.open(
@@ -221,7 +264,8 @@ def calibrate(
         measured_by=measured_by,
         bundles=measured[:bundles],
         networks=list(zip(networks, measured[bundles : bundles + len(networks)], strict=True)),
-        held_out=list(zip(held_out, measured[bundles + len(networks) :], strict=True)),
+        held_out=list(zip(held_out, measured[bundles + len(networks) : networks_end], strict=True)),
+        unpacked=list(zip(measured[networks_end::2], measured[networks_end + 1 :: 2], strict=True)),
     )
 
 

@@ -243,29 +243,3 @@ class RunCosts:
             few_far_stack=content["few_far_stack"],
             far_stack=content["far_stack"],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """All that is fitted, by kernel and routine."""
-
-    kernels: Mapping[str, KernelCosts]
-    routines: Mapping[str, Routine]
-    run: RunCosts
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {
-            "kernels": {name: costs.to_json() for name, costs in self.kernels.items()},
-            "routines": {name: {"code": routine.code, "spread": routine.spread} for name, routine in self.routines.items()},
-            "run": self.run.to_json(),
-        }
-
-    @staticmethod
-    def from_json(content: Mapping[str, Any]) -> Parts:
-        """The inverse of :meth:`to_json`."""
-        return Parts(
-            kernels={name: KernelCosts.from_json(costs) for name, costs in content["kernels"].items()},
-            routines={name: Routine(**routine) for name, routine in content["routines"].items()},
-            run=RunCosts.from_json(content["run"]),
-        )

@@ -11,7 +11,7 @@ from typing import Any
 from codegen.compile import Layout, lay_out
 from codegen.cores import CORES
 from codegen.ir import Graph
-from cost_models.costs import KernelCosts, Parts
+from cost_models.costs import KernelCosts
 from cost_models.intervals import Conformal
 from cost_models.kernel_fit import STACK_STEP
 from cost_models.model import CostModel
@@ -114,7 +114,7 @@ def refit(model: CostModel, observations: Sequence[Observation]) -> CostModel:
         few_far_stack=parts.run.few_far_stack + steps,
         far_stack=parts.run.far_stack + steps,
     )
-    refitted = replace(model, parts=Parts(kernels, parts.routines, run))
+    refitted = replace(model, parts=replace(parts, kernels=kernels, run=run))
     after = [(refitted.totals(layout), o) for layout, o in zip(layouts, observations, strict=True)]
     cycles = (abs(o.cycles - t.cycles) / t.cycles_spread for t, o in after)
     sizes = (abs(o.flash - t.flash) / t.code_spread for t, o in after)

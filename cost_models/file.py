@@ -14,9 +14,9 @@ from codegen.boards import Board
 from codegen.cores import CORES
 from codegen.errors import UserError
 from cost_models.card import Card
-from cost_models.costs import Parts
 from cost_models.intervals import Conformal
 from cost_models.model import CostModel
+from cost_models.parts import Parts
 
 FORMAT = 5
 DEFAULT_OPTIMIZE = "balanced"

@@ -15,13 +15,15 @@ from codegen.ir import Graph
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
 from cost_models.card import EMULATOR, Accuracy, Card
-from cost_models.costs import FEW_CALLS, REACH, Parts, Routine, RunCosts
+from cost_models.costs import FEW_CALLS, REACH, Routine, RunCosts
 from cost_models.intervals import Conformal
 from cost_models.kernel_fit import STACK_STEP, fit_kernel, refit_code
 from cost_models.measured import MeasuredLayer, MeasuredProgram
 from cost_models.model import DEFAULT_CONFIDENCE, CostModel
+from cost_models.parts import Parts
 from cost_models.regression import Linear, cross_validated, fit
 from cost_models.totals import Totals
+from cost_models.unpacking import fit_unpacking
 
 FLASH_FOLDS = 10
 """Parts of all networks that are left out in turn where errors of the flash are measured."""
@@ -38,9 +40,11 @@ def fit_model(
     bundles: Sequence[MeasuredProgram],
     networks: Sequence[tuple[Graph, MeasuredProgram]],
     held_out: Sequence[tuple[Graph, MeasuredProgram]],
+    unpacked: Sequence[tuple[MeasuredProgram, MeasuredProgram]],
 ) -> CostModel:
     """Fit on ``bundles`` of operators and on whole ``networks``, judge by ``held_out`` (shape-only networks with what was measured
-    of them), then fit once more on everything. ``measured_by`` says what counted the cycles.
+    of them), then fit once more on everything. ``measured_by`` says what counted the cycles; ``unpacked`` are programs of operators
+    with weights of four and of eight bits.
 
     Intervals and card come from the first fit, which has seen neither the held-out networks nor any layer of a shape that occurs in
     them; the second one has the same form and more to learn from. For the flash that makes too much of a difference, functions that
@@ -70,7 +74,7 @@ def fit_model(
     flash = _unseen_flash(replace(untold, parts=final), bundles, [*networks, *held_out])
     judged = replace(
         untold,
-        parts=final,
+        parts=replace(final, unpacking=fit_unpacking(unpacked)),
         cycles_scores=Conformal.of(abs(t.cycles - p.cycles) / t.cycles_spread for t, p in pairs),
         reads_scores=Conformal.of(abs(t.reads - p.reads) / t.reads_spread for t, p in pairs),
         flash_scores=Conformal.of(abs(t.flash - p.code - p.constants) / t.code_spread for t, p in flash),

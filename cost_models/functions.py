@@ -9,10 +9,12 @@ from codegen.chain import Link
 from codegen.chain_layout import ChainLayouts, LinkLayout
 from codegen.cores import CORES
 from codegen.errors import UserError
+from codegen.int4 import UNPACK, Int4Kernel, Int4Spec
 from codegen.kernels._base import Kernel
 from codegen.optimize import Optimize
-from cost_models.costs import LayerCosts, Parts
+from cost_models.costs import LayerCosts, Routine
 from cost_models.descriptors import descriptors, shared_functions
+from cost_models.parts import Parts
 from cost_models.totals import Summation, renumbered
 
 MOST_LINKS = 1 << 19
@@ -122,6 +124,12 @@ class Functions:
         return _Known(layout.family, len(layout.zero_points), packed)
 
     def _costs(self, kernel: Kernel[Any], spec: Hashable, work: Mapping[str, int]) -> LayerCosts:
+        if isinstance(kernel, Int4Kernel) and isinstance(spec, Int4Spec):
+            unpacking = self._parts.unpacking
+            if unpacking is None:
+                raise UserError(f"the cost model for {self._core} knows nothing of weights of 4 bits; {self._remedy}")
+            self._summation.add_routine(UNPACK, Routine(unpacking.function, 0.0))
+            return unpacking.added_to(self._costs(kernel.eight, spec.eight, work), kernel, spec)
         known = self._parts.kernels.get(kernel.name)
         if known is None:
             raise UserError(f"the cost model for {self._core} knows no kernel {kernel.name!r}; {self._remedy}")

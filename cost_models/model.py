@@ -23,9 +23,9 @@ from codegen.memory_plan import plan_chain
 from codegen.optimize import Optimize
 from codegen.schedules import Chooser
 from cost_models.card import Card
-from cost_models.costs import Parts
 from cost_models.functions import Functions
 from cost_models.intervals import Conformal, interval
+from cost_models.parts import Parts
 from cost_models.prediction import Interval, LayerPrediction, Prediction
 from cost_models.totals import LAYER_BYTES, RunCall, Summation, Totals
 

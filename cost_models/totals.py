@@ -17,7 +17,8 @@ from struct import Struct
 from typing import NamedTuple
 
 from codegen.native import load_native
-from cost_models.costs import LayerCosts, Parts, Routine
+from cost_models.costs import LayerCosts, Routine
+from cost_models.parts import Parts
 
 LEAST_READS_SPREAD = 16.0
 LEAST_CODE_SPREAD = 8.0

@@ -73,7 +73,8 @@ def sample_networks(
 
 
 def calibrated_graphs(model: CostModel) -> Iterator[Graph]:
-    """Every shape-only graph that a calibration in the emulator with this model's settings builds."""
+    """Every shape-only graph that a calibration in the emulator with this model's settings learns kernels' costs from, or is judged
+    by."""
     yield from (job.graph for job in sample_bundles(model.core, model.optimize, model.samples, model.seed))
     yield from (job.graph for job in covering_bundles(DEPTHWISE_KERNELS, model.core, model.optimize, model.seed))
     yield from sample_networks(NETWORKS, model.seed)

@@ -14,8 +14,8 @@ from codegen.cores import CORES
 from codegen.ir import Graph
 from codegen.verify import measure_model
 from cost_models import CostModel, load_cost_model
-from cost_models.costs import Parts
 from cost_models.drift import Observation, find_drift, refit
+from cost_models.parts import Parts
 from cost_models.random_weights import fill
 from cost_models.regression import Linear
 from search_spaces import ImageSpace

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen.memory_plan import LinkDemand
-from cost_models.costs import FEW_CALLS, REACH, LayerCosts, Parts, Routine, RunCosts
+from cost_models.costs import FEW_CALLS, REACH, LayerCosts, Routine, RunCosts
+from cost_models.parts import Parts
 from cost_models.regression import Linear
 from cost_models.totals import LEAST_CODE_SPREAD, LEAST_READS_SPREAD, RunCall, Summation
 
