@@ -80,6 +80,7 @@ def summary(run: RunDirectory, report: Mapping[str, Any]) -> str:
         "",
         *(_study(name, study) for name, study in report["studies"].items()),
         *_teacher(report.get("teacher")),
+        *(["weights of wide layers have 4 bits"] if report.get("weight_bits", 8) == 4 else []),
         *(["refit: what was built learnt the validation data, too"] if report.get("refit") else []),
         *(_cost_model(part["cost_model"], "" if boards is None else f" on {part['board']}") for part, _ in places),
         f"took {format_duration(report['seconds'])}",

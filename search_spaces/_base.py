@@ -21,6 +21,7 @@ import numpy as np
 
 from codegen.chain import Chain
 from codegen.errors import UserError
+from codegen.int4 import WeightBits, int4_chain, int4_graph
 from codegen.ir import Graph
 from search_spaces._inputs import Input, Shape
 from search_spaces._layers import Layer, layer_chain, shape_graph
@@ -65,6 +66,9 @@ class SearchSpace(ABC):
 
     :param choices: every parameter with its choices, in the order of decoding.
     """
+
+    weight_bits: WeightBits = 8
+    """Bits of the weights of wide layers (:mod:`codegen.int4`)."""
 
     def __init__(self, choices: Mapping[str, tuple[Choice, ...]]) -> None:
         self._choices = dict(choices)
@@ -125,6 +129,12 @@ class SearchSpace(ABC):
         }
         return space
 
+    def with_weight_bits(self: Space, bits: WeightBits) -> Space:
+        """The same networks with so many bits for the weights of wide layers; ids of architectures stay what they are."""
+        space = copy.copy(self)
+        space.weight_bits = bits
+        return space
+
     def input_shape(self, architecture: Architecture) -> Shape:
         """``(H, W, C)`` of the architecture's input."""
         return self.input(architecture).shape
@@ -132,12 +142,14 @@ class SearchSpace(ABC):
     def graph(self, architecture: Architecture) -> Graph:
         """The shape-only int8 graph, operator by operator what the trained network is imported as. Does not need torch."""
         taken = self.input(architecture)
-        return shape_graph("network", taken.shape, self.layers(architecture), signed=taken.signed)
+        graph = shape_graph("network", taken.shape, self.layers(architecture), signed=taken.signed)
+        return graph if self.weight_bits == 8 else int4_graph(graph)
 
     def chain(self, architecture: Architecture) -> Chain:
         """The network of :meth:`graph` as a chain whose links the networks of all spaces share: it is judged much faster."""
         taken = self.input(architecture)
-        return layer_chain(taken.shape, self.layers(architecture), signed=taken.signed)
+        chain = layer_chain(taken.shape, self.layers(architecture), signed=taken.signed)
+        return chain if self.weight_bits == 8 else int4_chain(chain)
 
     def module(self, architecture: Architecture) -> nn.Module:
         """The float network with fresh weights: float32 ``(N, C, H, W)`` → logits ``(N, classes)``, or a reconstruction of its

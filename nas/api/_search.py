@@ -14,6 +14,7 @@ from nas.api._run import Run
 from nas.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    from codegen.int4 import WeightBits
     from codegen.optimize import Optimize
     from nas.datasets import Kind
     from nas.metrics import Metric
@@ -48,6 +49,7 @@ def search(
     distill: bool | None = None,
     refit: bool | None = None,
     folds: int | None = None,
+    weight_bits: WeightBits | None = None,
     workers: int | None = None,
     ray_address: str | None = None,
     model: AnyPath | Sequence[AnyPath] | None = None,
@@ -99,6 +101,7 @@ def search(
         anomalies.
     :param folds: how many times every network is trained, each time with another fold to validate on, before what is built learns
         all of them; by default 5 for data of which one part to validate on had fewer than 100 examples, else 1.
+    :param weight_bits: bits that weights of wide layers take in flash: 8 by default, or 4 where flash is short.
     :param workers: trainings at a time, by default one for each core.
     :param ray_address: train on this Ray cluster (``"host:port"`` or ``"auto"``) instead of this machine.
     :param model: a cost model that ``nas calibrate`` wrote, or one for each core of the boards in a list; by default what comes for
@@ -142,6 +145,7 @@ def search(
         "distill": distill,
         "refit": refit,
         "folds": folds,
+        "weight_bits": weight_bits,
         "workers": workers,
         "ray_address": ray_address,
         "format": format,

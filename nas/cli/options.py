@@ -11,7 +11,7 @@ import click
 
 from codegen.optimize import OPTIMIZE
 from nas.cli import candidates
-from nas.study.options import DEFAULTS, RANGES
+from nas.study.options import DEFAULTS, RANGES, parse_weight_bits
 from nas.units import parse_count, parse_duration, parse_size
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class _Parsed(ParamType):
 SIZE = _Parsed("size", parse_size)
 DURATION = _Parsed("time", parse_duration)
 COUNT = _Parsed("count", parse_count)
+WEIGHT_BITS = _Parsed("bits", parse_weight_bits)
 
 
 def _one_board(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ import click
 from nas.cli import candidates
 from nas.cli.options import (
     DURATION,
+    WEIGHT_BITS,
     boards_option,
     debug_option,
     json_option,
@@ -144,6 +145,15 @@ Examples:
     type=click.IntRange(*RANGES["folds"]),
     help="Train every network so many times, each time with another fold to validate on, and what is built on all of them; then no "
     "trial is stopped early. [default: 5 for data of which one part to validate on had fewer than 100 examples, else 1]",
+)
+@click.option(
+    "--weight-bits",
+    type=WEIGHT_BITS,
+    metavar="8|4",
+    default=DEFAULTS["weight_bits"],
+    show_default=True,
+    help="Bits that weights of wide layers take in flash: where it is short, networks of 4 have nearly twice as many weights, "
+    "which are unpacked in RAM.",
 )
 @click.option(
     "--config",

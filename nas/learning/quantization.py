@@ -21,6 +21,7 @@ from nas.learning.anomaly import alarm_threshold, unfitted_detector
 from nas.learning.training import Recipe, suitable_augmentation, tensors, train
 
 if TYPE_CHECKING:
+    from codegen.int4 import WeightBits
     from nas.learning.distillation import Teacher
 
 FINE_TUNING = Recipe(epochs=5, batch_size=32, learning_rate=1e-3, weight_decay=0.0, warm_up=0.1)
@@ -38,15 +39,18 @@ def fine_tunes_varied(train_set: Dataset) -> bool:
     return train_set.kind == "series" and suitable_augmentation(train_set) is not None
 
 
-def observe_ranges(module: nn.Module, train_set: Dataset, saturated: float = SATURATED) -> QuantizedNetwork:
+def observe_ranges(
+    module: nn.Module, train_set: Dataset, saturated: float = SATURATED, weight_bits: WeightBits = 8
+) -> QuantizedNetwork:
     """The folded network with the ranges of its activations over ``train_set``, ready for :func:`to_graph` without fine-tuning.
 
-    The network's input has the range of :func:`input_range`, which leaves out ``saturated``.
+    The network's input has the range of :func:`input_range`, which leaves out ``saturated``; ``weight_bits`` as for
+    :func:`codegen.importers.torch_network.prepare`.
 
     :raises UserError: if the module has an operation without int8 form.
     """
     x, _ = tensors(train_set)
-    network = prepare(module, train_set.input_shape).to(x.device).eval()
+    network = prepare(module, train_set.input_shape, weight_bits).to(x.device).eval()
     network.observe()
     low, high = input_range(train_set, saturated)
     with torch.no_grad():
@@ -81,15 +85,17 @@ def quantize_network(
     teacher: Teacher | None = None,
     *,
     saturated: float = SATURATED,
+    weight_bits: WeightBits = 8,
 ) -> Graph:
     """The int8 graph of ``module`` after quantization-aware fine-tuning by ``recipe``; ``module`` itself stays as it is.
+    The weights of wide layers have ``weight_bits``.
 
     The ranges adapt during the first half of the epochs and are fixed in the second. Filters that are zero stay zero, so that the
     compiler can leave their channels out.
 
     :raises UserError: if the module has an operation without int8 form.
     """
-    network = observe_ranges(module, train_set, saturated)
+    network = observe_ranges(module, train_set, saturated, weight_bits)
 
     def fix_ranges(epoch: int, _: float | None) -> None:
         if 2 * epoch >= recipe.epochs:

@@ -91,7 +91,7 @@ def shapes(source: Source, board: str | None = None) -> Trained:
     from nas.study.preparation import front_ends_for, space_for
 
     data = load_train(settings.data, settings.reading)
-    space, front_ends = space_for(data), front_ends_for(data)
+    space, front_ends = space_for(data, settings.weight_bits), front_ends_for(data)
     architecture = space.from_params(read_trial(source.run, source.number).params)
     front_end = None if front_ends is None else front_ends(space.input(architecture))
     return Trained(space.graph(architecture), front_end=front_end)
@@ -121,7 +121,7 @@ def trained(source: Source, board: str | None = None) -> Trained:
         network, judge = _stored(source.run, settings, report["trial"]["architecture"])
     else:
         frozen = read_trial(source.run, source.number)
-        space = space_for(train_set)
+        space = space_for(train_set, settings.weight_bits)
         architecture = space.from_params(frozen.params)
         about = {"trial": {"number": source.number, "params": frozen.params}}
         if _finalist(source.run, settings, architecture.id) is not None:

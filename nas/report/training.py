@@ -48,6 +48,7 @@ def training_section(evidence: Evidence) -> Section:
             _teacher(evidence),
             _folds(evidence),
             _refit(evidence),
+            _weight_bits(evidence),
             element("div", [element("div", chart, class_="picture") for chart in charts], class_="panels"),
             escape("") if with_loss else absent("This run was made by a version that did not keep the training loss."),
             _table(kept),
@@ -100,6 +101,13 @@ def _refit(evidence: Evidence) -> Markup:
         "After that each was trained once more, on the validation data, too: such networks were built and tested. What is said of "
         "validation data is of those before."
     )
+
+
+def _weight_bits(evidence: Evidence) -> Markup:
+    """What their weights take."""
+    if evidence.report.get("weight_bits", 8) == 8:
+        return escape("")
+    return paragraph("Weights of wide layers were fine-tuned to 4 bits; the program unpacks them, a layer at a time.")
 
 
 def _chart(name: str, curves: Sequence[Curve], values: Callable[[Curves], Sequence[float]], text: Callable[[float], str]) -> Markup:

@@ -13,6 +13,7 @@ from codegen.errors import UserError
 
 if TYPE_CHECKING:
     from codegen.boards import Board
+    from codegen.int4 import WeightBits
     from nas.study.settings import SearchSettings
 
 DEFAULTS: Mapping[str, Any] = {
@@ -28,6 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
     "baselines": True,
     "distill": False,
     "refit": False,
+    "weight_bits": 8,
 }
 """Options that have a value unless one is given."""
 TRIALS = 16
@@ -98,12 +100,25 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         distill=options["distill"],
         refit=options["refit"],
         folds=options["folds"],
+        weight_bits=parse_weight_bits(str(options["weight_bits"])),
         screening=read_recipe(recipes, "screening", SCREENING, where),
         finishing=read_recipe(recipes, "finishing", FINISHING, where),
         quantization=read_recipe(recipes, "quantization", QUANTIZATION, where),
         distillation=read_recipe(recipes, "distillation", DISTILLATION, where),
         suit_quantization="augment" not in recipes.get("quantization", {}),
     )
+
+
+def parse_weight_bits(text: str) -> WeightBits:
+    """Bits of weights.
+
+    :raises ValueError: for other numbers than 8 and 4.
+    """
+    if text == "8":
+        return 8
+    if text == "4":
+        return 4
+    raise ValueError(f"{text}: give 8 or 4")
 
 
 def load_boards(names: Sequence[str]) -> tuple[Board, ...]:
@@ -149,6 +164,10 @@ def check_choices(options: Mapping[str, Any]) -> None:
     for name, words in words_of.items():
         if options.get(name) is not None and options[name] not in words:
             raise UserError(f"--{name} {options[name]}: choose one of {', '.join(words)}")
+    try:
+        parse_weight_bits(str(options.get("weight_bits", 8)))
+    except ValueError as error:
+        raise UserError(f"--weight-bits {error}") from None
     for name in ("baselines", "distill", "refit"):
         if not isinstance(options.get(name, True), bool):
             raise UserError(f"--{name} {options[name]!r}: is neither True nor False")

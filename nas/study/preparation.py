@@ -21,6 +21,7 @@ from nas.study.settings import SearchSettings
 from search_spaces import Architecture, AudioSpace, AutoencoderSpace, DenseSpace, ImageSpace, SearchSpace, TimeSeriesSpace
 
 if TYPE_CHECKING:
+    from codegen.int4 import WeightBits
     from nas.inputs.program_inputs import RawInputs
     from nas.inputs.spectrograms import FrontEnds
 
@@ -55,11 +56,15 @@ class Preparation:
         return self.boards[0].predict(architecture).macs
 
 
-def space_for(dataset: Dataset) -> SearchSpace:
-    """The search space that suits the data.
+def space_for(dataset: Dataset, weight_bits: WeightBits = 8) -> SearchSpace:
+    """The search space that suits the data, its networks with so many bits for the weights of wide layers.
 
     :raises UserError: for data that searches do not take yet, or of a shape that no network of the space takes.
     """
+    return _space_for(dataset).with_weight_bits(weight_bits)
+
+
+def _space_for(dataset: Dataset) -> SearchSpace:
     if dataset.normal is not None:
         return AutoencoderSpace(_spectrograms(dataset).reconstructed() if dataset.kind == "audio" else dataset.input_shape)
     classes = len(dataset.classes)
@@ -138,7 +143,7 @@ def feasibilities(settings: SearchSettings, dataset: Dataset) -> tuple[Feasibili
     :raises UserError: for an unknown board, data that searches do not take, a core without a cost model, or a cost model for none
         of the boards.
     """
-    space, front_ends = space_for(dataset), front_ends_for(dataset)
+    space, front_ends = space_for(dataset, settings.weight_bits), front_ends_for(dataset)
     boards = [load_board(name) for name in settings.boards]
     models = _cost_models(boards, settings)
 

@@ -20,6 +20,7 @@ from nas.study.objectives import Cost, parse_objectives
 
 if TYPE_CHECKING:
     from codegen.boards import Board
+    from codegen.int4 import WeightBits
     from codegen.optimize import Optimize
     from nas.datasets import Dataset
     from nas.learning.distillation import Distillation
@@ -55,6 +56,7 @@ OPTIONS = (
     "distill",
     "refit",
     "folds",
+    "weight_bits",
 )
 """Keys of the ``[search]`` table; each is the option of ``nas search`` of that name."""
 TRAINING = ("screening", "finishing", "quantization", "distillation")
@@ -78,6 +80,7 @@ class SearchSettings:
     ``refit`` whether they are trained once more on all data but the test part. ``folds`` is how many times every network is
     trained, each time with another part to validate on (None: as suits the data), and ``suit_quantization`` whether fine-tuning is
     to vary examples where that suits the data; :meth:`of_data` settles both.
+    ``weight_bits`` are those of the weights of wide layers (:mod:`codegen.int4`).
     ``start`` is what the first trial is (one of :data:`nas.study.strategy.STARTS`), ``pruner`` what stops trials early; ``lag`` is
     how many numbers older trials are at least whose results a proposal and the pruner see (:func:`nas.study.strategy.lag_for`).
     ``models`` are cost-model files, one at most for a core; other cores have those that come for them.
@@ -107,6 +110,7 @@ class SearchSettings:
     distill: bool
     refit: bool
     folds: int | None
+    weight_bits: WeightBits
     screening: Recipe
     finishing: Recipe
     quantization: Recipe
@@ -293,6 +297,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
     """
     from nas.learning.distillation import Distillation
     from nas.learning.training import Recipe
+    from nas.study.options import parse_weight_bits
     from nas.units import parse_duration
 
     options = read_options(document, where)
@@ -326,6 +331,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
             distill=bool(options.get("distill", False)),  # runs of versions that could not had no teacher
             refit=bool(options.get("refit", False)),  # nor a refit
             folds=int(options.get("folds", 1)),  # nor folds
+            weight_bits=parse_weight_bits(str(options.get("weight_bits", 8))),  # nor others
             screening=read_recipe(document, "screening", recipe, where),
             finishing=read_recipe(document, "finishing", recipe, where),
             quantization=read_recipe(document, "quantization", recipe, where),

@@ -219,7 +219,7 @@ def _attempt(
     weights = checkpoint(module, {"params": dict(params), "accuracy": trained.accuracy, "seed": seed})
 
     def int8(recipe: Recipe) -> Int8Form:
-        graph = quantize_network(module, data.train_set, recipe, seed, name, teacher)
+        graph = quantize_network(module, data.train_set, recipe, seed, name, teacher, weight_bits=space.weight_bits)
         front_end = data.front_end or raw_input_of(split.train_set, graph)
         accuracy = None if refit else int8_accuracy(graph, program_form(split.validation, front_end))
         return Int8Form(graph, front_end, recipe.epochs > 0, accuracy)

@@ -231,8 +231,8 @@ class SearchSpaceConformance:
         board = load_board("nucleo-l4r5zi")
         model = load_cost_model(board.core, optimize=optimize)
         rng = np.random.default_rng(6)
-        for _ in range(5 if optimize == "size" else 60):
-            a = space.sample(rng)
+        for number in range(5 if optimize == "size" else 60):
+            a, space = space.sample(rng), space.with_weight_bits(4 if number % 3 == 2 else 8)
             chain, graph = space.chain(a), space.graph(a)
             if optimize != "size":
                 assert lay_out(graph, CORES[board.core], optimize).graph is graph
