@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from channel_pruning import ChannelPruning
+from paired_results import comparison, data_names
 from real_data import REAL_DATA
 
 from codegen.boards import load_board
@@ -153,15 +154,20 @@ class Bench:
             result.accuracy[name], result.macs[name] = int8_accuracy(graph, seen), total_macs(graph)
 
 
-def of_the_upper_half(fits: Feasibility, count: int) -> list[Architecture]:
-    """Of random networks that fit ``count``, spread over the upper half of multiply-accumulates, the one with most first."""
+def fitting_samples(fits: Feasibility) -> list[Architecture]:
+    """:data:`SAMPLES` random networks that fit."""
     rng = np.random.default_rng(1)
     found: dict[str, Architecture] = {}
     while len(found) < SAMPLES:
         candidate = fits.space.sample(rng)
         if not fits(candidate):
             found[candidate.id] = candidate
-    order = sorted(found.values(), key=lambda architecture: -fits.predict(architecture).macs)
+    return list(found.values())
+
+
+def of_the_upper_half(fits: Feasibility, count: int) -> list[Architecture]:
+    """Of random networks that fit ``count``, spread over the upper half of multiply-accumulates, the one with most first."""
+    order = sorted(fitting_samples(fits), key=lambda architecture: -fits.predict(architecture).macs)
     return [order[SAMPLES * at // (2 * count)] for at in range(count)]
 
 
@@ -172,13 +178,7 @@ def few(data: Dataset, most: int) -> Dataset:
 
 def table(results: Sequence[Result]) -> list[str]:
     """The rows, by data set and over all."""
-    names = list(dict.fromkeys(result.data for result in results))
-    lines = [f"| points of int8 accuracy | {' | '.join(names)} | all |", "|---" * (len(names) + 2) + "|"]
-    for row, (with_it, without) in ROWS.items():
-        cells = [_difference([r for r in results if r.data in only], with_it, without) for only in (*([n] for n in names), names)]
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    counts = [sum(r.data == name for r in results) for name in names]
-    lines.append(f"| networks times seeds | {' | '.join(map(str, (*counts, len(results))))} |")
+    names, lines = data_names(results), comparison(results, ROWS)
     for way in (f"{PLAIN}, fine-tuned", f"{PRUNED}, fine-tuned", f"{NARROW}, fine-tuned"):
         macs = [np.mean([r.macs[way] for r in results if r.data == name]) for name in names]
         lines.append(f"| MACs, {way} | {' | '.join(f'{mean:,.0f}' for mean in macs)} | |")
@@ -186,12 +186,6 @@ def table(results: Sequence[Result]) -> list[str]:
         times = [np.mean([r.seconds[way] / r.seconds[base] for r in results if r.data == name]) for name in names]
         lines.append(f"| seconds, {way} over {base} | {' | '.join(f'{mean:.2f}' for mean in times)} | |")
     return lines
-
-
-def _difference(results: Sequence[Result], with_it: str, without: str) -> str:
-    found = 100 * np.array([result.accuracy[with_it] - result.accuracy[without] for result in results])
-    error = f" ± {found.std(ddof=1) / np.sqrt(len(found)):.2f}" if len(found) > 1 else ""
-    return f"{found.mean():+.2f}{error}"
 
 
 def main() -> None:
