@@ -229,6 +229,34 @@ def test_quantization_follows_the_specification(name: str) -> None:
         assert -128 <= zero_point <= 127
 
 
+def test_wide_layers_have_four_bits_on_request() -> None:
+    """The network in float arithmetic stays the integer network; a layer of few weights and a depthwise one keep eight bits."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU(), nn.Conv2d(8, 40, 1), nn.ReLU(),
+        nn.AvgPool2d(2), nn.Flatten(), nn.Linear(160, 7),
+    )  # fmt: skip
+    shape = (9, 8, 3)
+    torch.manual_seed(0)
+    x = torch.rand(64, shape[2], shape[0], shape[1]) * 3 - 1
+    network = prepare(randomize(module), shape, 4).eval()
+    network.observe()
+    with torch.no_grad():
+        network(x)
+    network.quantize()
+    graph = to_graph(network, "short")
+    weights = [graph[op.parameters[0]] for op in graph.ops if op.parameters]
+    assert [w.dtype for w in weights] == ["int8", "int8", "int4", "int4"]
+    for weight in weights:
+        assert weight.data is not None
+        assert int(np.abs(weight.data.astype(int)).max()) == (7 if weight.dtype == "int4" else 127)
+    output = graph[graph.outputs[0]]
+    with torch.no_grad():
+        real = network(x).numpy()
+    difference = np.abs(integers(graph, x) - (np.rint(real / np.float32(output.scale)) + output.zero_point))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.005
+
+
 def test_padding_is_what_the_windows_reach() -> None:
     graph = to_graph(observed(convolution(kernel_size=3, stride=2, padding=1), (8, 8, 3))[0], "n")
     assert graph.ops[0].padding == Padding(1, 0, 1, 0)  # type: ignore[attr-defined]

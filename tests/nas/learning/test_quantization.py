@@ -68,6 +68,15 @@ def test_without_fine_tuning_it_is_nearly_as_good(trained: nn.Module, data: tupl
     assert int8_accuracy(plain, data[1]) > evaluate(trained, data[1]) - 0.02
 
 
+def test_four_bits_keep_nearly_all_of_it(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
+    train_set, validation = data
+    rounded = quantize_network(trained, train_set, dataclasses.replace(FINE_TUNING, epochs=0), 0, "digits", weight_bits=4)
+    tuned = quantize_network(trained, train_set, FINE_TUNING, 0, "digits", weight_bits=4)
+    assert sum(t.dtype == "int4" for t in tuned.tensors.values()) >= 4
+    assert int8_accuracy(tuned, validation) >= evaluate(trained, validation) - 0.03
+    assert int8_accuracy(tuned, validation) >= int8_accuracy(rounded, validation) - 0.01
+
+
 def test_fine_tuning_leaves_the_float_network_alone(trained: nn.Module, data: tuple[Dataset, Dataset]) -> None:
     before = nn.utils.parameters_to_vector(trained.parameters()).clone()
     quantize_network(trained, data[0], Recipe(epochs=1), 0, "digits")
