@@ -68,6 +68,9 @@ class Unpacking:
 def fit_unpacking(pairs: Sequence[tuple[MeasuredProgram, MeasuredProgram]]) -> Unpacking:
     """From programs of the same layers, on weights of four bits and of eight.
 
+    With weights elsewhere the compiler now and then fits registers otherwise, which makes a percent of a layer's cycles: errors
+    count relative to these.
+
     :raises ValueError: if layers of a pair differ in more than that.
     """
     both: list[tuple[MeasuredLayer, MeasuredLayer]] = []
@@ -78,7 +81,7 @@ def fit_unpacking(pairs: Sequence[tuple[MeasuredProgram, MeasuredProgram]]) -> U
         both += [(layer, of_shape[layer.shape]) for layer in on_four.layers]
     code = [a.code - b.code for a, b in both]
     return Unpacking(
-        cycles=fit([_features(a) for a, _ in both], [a.cycles - b.cycles for a, b in both], relative=True),
+        cycles=fit([_features(a, b) for a, b in both], [a.cycles / b.cycles - 1 for a, b in both], relative=False),
         code=float(f"{np.mean(code):.5g}"),
         code_spread=float(f"{np.std(code):.5g}"),
         stack=max(0, *(a.stack - b.stack for a, b in both)),
@@ -86,5 +89,5 @@ def fit_unpacking(pairs: Sequence[tuple[MeasuredProgram, MeasuredProgram]]) -> U
     )
 
 
-def _features(layer: MeasuredLayer) -> Mapping[str, float]:
-    return {"calls": 1.0, "words": layer.descriptors["words"]}
+def _features(four: MeasuredLayer, eight: MeasuredLayer) -> Mapping[str, float]:
+    return {"calls": 1 / eight.cycles, "words": four.descriptors["words"] / eight.cycles}
