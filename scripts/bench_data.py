@@ -1,8 +1,8 @@
 """One search on each folder of real data: what it found, verified on the built program.
 
 Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [--trials N] [--finalists N] [--seeds N] [--baselines]
-[--refit] [--folds N] [--start START] [--finishing-epochs N] [--out DIR]``. Every row is ``nas search --data ...`` with limits of
-``real_data.py``; archives are unpacked first.
+[--refit] [--folds N] [--start START] [--finishing-epochs N] [--flash SIZE] [--weight-bits 8|4] [--out DIR]``. Every row is ``nas
+search --data ...`` with limits of ``real_data.py``, or another one of flash; archives are unpacked first.
 Accuracies are those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what
 the network alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an
 hour or two on 2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says and the search's command.
@@ -95,6 +95,8 @@ def main() -> None:
     parser.add_argument("--folds", type=int, help="trainings of every network, each with another fold to validate on")
     parser.add_argument("--start", choices=STARTS, default=DEFAULTS["start"], help="what the first trial is")
     parser.add_argument("--finishing-epochs", type=int, help="of a finalist's training, before small networks' are lengthened")
+    parser.add_argument("--flash", help="another limit than usual")
+    parser.add_argument("--weight-bits", type=int, choices=(8, 4), default=DEFAULTS["weight_bits"])
     parser.add_argument("--describe", action="store_true", help="search nothing, print what 'nas data' says of each")
     parser.add_argument("--out", type=Path, help="folder that keeps the runs")
     options = parser.parse_args()
@@ -124,7 +126,8 @@ def main() -> None:
                     finishing=None if options.finishing_epochs is None else {"epochs": options.finishing_epochs},
                     seed=seed,
                     out=runs / f"{path.stem}-{seed}",
-                    **data.options,
+                    weight_bits=options.weight_bits,
+                    **{**data.options, **({} if options.flash is None else {"flash": options.flash})},
                 )
                 print(row(name, seed, run.winner, f"{(time.monotonic() - began) / 60:.1f}"), flush=True)
                 for strategy, result in run.baselines.items():
