@@ -245,7 +245,26 @@ def image(name: str = "image") -> ir.Graph:
     return b.graph(b.dense(b.global_pool(x), 5))
 
 
-NETWORKS: Mapping[str, Callable[[str], ir.Graph]] = {f.__name__: f for f in (convolutional, separable, residual, dense, two_headed)}
+def packed(name: str = "packed") -> ir.Graph:
+    """Weights of four bits, in layers of every kernel that unpacks them, of sizes that fill no word."""
+    b = GraphBuilder(name, seed=8)
+    x = b.conv(b.input(1, 7, 6, 3), 13)
+    x = b.conv(x, 22, (1, 1))
+    x = b.depthwise(x, strides=(2, 2))
+    x = b.conv(x, 9, (2, 2), padding="valid")
+    graph = b.graph(b.dense(b.dense(x, 19, relu=True), 5))
+    short = {op.weight: graph[op.weight] for op in graph.ops if isinstance(op, ir.Conv2D | ir.FullyConnected)}
+    for key, t in short.items():
+        assert t.data is not None
+        assert t.quantization is not None
+        scales = ir.Quantization(tuple(16 * s for s in t.quantization.scale), 0, t.quantization.axis)
+        short[key] = ir.Tensor(key, t.shape, "int4", scales, t.data >> 4)
+    return ir.Graph(name, {**graph.tensors, **short}, graph.ops, graph.inputs, graph.outputs).validate()
+
+
+NETWORKS: Mapping[str, Callable[[str], ir.Graph]] = {
+    f.__name__: f for f in (convolutional, separable, residual, dense, two_headed, packed)
+}
 """Makers of networks by name; the argument names the graph."""
 
 
