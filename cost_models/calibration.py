@@ -71,7 +71,7 @@ class Job:
         wiring = [(op.inputs, op.output) for op in self.graph.ops]
         form: tuple[str, ...] = () if self.bounded else ("long form",)
         if self.weight_bits is not None:
-            form += (f"int4 in {self.weight_bits} bits",)
+            form += (f"weights of {self.weight_bits} bits",)
         return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule, *form)).encode()).hexdigest()[:24]
 
 

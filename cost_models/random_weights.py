@@ -45,7 +45,7 @@ LARGE_SCALE = 4.0
 LEAST_LARGEST = 64
 """Every channel has a weight of this or more."""
 INT4_SHIFT = 4
-"""Bits by which weights of four bits are shorter."""
+"""Bits by which weights of four bits, and the biases beside them, are shorter."""
 
 
 def fill(graph: Graph, rng: np.random.Generator, *, bounded: bool = True) -> Graph:
@@ -97,11 +97,14 @@ def _fill_weights(op: Weighted, graph: Graph, tensors: dict[str, Tensor], rng: n
     if not bounded:
         scales = (LARGE_SCALE, *scales[1:])
     data = _alive(rng.integers(-127, 128, weight.shape, dtype=np.int8), axis)
+    shift = 0
     if weight.dtype == "int4":
         data, scales = data >> INT4_SHIFT, tuple(scale * 2**INT4_SHIFT for scale in scales)
+        data[data == 0] = 1  # else a channel that few filters read is now and then read by none, and cut out
+        shift = INT4_SHIFT
     tensors[op.weight] = replace(weight, data=data, quantization=Quantization(scales, 0, axis))
     if op.bias is not None:
-        values = rng.integers(-2000, 2001, tensors[op.bias].shape, dtype=np.int32)
+        values = rng.integers(-2000, 2001, tensors[op.bias].shape, dtype=np.int32) >> shift
         grid = Quantization(bias_scales(tensors[op.inputs[0]].scale, scales), 0, 0)
         tensors[op.bias] = replace(tensors[op.bias], data=values, quantization=grid)
 

@@ -1,9 +1,10 @@
 """How good the cost models are, on networks whose layers are in no calibration.
 
-Run it as ``python scripts/judge_cost_models.py [--board BOARD] [--optimize LEVEL] [--networks N] [--models DIR] [--scatter FILE]
-[--json]``. Networks are drawn from every family of search spaces, for inputs that calibration does not have, and left out if any
-layer has a shape that it has. Each is compiled with random weights, run in the emulator and compared with what was predicted from
-its shapes. ``--models`` adds networks that nobody here designed (a folder with ``model.tflite`` for each).
+Run it as ``python scripts/judge_cost_models.py [--board BOARD] [--optimize LEVEL] [--networks N] [--weight-bits 8|4]
+[--models DIR] [--scatter FILE] [--json]``. Networks are drawn from every family of search spaces, for inputs that calibration does
+not have, and left out if any layer has a shape that it has. Each is compiled with random weights, run in the emulator and compared
+with what was predicted from its shapes. ``--models`` adds networks that nobody here designed (a folder with ``model.tflite`` for
+each).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from svg_scatter import scatter_svg
 from codegen.boards import Board, load_board
 from codegen.compile import lay_out
 from codegen.cores import CORES
+from codegen.int4 import WeightBits
 from codegen.ir import Graph, total_macs
 from codegen.kernels import library_hash
 from codegen.optimize import OPTIMIZE
@@ -78,9 +80,11 @@ def unseen_networks(
     return list(graphs.values())
 
 
-def judge(model: CostModel, board: Board, graphs: Sequence[Graph], workers: int) -> list[Judged]:
+def judge(
+    model: CostModel, board: Board, graphs: Sequence[Graph], workers: int, weight_bits: WeightBits | None = None
+) -> list[Judged]:
     """Builds and runs every network that was not measured before (results are kept with those of calibrations)."""
-    jobs = [Job(graph, model.core, model.optimize, SEED + i) for i, graph in enumerate(graphs)]
+    jobs = [Job(graph, model.core, model.optimize, SEED + i, weight_bits=weight_bits) for i, graph in enumerate(graphs)]
     results = ResultCache.open(
         core=model.core, optimize=model.optimize, compiler=ZigCompiler().identity, kernel_library=library_hash()
     )
@@ -169,6 +173,7 @@ def main() -> None:
     parser.add_argument("--optimize", choices=OPTIMIZE, default="balanced")
     parser.add_argument("--model", type=Path, help="a cost-model file; default: the one that is shipped for the board's core")
     parser.add_argument("--networks", type=int, default=150, help="of each family")
+    parser.add_argument("--weight-bits", type=int, choices=(8, 4), default=8, help="of wide layers")
     parser.add_argument("--models", type=Path, help="folder with networks from elsewhere")
     parser.add_argument("--scatter", type=Path, help="SVG file to draw cycles into, predicted against measured")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -182,8 +187,12 @@ def main() -> None:
         return {shape_key(s.op, layout.graph) for s in layout.selections}
 
     seen = frozenset(shape for graph in calibrated_graphs(model) for shape in shapes(graph))
-    drawn = {family: unseen_networks(spaces, options.networks, seen, shapes) for family, spaces in FAMILIES.items()}
-    everything = judge(model, board, [graph for graphs in drawn.values() for graph in graphs], options.workers)
+    drawn = {
+        family: unseen_networks([space.with_weight_bits(options.weight_bits) for space in spaces], options.networks, seen, shapes)
+        for family, spaces in FAMILIES.items()
+    }
+    short = 4 if options.weight_bits == 4 else None
+    everything = judge(model, board, [graph for graphs in drawn.values() for graph in graphs], options.workers, short)
     judged: dict[str, list[Judged]] = {}
     for family, graphs in drawn.items():
         judged[family], everything = everything[: len(graphs)], everything[len(graphs) :]
