@@ -17,7 +17,7 @@ from codegen.cores import CORES
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
 from codegen.harness import Device
-from codegen.int4 import WeightBits, as_bytes, int4_graph, takes_int4
+from codegen.int4 import WeightBits, as_bytes, int4_graph, parts_of, takes_int4
 from codegen.ir import Graph, Weighted
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
@@ -30,7 +30,7 @@ from cost_models.fitting import fit_model
 from cost_models.measured import MeasuredProgram
 from cost_models.measurement import measure, shape_key
 from cost_models.model import CostModel
-from cost_models.operators import bundle, sample_operator
+from cost_models.operators import bundle, part, sample_operator
 from cost_models.random_weights import fill
 from cost_models.result_cache import ResultCache
 
@@ -38,8 +38,8 @@ BUNDLE = 24
 """Operators in one build: TVM and the compiler start once for all of them."""
 LONG_FORM = 10
 """Operators for each one that is sampled once more with the long form of requantisation."""
-UNPACKED = 48
-"""Operators that are built on weights of four bits and of eight."""
+UNPACKED, UNPACKED_IN_PARTS = 48, 16
+"""Operators that are built on weights of four bits and of eight; those that are computed in parts are rare among random ones."""
 FEWEST_NETWORKS = 10
 MOST_CODE = 4096
 """Bytes of code and alignment that a layer is taken to need at most."""
@@ -71,7 +71,7 @@ class Job:
         wiring = [(op.inputs, op.output) for op in self.graph.ops]
         form: tuple[str, ...] = () if self.bounded else ("long form",)
         if self.weight_bits is not None:
-            form += (f"weights of {self.weight_bits} bits",)
+            form += (f"int4 weights in {self.weight_bits} bits",)
         return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule, *form)).encode()).hexdigest()[:24]
 
 
@@ -145,8 +145,8 @@ def covering_bundles(
 
 
 def unpacking_bundles(core: str, optimize: Optimize, seed: int, *, most_bytes: int | None = None) -> list[tuple[Job, Job]]:
-    """Bundles of operators whose weights take four bits where that is wanted, each on weights of four bits and of eight; with
-    ``most_bytes`` without those that are larger.
+    """Bundles of operators whose weights take four bits where that is wanted, some of them computed in parts; and bundles of such a
+    part of each on weights of eight bits. With ``most_bytes`` without those that are larger.
 
     :raises UserError: if hardly any operator is small enough.
     """
@@ -158,13 +158,19 @@ def unpacking_bundles(core: str, optimize: Optimize, seed: int, *, most_bytes: i
         (op,) = graph.ops
         return isinstance(op, Weighted) and takes_int4(type(op), graph[op.weight].size)
 
+    def in_parts(graph: Graph) -> bool:
+        return many_weights(graph) and parts_of(graph.ops[0], int4_graph(graph), CORES[core], optimize) > 1
+
     room = math.inf if most_bytes is None else most_bytes
     operators = _different_operators(np.random.default_rng([seed, 2]), UNPACKED, size, room, many_weights)
-    return [
-        (Job(graph, core, optimize, at, weight_bits=4), Job(graph, core, optimize, at, weight_bits=8))
-        for i, part in enumerate(_bundles(operators, size, room))
-        for graph, at in [(bundle(part, "bundle"), seed * 1_000_003 + 950_000 + i)]
-    ]
+    operators += _different_operators(np.random.default_rng([seed, 3]), UNPACKED_IN_PARTS, size, room, in_parts)
+    pairs = []
+    for i, graphs in enumerate(_bundles(operators, size, room)):
+        parts = [part(graph, parts_of(graph.ops[0], int4_graph(graph), CORES[core], optimize)) for graph in graphs]
+        at = seed * 1_000_003 + 950_000 + i
+        on_four = Job(bundle(graphs, "bundle"), core, optimize, at, weight_bits=4)
+        pairs.append((on_four, Job(bundle(parts, "bundle"), core, optimize, at, weight_bits=8)))
+    return pairs
 
 
 def _has_weights(graph: Graph) -> bool:

@@ -109,6 +109,20 @@ def bundle(graphs: Sequence[Graph], name: str) -> Graph:
     return Graph(name, tensors, tuple(ops), tuple(inputs), tuple(outputs))
 
 
+def part(graph: Graph, parts: int) -> Graph:
+    """One of so many equal parts of the filters of a graph of one operator with weights, on the same input."""
+    if parts == 1:
+        return graph
+    (op,) = graph.ops
+    assert isinstance(op, Weighted)
+    tensors = dict(graph.tensors)
+    filters = tensors[op.weight].shape[0] // parts
+    for name in op.parameters:
+        tensors[name] = replace(tensors[name], shape=(filters, *tensors[name].shape[1:]))
+    tensors[op.output] = replace(tensors[op.output], shape=(*tensors[op.output].shape[:-1], filters))
+    return replace(graph, tensors=tensors).validate()
+
+
 def _log_uniform(rng: np.random.Generator, low: int, high: int) -> int:
     return int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
 

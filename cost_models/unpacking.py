@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,31 +21,41 @@ from cost_models.regression import Linear, fit
 WORD_BYTES = 4
 
 
+class Added(NamedTuple):
+    """To a layer's function: bytes of ``code``, and at most of ``stack``."""
+
+    code: float
+    stack: int
+
+
 @dataclass(frozen=True, slots=True)
 class Unpacking:
-    """``cycles`` of a call, linear in ``calls`` (1) and ``words`` of 32 bits; bytes of ``code`` that it adds to the layer's
-    function, off by about ``code_spread``, and at most of ``stack``; ``function``: bytes of the routine that all layers call."""
+    """``cycles`` of a layer, linear in ``calls`` and ``words`` of 32 bits; what is ``added`` to its function, and to one that loops
+    over parts, the code off by about ``code_spread`` bytes; ``function``: bytes of the routine that all layers call."""
 
     cycles: Linear
-    code: float
+    added: Added
+    added_with_loop: Added
     code_spread: float
-    stack: int
     function: float
 
     def added_to(self, eight: LayerCosts, kernel: Int4Kernel, spec: Int4Spec) -> LayerCosts:
-        """Costs of a layer on weights of four bits, from those on ``eight``.
+        """Costs of a layer on weights of four bits, from those of a part of it on ``eight``.
 
         What is read of the other constants stays; all of them are read equally often, as long as weights lie in flash.
         """
-        constants = kernel.constant_bytes(spec)
-        others = (constants - WORD_BYTES * spec.words) / eight.constants
+        constants, words, parts = kernel.constant_bytes(spec), spec.words * spec.parts, spec.parts
+        added = self.added if parts == 1 else self.added_with_loop
+        others = (constants - WORD_BYTES * words) / (parts * eight.constants)
         return eight._replace(
-            cycles=eight.cycles + self.cycles({"calls": 1.0, "words": float(spec.words)}),
-            reads=eight.reads * others + WORD_BYTES * spec.words,
-            code=eight.code + self.code,
+            cycles=parts * eight.cycles + self.cycles({"calls": float(parts), "words": float(words)}),
+            cycles_spread=parts * eight.cycles_spread,
+            reads=parts * eight.reads * others + WORD_BYTES * words,
+            reads_spread=parts * eight.reads_spread,
+            code=eight.code + added.code,
             code_spread=math.hypot(eight.code_spread, self.code_spread),
             constants=constants,
-            stack=eight.stack + self.stack,
+            stack=eight.stack + added.stack,
             calls=(*eight.calls, UNPACK),
         )
 
@@ -53,41 +63,66 @@ class Unpacking:
         """Plain JSON types."""
         return {
             "cycles": dict(self.cycles.coefficients),
-            "code": self.code,
+            "added": list(self.added),
+            "added_with_loop": list(self.added_with_loop),
             "code_spread": self.code_spread,
-            "stack": self.stack,
             "function": self.function,
         }
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> Unpacking:
         """The inverse of :meth:`to_json`."""
-        return Unpacking(**{**content, "cycles": Linear(content["cycles"])})
+        added = {key: Added(*content[key]) for key in ("added", "added_with_loop")}
+        return Unpacking(**{**content, **added, "cycles": Linear(content["cycles"])})
 
 
 def fit_unpacking(pairs: Sequence[tuple[MeasuredProgram, MeasuredProgram]]) -> Unpacking:
-    """From programs of the same layers, on weights of four bits and of eight.
+    """From programs of layers on weights of four bits, and programs of a part of each on weights of eight.
 
     With weights elsewhere the compiler now and then fits registers otherwise, which makes a percent of a layer's cycles: errors
     count relative to these.
 
-    :raises ValueError: if layers of a pair differ in more than that.
+    :raises ValueError: if there is no such part of a layer.
     """
     both: list[tuple[MeasuredLayer, MeasuredLayer]] = []
     for on_four, on_eight in pairs:
-        of_shape = {layer.shape: layer for layer in on_eight.layers}
-        if set(of_shape) != {layer.shape for layer in on_four.layers}:
-            raise ValueError("programs on four and on eight bits have other layers")
-        both += [(layer, of_shape[layer.shape]) for layer in on_four.layers]
-    code = [a.code - b.code for a, b in both]
+        known = {_spec(layer, ""): layer for layer in on_eight.layers}
+        for layer in on_four.layers:
+            if (spec := _spec(layer, _EIGHT)) not in known:
+                raise ValueError("a layer on four bits has no part on eight")
+            both.append((layer, known[spec]))
+    plain, looped = ([pair for pair in both if (_parts(pair[0]) > 1) == several] for several in (False, True))
+    codes = [[a.code - b.code for a, b in found] for found in (plain, looped)]
+    errors = np.concatenate([np.subtract(code, np.mean(code)) for code in codes])
+    added = [
+        Added(float(f"{np.mean(code):.5g}"), max(0, *(a.stack - b.stack for a, b in found)))
+        for code, found in zip(codes, (plain, looped), strict=True)
+    ]
     return Unpacking(
-        cycles=fit([_features(a, b) for a, b in both], [a.cycles / b.cycles - 1 for a, b in both], relative=False),
-        code=float(f"{np.mean(code):.5g}"),
-        code_spread=float(f"{np.std(code):.5g}"),
-        stack=max(0, *(a.stack - b.stack for a, b in both)),
+        cycles=fit([_features(a, b) for a, b in both], [a.cycles / b.cycles - _parts(a) for a, b in both], relative=False),
+        added=added[0],
+        added_with_loop=added[1],
+        code_spread=float(f"{np.std(errors):.5g}"),
         function=float(max(program.routines[UNPACK] for program, _ in pairs)),
     )
 
 
+_EIGHT = "eight."
+"""Before the names of what describes the kernel on eight bits, see :class:`codegen.int4.Int4Spec`."""
+_OF_WORK = "has "
+
+
+def _spec(layer: MeasuredLayer, prefix: str) -> frozenset[tuple[str, float]]:
+    """What describes the spec of the kernel on eight bits, without the trip counts."""
+    described = layer.descriptors.items()
+    return frozenset(
+        (name.removeprefix(prefix), value) for name, value in described if name.startswith(prefix) and not name.startswith(_OF_WORK)
+    )
+
+
+def _parts(four: MeasuredLayer) -> float:
+    return four.descriptors["parts"]
+
+
 def _features(four: MeasuredLayer, eight: MeasuredLayer) -> Mapping[str, float]:
-    return {"calls": 1 / eight.cycles, "words": four.descriptors["words"] / eight.cycles}
+    return {"calls": _parts(four) / eight.cycles, "words": _parts(four) * four.descriptors["words"] / eight.cycles}

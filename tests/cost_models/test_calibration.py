@@ -56,7 +56,7 @@ def test_calibration_goes_on_where_it_stopped_and_gives_one_file(tmp_path: Path,
     with pytest.raises(KeyboardInterrupt):
         calibrate(board, samples=BUNDLE, networks=learn, held_out=judge, map=stopping)
     model = calibrate(board, samples=BUNDLE, networks=learn, held_out=judge, progress=progress)
-    assert steps == [(done, 26) for done in range(4, 27)]
+    assert steps == [(done, 28) for done in range(4, 29)]
     again = calibrate(board, samples=BUNDLE, networks=learn, held_out=judge, map=refuse)
     first, second = save(model, tmp_path / "first.json"), save(again, tmp_path / "second.json")
     assert first.read_bytes() == second.read_bytes()
