@@ -128,7 +128,7 @@ def test_a_board_calibrates_a_model_that_names_it(tmp_path: Path, monkeypatch: p
         model = calibrate(
             target, samples=BUNDLE, networks=learn, held_out=judge, device=device, progress=lambda done, total: steps.append(done)
         )
-    assert steps == list(range(5, 23))
+    assert steps == list(range(5, 29))
     loaded = load_cost_model(save(model, tmp_path / "board.json"))
     assert loaded == model
     assert "cycles: counted by mps2-an386 over a serial line (QEMU's mps2-an386, emulated, no real board" in loaded.card.render()
