@@ -17,7 +17,7 @@ from codegen.cores import CORES
 from codegen.emulator import ExecutionFault
 from codegen.errors import UserError
 from codegen.harness import Device
-from codegen.int4 import WeightBits, as_bytes, int4_graph, parts_of, takes_int4
+from codegen.int4 import WeightBits, as_bytes, int4_graph, int4_hash, parts_of, takes_int4
 from codegen.ir import Graph, Weighted
 from codegen.kernels import library_hash
 from codegen.optimize import Optimize
@@ -71,7 +71,7 @@ class Job:
         wiring = [(op.inputs, op.output) for op in self.graph.ops]
         form: tuple[str, ...] = () if self.bounded else ("long form",)
         if self.weight_bits is not None:
-            form += (f"int4 weights in {self.weight_bits} bits",)
+            form += (f"int4 weights in {self.weight_bits} bits", int4_hash())
         return hashlib.sha256(repr((shapes, wiring, self.seed, self.any_schedule, *form)).encode()).hexdigest()[:24]
 
 

@@ -7,9 +7,12 @@ are computed in *parts*, one after the other, which need no more than :data:`PAR
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,6 +126,14 @@ def select(op: Op, graph: Graph, core: Core, optimize: Optimize) -> tuple[Kernel
         if int4_spec is not None:
             return on_int4, int4_spec
     return kernel, spec
+
+
+@cache
+def int4_hash() -> str:
+    """Hash of all that makes packed weights and the C that unpacks them, which :func:`codegen.kernels.library_hash` leaves out. 64
+    hexadecimal digits."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def parts_of(op: Op, graph: Graph, core: Core, optimize: Optimize) -> int:

@@ -81,10 +81,3 @@ def packed(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
     nibbles[: weights.size] = weights.astype(np.int16).ravel() + _OFFSET
     halves = nibbles.reshape(-1, 2, 4)
     return (halves[:, 0] | halves[:, 1] << 4).copy().view("<u4").ravel().astype(np.uint32)
-
-
-def unpacked(words: NDArray[np.uint32], count: int) -> NDArray[np.int8]:
-    """The first ``count`` weights of :func:`packed` ones."""
-    both = words.astype("<u4").view(np.uint8).reshape(-1, 1, 4)
-    nibbles = np.concatenate([both & 15, both >> 4], axis=1).ravel()
-    return (nibbles[:count].astype(np.int16) - _OFFSET).astype(np.int8)

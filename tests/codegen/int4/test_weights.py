@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from codegen.int4 import LEAST_WEIGHTS, as_bytes, int4_chain, int4_graph, packed, unpacked
+from codegen.int4 import LEAST_WEIGHTS, as_bytes, int4_chain, int4_graph, packed
 from codegen.ir import DepthwiseConv2D, GraphError, Tensor, Weighted
 from search_spaces import ImageSpace
 
 SPACE = ImageSpace((16, 16, 3), 10)
+
+
+def unpacked(words: NDArray[np.uint32], count: int) -> NDArray[np.int8]:
+    """The first ``count`` weights."""
+    both = words.astype("<u4").view(np.uint8).reshape(-1, 1, 4)
+    nibbles = np.concatenate([both & 15, both >> 4], axis=1).ravel()
+    return (nibbles[:count].astype(np.int16) - 8).astype(np.int8)
 
 
 @given(st.lists(st.integers(-8, 7), min_size=1, max_size=40))
