@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codegen.int4 import WeightBits
 
 _SIZES = {"": 1, "B": 1, "KB": 1024, "KIB": 1024, "MB": 1024**2, "MIB": 1024**2, "GB": 1024**3, "GIB": 1024**3}
 _TIMES = {
@@ -68,6 +72,18 @@ def parse_count(text: str) -> int:
     if count < 1:
         raise ValueError(f"{text!r} is less than one; give a positive number like 2.7M")
     return int(count)
+
+
+def parse_weight_bits(text: str) -> WeightBits:
+    """Bits of weights.
+
+    :raises ValueError: for other numbers than 8 and 4.
+    """
+    if text == "8":
+        return 8
+    if text == "4":
+        return 4
+    raise ValueError(f"{text}: give 8 or 4")
 
 
 def format_size(size: float) -> str:

@@ -11,8 +11,8 @@ import click
 
 from codegen.optimize import OPTIMIZE
 from nas.cli import candidates
-from nas.study.options import DEFAULTS, RANGES, parse_weight_bits
-from nas.units import parse_count, parse_duration, parse_size
+from nas.study.options import DEFAULTS, RANGES
+from nas.units import parse_count, parse_duration, parse_size, parse_weight_bits
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import UserError
+from nas.units import parse_weight_bits
 
 if TYPE_CHECKING:
     from codegen.boards import Board
-    from codegen.int4 import WeightBits
     from nas.study.settings import SearchSettings
 
 DEFAULTS: Mapping[str, Any] = {
@@ -107,18 +107,6 @@ def settings_from_options(options: Mapping[str, Any], recipes: Mapping[str, Any]
         distillation=read_recipe(recipes, "distillation", DISTILLATION, where),
         suit_quantization="augment" not in recipes.get("quantization", {}),
     )
-
-
-def parse_weight_bits(text: str) -> WeightBits:
-    """Bits of weights.
-
-    :raises ValueError: for other numbers than 8 and 4.
-    """
-    if text == "8":
-        return 8
-    if text == "4":
-        return 4
-    raise ValueError(f"{text}: give 8 or 4")
 
 
 def load_boards(names: Sequence[str]) -> tuple[Board, ...]:

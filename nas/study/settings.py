@@ -297,8 +297,7 @@ def read_settings(document: Mapping[str, Any], where: str, folder: Path) -> Sear
     """
     from nas.learning.distillation import Distillation
     from nas.learning.training import Recipe
-    from nas.study.options import parse_weight_bits
-    from nas.units import parse_duration
+    from nas.units import parse_duration, parse_weight_bits
 
     options = read_options(document, where)
     origin = document.get("data", {})
