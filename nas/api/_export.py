@@ -15,6 +15,7 @@ from nas.api._sources import AnySource, int8_network
 from nas.study.options import DEFAULTS
 
 if TYPE_CHECKING:
+    from codegen.int4 import WeightBits
     from codegen.optimize import Optimize
     from nas.learning.post_training import Agreement
 
@@ -51,6 +52,7 @@ def export(
     latency: Duration | None = None,
     macs: Count | None = None,
     optimize: Optimize = DEFAULTS["optimize"],
+    weight_bits: WeightBits = DEFAULTS["weight_bits"],
     tune: bool = False,
     force: bool = False,
 ) -> Export:
@@ -69,6 +71,8 @@ def export(
     :param latency: longest inference in seconds, or like ``"50ms"``.
     :param macs: most multiply-accumulates, like ``"2.7M"``.
     :param optimize: what the C compiler optimises for.
+    :param weight_bits: bits that weights of a module's wide layers take in flash: 8, or 4 where flash is short. Nothing is
+        trained, so look at what it costs in the ``agreement``.
     :param tune: measure the schedules of every layer in the emulator and take the best (minutes).
     :param force: write the project although it breaks a limit.
     :raises UserError: if the source cannot be used (naming a module's first operation that is not supported), the directory is not
@@ -82,13 +86,13 @@ def export(
     from nas.progress import PlainProgress
     from nas.study.options import check_choices
 
-    check_choices({"optimize": optimize})
+    check_choices({"optimize": optimize, "weight_bits": weight_bits})
     where, directory = load_board(board_name(board)), Path(out)
     bounds = make_limits(where, **limits(budget, flash, latency, macs))
     if (form := interchange_format(None, directory)) is not None:
         raise UserError(f"--out {directory}: is to be a directory; nas.export_file writes .{form} files")
     check_new_directory(directory, "--out")
-    network = int8_network(source, calibration_data, name, board_name(board))
+    network = int8_network(source, calibration_data, name, board_name(board), weight_bits)
     exported = export_network(
         network.trained,
         where,
@@ -110,20 +114,24 @@ def export(
 
 
 @naming_arguments()
-def export_file(source: AnySource, calibration_data: object = None, *, out: AnyPath) -> dict[str, Any]:
+def export_file(
+    source: AnySource, calibration_data: object = None, *, out: AnyPath, weight_bits: WeightBits = DEFAULTS["weight_bits"]
+) -> dict[str, Any]:
     """Write a network as a file for other tools: an int8 ``.tflite``, or ONNX in QDQ form, by the ending of ``out``.
 
-    :param source: as for :func:`export`; so is ``calibration_data``.
+    :param source: as for :func:`export`; so are ``calibration_data`` and ``weight_bits``, which lie in the file as bytes.
     :returns: what is in the file, in JSON's types: its ``format``, ``path``, ``bytes``, ``operators``, ``inputs`` and ``outputs``.
     :raises UserError: if the source cannot be used, an operator has no form in the format, or there is such a file.
     """
     from nas.files import check_new_file
     from nas.programs.interchange import exporter, interchange_format, write_interchange
+    from nas.study.options import check_choices
 
+    check_choices({"weight_bits": weight_bits})
     path = Path(out)
     form = interchange_format(None, path)
     if form is None:
         raise UserError(f"--out {path}: the name must end in .tflite or .onnx")
     check_new_file(path, "--out")
     exporter(form)  # before a trial is trained for it
-    return write_interchange(int8_network(source, calibration_data, None, None).trained, form, path)
+    return write_interchange(int8_network(source, calibration_data, None, None, weight_bits).trained, form, path)

@@ -17,6 +17,7 @@ from nas.api._sources import AnySource, network_shapes
 from nas.study.options import DEFAULTS
 
 if TYPE_CHECKING:
+    from codegen.int4 import WeightBits
     from codegen.optimize import Optimize
 
 
@@ -66,6 +67,7 @@ def predict(
     latency: Duration | None = None,
     macs: Count | None = None,
     optimize: Optimize = DEFAULTS["optimize"],
+    weight_bits: WeightBits = DEFAULTS["weight_bits"],
     confidence: float = DEFAULTS["confidence"],
     model: AnyPath | None = None,
 ) -> Prediction:
@@ -79,6 +81,7 @@ def predict(
     :param latency: longest inference in seconds, or like ``"50ms"``.
     :param macs: most multiply-accumulates, like ``"2.7M"``.
     :param optimize: what the C compiler optimises for.
+    :param weight_bits: of a torch module's wide layers, as for :func:`nas.export`.
     :param confidence: of the intervals, 0.5 to 0.999.
     :param model: a cost model that ``nas calibrate`` wrote; by default what comes for the board's core.
     :raises UserError: if the source, the board or the cost model cannot be used.
@@ -89,10 +92,10 @@ def predict(
     from nas.study.front_end_charge import with_front_end
     from nas.study.options import check_choices
 
-    check_choices({"optimize": optimize, "confidence": confidence})
+    check_choices({"optimize": optimize, "weight_bits": weight_bits, "confidence": confidence})
     where = load_board(board_name(board))
     given = given_limits(**limits(budget, flash, latency, macs))
-    network = network_shapes(source, calibration_data, board_name(board))
+    network = network_shapes(source, calibration_data, board_name(board), weight_bits)
     cost_model = find_cost_model(where, optimize, None if model is None else Path(model))
     alone = cost_model.predict(network.graph, where, confidence=confidence, ram_limit=given.ram)
     whole = with_front_end(alone, network.front_end, where, cost_model.optimize)

@@ -26,6 +26,8 @@ from nas.evenly_spaced import evenly_spaced
 from nas.learning.quantization import OBSERVATION_BATCH, quantize_input
 
 if TYPE_CHECKING:
+    from codegen.int4 import WeightBits
+
     Batch: TypeAlias = "torch.Tensor | NDArray[Any]"
 
 MOST_EXAMPLES = 4096
@@ -98,8 +100,10 @@ class QuantizedModule:
     inputs: NDArray[np.int8]
 
 
-def quantize_module(module: nn.Module, calibration_data: object, name: str) -> QuantizedModule:
+def quantize_module(module: nn.Module, calibration_data: object, name: str, weight_bits: WeightBits = 8) -> QuantizedModule:
     """The int8 form of ``module`` with ranges from ``calibration_data``; ``module`` itself stays as it is.
+
+    Weights of wide layers have ``weight_bits``, rounded at the scale that leaves the least squared error.
 
     :param calibration_data: real float32 inputs as the module takes them, ``(N, C, H, W)``, ``(N, C, L)`` or ``(N, F)``: an array,
         a tensor, or batches of either, alone or first of a tuple as a ``DataLoader`` gives them.
@@ -107,7 +111,7 @@ def quantize_module(module: nn.Module, calibration_data: object, name: str) -> Q
         message names the first.
     """
     x = read_calibration(calibration_data)
-    network = prepare(module, _graph_shape(x)).eval()
+    network = prepare(module, _graph_shape(x), weight_bits).eval()
     network.observe()
     with torch.no_grad():
         for begin in range(0, len(x), OBSERVATION_BATCH):

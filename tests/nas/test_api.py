@@ -141,6 +141,23 @@ def test_what_breaks_a_limit_is_written_by_force_alone(tmp_path: Path) -> None:
         nas.verify(forced)
 
 
+@pytest.mark.slow
+def test_a_module_of_four_bits_takes_less_flash_as_predicted(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    network = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 4))
+    inputs = torch.randn(50, 64)
+    eight = nas.export(network, inputs, out=tmp_path / "eight")
+    four = nas.export(network, inputs, out=tmp_path / "four", weight_bits=4)
+    assert four.built.bit_exact
+    predicted = nas.predict(network, inputs, weight_bits=4)
+    assert predicted.ram.total >= four.built.ram.total
+    assert predicted.flash.low <= four.built.flash.total <= predicted.flash.high < eight.built.flash.total - 7000
+    about = nas.export_file(network, inputs, out=tmp_path / "four.tflite", weight_bits=4)
+    assert nas.predict(about["path"]).flash.value > predicted.flash.high
+
+
 def test_importing_loads_nothing() -> None:
     code = (
         "import sys, nas; assert set(nas.__all__) <= set(dir(nas));"
@@ -185,6 +202,8 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "kind": (lambda: nas.predict(3), "int is no network"),  # type: ignore[arg-type]
     "objective": (lambda: nas.search(objective=["accuracy", "ram"]), "objective \\['accuracy', 'ram'\\]: give a text"),  # type: ignore[arg-type]
     "calibration": (lambda: nas.export("none", [], out="x"), "calibration_data: is for torch modules"),
+    "bits": (lambda: nas.predict("x.tflite", weight_bits=3), "weight_bits 3: give 8 or 4"),  # type: ignore[arg-type]
+    "bits of a file": (lambda: nas.export_file("x.tflite", out="y.tflite", weight_bits=4), "weight_bits 4: is for torch modules"),
     "project": (lambda: nas.verify("."), "holds no exported project"),
     "recordings": (lambda: nas.answers(".", []), "recordings: give at least one"),
     "folder": (lambda: nas.answers(".", ["a.wav", Path()]), "^recordings .: give recordings .* of one form, no folders"),

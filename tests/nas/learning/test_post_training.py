@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from codegen import reference
 from codegen.errors import UserError
+from codegen.ir import FullyConnected
 from nas.learning.post_training import MOST_EXAMPLES, quantize_module, read_calibration
 from nas.learning.quantization import quantize_input
 
@@ -97,6 +98,18 @@ def test_the_integer_network_says_what_the_module_says(name: str) -> None:
 def test_a_layer_alone_is_a_network() -> None:
     made = quantize_module(nn.Linear(4, 2), torch.rand(20, 4), "m")
     assert [op.kind for op in made.graph.ops] == ["FullyConnected"]
+
+
+def test_weights_of_wide_layers_take_four_bits() -> None:
+    module, x = nn.Sequential(nn.Linear(32, 48), nn.ReLU(), nn.Linear(48, 4)), torch.randn(200, 32)
+    eight, four = quantize_module(module, x, "m"), quantize_module(module, x, "m", 4)
+    wide, narrow = (op.weight for op in four.graph.ops if isinstance(op, FullyConnected))
+    assert (four.graph[wide].dtype, four.graph[narrow].dtype) == ("int4", "int8")
+    values = four.graph[wide].data
+    assert values is not None
+    assert np.unique(values).tolist() == list(range(-7, 8))
+    assert eight.graph[wide].dtype == "int8"
+    assert 14 < four.agreement.sqnr_db < eight.agreement.sqnr_db - 6
 
 
 def test_a_layer_that_int8_does_not_suit_is_named() -> None:
