@@ -1,8 +1,8 @@
 """One search on each folder of real data: what it found, verified on the built program.
 
 Run it as ``python scripts/bench_data.py --data ../shared/data [--only NAMES] [--trials N] [--finalists N] [--seeds N] [--baselines]
-[--refit] [--folds N] [--start START] [--finishing-epochs N] [--flash SIZE] [--weight-bits 8|4] [--out DIR]``. Every row is ``nas
-search --data ...`` with limits of ``real_data.py``, or another one of flash; archives are unpacked first.
+[--refit] [--folds N] [--start START] [--finishing-epochs N] [--flash SIZE] [--macs N] [--weight-bits 8|4] [--out DIR]``.
+Every row is ``nas search --data ...`` with limits of ``real_data.py``, or another one of flash or work; archives are unpacked.
 Accuracies are those of the int8 program on the test part, RAM, flash and latency those of the built program with its features; what
 the network alone takes stands beside. Baselines have rows of their own. A row appears as soon as it is known; the whole takes an
 hour or two on 2 cores. With ``--describe`` nothing is searched, and the rows are what ``nas data`` says and the search's command.
@@ -96,11 +96,13 @@ def main() -> None:
     parser.add_argument("--start", choices=STARTS, default=DEFAULTS["start"], help="what the first trial is")
     parser.add_argument("--finishing-epochs", type=int, help="of a finalist's training, before small networks' are lengthened")
     parser.add_argument("--flash", help="another limit than usual")
+    parser.add_argument("--macs", help="another limit than usual")
     parser.add_argument("--weight-bits", type=int, choices=(8, 4), default=DEFAULTS["weight_bits"])
     parser.add_argument("--describe", action="store_true", help="search nothing, print what 'nas data' says of each")
     parser.add_argument("--out", type=Path, help="folder that keeps the runs")
     options = parser.parse_args()
     names = list(REAL_DATA) if options.only is None else [name.strip() for name in options.only.split(";")]
+    limits = {name: limit for name in ("flash", "macs") if (limit := getattr(options, name)) is not None}
     columns = DESCRIBED if options.describe else COLUMNS
     print(line(columns))
     print("|---" * len(columns) + "|")
@@ -127,7 +129,7 @@ def main() -> None:
                     seed=seed,
                     out=runs / f"{path.stem}-{seed}",
                     weight_bits=options.weight_bits,
-                    **{**data.options, **({} if options.flash is None else {"flash": options.flash})},
+                    **{**data.options, **limits},
                 )
                 print(row(name, seed, run.winner, f"{(time.monotonic() - began) / 60:.1f}"), flush=True)
                 for strategy, result in run.baselines.items():
