@@ -33,11 +33,13 @@ STILL = MotionAugmentation(jitter=0.0, scaling=0.0, rotation=0.0, shift=0.0)
 
 @dataclass(frozen=True)
 class Row:
-    """A way to train: how a training set's batches are varied, what takes the place of drawing classes equally often."""
+    """A way to train: how a training set's batches are varied, what takes the place of drawing classes equally often, and
+    whether examples are mixed."""
 
     varied: Callable[[Dataset], Augmentation | None] = lambda data: None
     loss: Callable[[Dataset], Loss | None] = lambda data: None
     drawn: bool = True
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def stretched_too(data: Dataset) -> Augmentation:
     return InTurn((*filter(None, [of_groups(data)]), Stretched(0.15)))
 
 
+ROTATED = fitted(replace(STILL, rotation=0.26))
 ROWS: dict[str, Row] = {
     "weights in the loss": Row(drawn=False, loss=weighted_loss),
     "each example once": Row(drawn=False),
@@ -108,13 +111,16 @@ ROWS: dict[str, Row] = {
     "jitter": fitted(replace(STILL, jitter=0.05)),
     "scaling": fitted(replace(STILL, scaling=0.1)),
     "shift": fitted(replace(STILL, shift=0.1)),
-    "rotation": fitted(replace(STILL, rotation=0.26)),
+    "rotation": ROTATED,
+    "rotation and mixed": replace(ROTATED, mixed=True),
     "all of them": fitted(MotionAugmentation()),
     "stretch": Row(lambda data: Stretched(0.15)),
     "groups' amplitude": Row(lambda data: of_groups(data, level=0.0)),
     "groups' level": Row(lambda data: of_groups(data, amplitude=0.0)),
     "groups' both": Row(of_groups),
     "groups' and stretch": Row(stretched_too),
+    "mixed": Row(mixed=True),
+    "groups' and mixed": Row(of_groups, mixed=True),
 }
 
 
@@ -122,7 +128,7 @@ def rows_for(data: Dataset) -> list[str]:
     """Those that suit the data unless it is said otherwise."""
     if axis_triples(data.channels):
         return ["as it is", "jitter", "scaling", "shift", "rotation", "all of them"]
-    left_out = {"rotation", "all of them"}
+    left_out = {"rotation", "rotation and mixed", "all of them"}
     if not weighs_classes_equally(data.metric):
         left_out |= {"weights in the loss", "each example once", "once, groups' both"}
     if data.groups is None:
@@ -162,7 +168,16 @@ def scores(row: Row, train_set: Dataset, held: Dataset, epochs: int, seed: int) 
     """The metric, and each class's recall (NaN where there are none), of a network trained as ``row`` says."""
     module = network(train_set.input_shape[2], len(train_set.classes), seed)
     drawn = train_set if row.drawn else replace(train_set, metric="accuracy")
-    train(module, drawn, None, Recipe(epochs=epochs), seed, augmentation=row.varied(train_set), loss_of=row.loss(train_set))
+    train(
+        module,
+        drawn,
+        None,
+        Recipe(epochs=epochs),
+        seed,
+        augmentation=row.varied(train_set),
+        mixing=row.mixed,
+        loss_of=row.loss(train_set),
+    )
     classes = [np.flatnonzero(held.y == label) for label in range(len(held.classes))]
     recalls = [evaluate(module, replace(held.subset(own), metric="accuracy")) if len(own) else np.nan for own in classes]
     return [evaluate(module, held), *recalls]

@@ -22,6 +22,7 @@ from nas.datasets import Dataset
 from nas.learning.anomaly import FLOOR, anomaly_scores, channel_errors, has_channels
 from nas.learning.augmentation import ImageAugmentation, MotionAugmentation, SoundAugmentation, axis_triples
 from nas.learning.group_effects import GroupAugmentation
+from nas.learning.mixing import Mixture, suits_mixing
 from nas.learning.rungs import Thresholds, misses
 from nas.learning.symmetry import mirror_keeps_classes
 from nas.metrics import weighs_classes_equally
@@ -151,6 +152,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     *,
     augmentation: Augmentation | None = None,
+    mixing: bool | None = None,
     teacher: Teacher | None = None,
     after_step: Callable[[float], None] | None = None,
     thresholds: Thresholds | None = None,
@@ -159,7 +161,8 @@ def train(
     """Train ``module`` in place; it ends in evaluation mode, on the :func:`device`.
 
     ``on_epoch`` hears of each epoch (from 1) and its validation accuracy; an exception that it raises ends the training.
-    ``augmentation`` varies batches instead of what suits the data; a ``teacher`` is learnt from beside the labels, of classes only;
+    ``augmentation`` varies batches instead of what suits the data, and ``mixing`` says whether their examples are mixed
+    (:mod:`nas.learning.mixing`) instead of what suits it; a ``teacher`` is learnt from beside the labels, of classes only;
     ``after_step`` hears after each step how much of the training is done (0..1), while gradients are there to see. The training
     ends where its validation accuracy misses one of ``thresholds``. ``loss_of`` takes the place of the loss that suits the data.
     """
@@ -181,6 +184,8 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=warm_up, cycle_momentum=False)
     if augmentation is None and recipe.augment:
         augmentation = suitable_augmentation(train_set)
+    if mixing is None:
+        mixing = recipe.augment and suits_mixing(train_set)
     loss_of = loss_of or _loss(train_set, recipe)
     chances = class_chances(train_set)
     varied = recipe.augment and train_set.variants is not None
@@ -195,11 +200,16 @@ def train(
             batch = x[examples]
             if augmentation is not None:
                 batch = augmentation(batch, generator)
+            mixture = Mixture.drawn(len(batch), generator) if mixing else None
+            if mixture is not None:
+                batch = mixture(batch, batch[mixture.partners])
             optimizer.zero_grad()
             outputs = module(batch)
             loss = loss_of(outputs, batch, y[indices])
+            if mixture is not None:
+                loss = mixture(loss, loss_of(outputs, batch, y[indices[mixture.partners]]))
             if teacher is not None:
-                loss = teacher.blend(loss, outputs, examples, None if augmentation is None else batch)
+                loss = teacher.blend(loss, outputs, examples, batch if augmentation is not None or mixing else None)
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
@@ -243,7 +253,10 @@ def augmentation_words(train_set: Dataset, recipe: Recipe) -> str | None:
     if train_set.kind == "audio":
         return SoundAugmentation().words if train_set.normal is None else None
     found = suitable_augmentation(train_set)
-    return None if found is None else found.words
+    words = [] if found is None else [found.words]
+    if suits_mixing(train_set):
+        words.append("mixed with another example of the batch, in shares drawn afresh")
+    return "; ".join(words) or None
 
 
 def evaluate(module: nn.Module, dataset: Dataset, batch_size: int = 512, *, normal: Dataset | None = None) -> float:
