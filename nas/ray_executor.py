@@ -186,9 +186,17 @@ def _start(address: str | None, **options: Any) -> Any:
     except Exception as error:
         ray.shutdown()
         if address is not None:
-            raise UserError(f"--ray-address {address}: no Ray cluster there ({one_line(error)})") from None
+            raise UserError(f"--ray-address {address}: no Ray cluster there{_token_hint()} ({one_line(error)})") from None
         raise UserError(f"Ray does not start: {one_line(error)}") from error
     return ray
+
+
+def _token_hint() -> str:
+    """What may be the reason where nothing lets this process in: from Ray 2.60 on clusters may ask for a token, which Ray sends to
+    an address that was given only if it is told to (https://docs.ray.io/en/latest/ray-security/token-auth.html)."""
+    if os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
+        return " that takes this machine's token"
+    return ", or one that asks for a token: then set RAY_AUTH_MODE=token"
 
 
 def _check_reachable(address: str) -> None:

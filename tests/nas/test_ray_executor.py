@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -149,6 +150,56 @@ def test_no_cluster_at_that_address(address: str) -> None:
 
     with pytest.raises(UserError, match=f"--ray-address {address}: no Ray cluster there"):
         RayExecutor(1, address)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """The address of a cluster that asks for a token, as one does that is started where there is one; and the environment."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    for name in ("RAY_AUTH_MODE", "RAY_ADDRESS"):
+        environment.pop(name, None)
+    start = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=2"]
+    start += [f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
+    head = subprocess.Popen(start, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert head.stdout is not None
+        assert any("Ray runtime started" in line for line in head.stdout)
+        yield f"127.0.0.1:{port}", environment
+    finally:
+        head.terminate()
+        head.communicate(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_cluster_at_an_address_works_with_its_token_alone(cluster: tuple[str, dict[str, str]]) -> None:
+    address, environment = cluster
+    code = f"""
+from codegen.errors import UserError
+from test_ray_executor import double
+from nas.ray_executor import RayExecutor
+try:
+    with RayExecutor(None, {address!r}) as executor:
+        executor.submit(double, 21)
+        print(executor.workers, executor.wait().value)
+except UserError as error:
+    print(error)
+"""
+
+    def said(**variables: str) -> str:
+        command = [sys.executable, "-c", code]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment | variables)
+        return ran.stdout.strip()
+
+    assert said(RAY_AUTH_MODE="token") == "2 42"
+    without = said()
+    assert without.startswith(
+        f"--ray-address {address}: no Ray cluster there, or one that asks for a token: then set RAY_AUTH_MODE=token ("
+    )
+    assert "\n" not in without
 
 
 @pytest.mark.parametrize(
