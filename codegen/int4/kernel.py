@@ -130,8 +130,7 @@ def select(op: Op, graph: Graph, core: Core, optimize: Optimize) -> tuple[Kernel
 
 @cache
 def int4_hash() -> str:
-    """Hash of all that makes packed weights and the C that unpacks them, which :func:`codegen.kernels.library_hash` leaves out. 64
-    hexadecimal digits."""
+    """SHA-256, as text, of all that packs weights and makes the C that unpacks them: the kernels' own hash leaves it out."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
 
