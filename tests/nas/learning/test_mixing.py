@@ -38,14 +38,17 @@ class Watched(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.batches.append(x[:, 0, 0, 0].detach())
-        return self.layers(x)  # type: ignore[no-any-return]
+        outputs: Tensor = self.layers(x)
+        return outputs
 
 
-def trained(data: Dataset, recipe: Recipe, **options: object) -> tuple[Watched, list[float]]:
+def trained(
+    data: Dataset, recipe: Recipe, *, mixing: bool | None = None, teacher: Teacher | None = None
+) -> tuple[Watched, list[float]]:
     """A network after its training, and how much of each of its training examples is of the usual class."""
     torch.manual_seed(0)
     module = Watched()
-    train(module, data, None, recipe, 0, **options)  # type: ignore[arg-type]
+    train(module, data, None, recipe, 0, mixing=mixing, teacher=teacher)
     return module, ((torch.cat(module.batches) + 1) / 2).tolist()
 
 
@@ -65,20 +68,22 @@ def test_answers_are_mixed_as_inputs_are() -> None:
         (series(), replace(RECIPE, augment=True), True),
         (series(), RECIPE, False),
         (series("accuracy"), replace(RECIPE, augment=True), False),
-        (replace(series(), normal=0, classes=("usual", "rare")), replace(RECIPE, augment=True), False),
     ],
-    ids=["rare classes count", "not varied", "all examples count", "anomalies"],
+    ids=["rare classes count", "not varied", "all examples count"],
 )
 def test_series_with_rare_classes_are_mixed_where_they_are_varied(data: Dataset, recipe: Recipe, mixed: bool) -> None:
     words = augmentation_words(data, recipe)
     assert (words is not None and "mixed with another example" in words) == mixed
-    if data.normal is not None:
-        assert not suits_mixing(data)
-        return
     _, parts = trained(data, recipe)
     assert any(0.01 < part < 0.99 for part in parts) == mixed
     _, parts = trained(data, recipe, mixing=not mixed)
     assert any(0.01 < part < 0.99 for part in parts) != mixed
+
+
+def test_windows_with_anomalies_are_not_mixed() -> None:
+    data = replace(series(), normal=0)
+    assert not suits_mixing(data)
+    assert augmentation_words(data, replace(RECIPE, augment=True)) is None
 
 
 def test_a_network_learns_both_classes_of_mixtures_and_again_the_same() -> None:
